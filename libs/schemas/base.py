@@ -1,0 +1,174 @@
+"""Ground of all models: strict requests, tolerant events, and the primitive types that both use.
+
+One model serves both: a request is validated with `strictly`, which refuses unknown fields and unknown codes;
+an event is validated with the model's own tolerant settings, which ignore unknown fields and keep unknown codes
+as plain text, so that a newer producer never reads as "no".
+"""
+
+import re
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, Generic, Self, TypeVar
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+STRICT = {"strict": True}
+"""Validation context of a request: unknown codes are refused."""
+
+EARLIEST = date(1900, 1, 1)
+"""No date in a safeguarding record is earlier: a living person's birth is later."""
+
+LATEST = date(2199, 12, 31)
+"""No date in a safeguarding record is later."""
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class Ordered(StrEnum):
+    """A code list whose members are declared mildest first and compare in that order, never as text."""
+
+    @property
+    def rank(self) -> int:
+        """Position in the list, 0 for the mildest."""
+        return list(type(self)).index(self)
+
+    def __lt__(self, other: object) -> bool:
+        return self.rank < self._peer(other).rank
+
+    def __le__(self, other: object) -> bool:
+        return self.rank <= self._peer(other).rank
+
+    def __gt__(self, other: object) -> bool:
+        return self.rank > self._peer(other).rank
+
+    def __ge__(self, other: object) -> bool:
+        return self.rank >= self._peer(other).rank
+
+    def _peer(self, other: object) -> Self:
+        if not isinstance(other, type(self)):
+            raise TypeError(f"{type(self).__name__} only compares with itself")
+        return other
+
+
+class Model(BaseModel):
+    """Base of every model. Immutable; unknown fields are ignored unless the caller validates with `strictly`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null", protected_namespaces=())
+
+    @classmethod
+    def strictly(cls, body: bytes | str) -> Self:
+        """Validates a request's JSON body: unknown fields and unknown codes are refused.
+
+        Raises pydantic.ValidationError.
+        """
+        return cls.model_validate_json(body, extra="forbid", context=STRICT)
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _known_if_strict(value: StrEnum | str, info: ValidationInfo) -> StrEnum | str:
+    if info.context is STRICT and not isinstance(value, StrEnum):
+        raise PydanticCustomError("unknown_code", "must be one of the listed codes")
+    return value
+
+
+class _EnumOnly:
+    """Shows an open code in JSON Schema as the closed list that a request must choose from."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return dict(handler(schema)["anyOf"][0])
+
+
+Open = Annotated[
+    E | Annotated[str, StringConstraints(max_length=80)],
+    Field(union_mode="left_to_right"),
+    AfterValidator(_known_if_strict),
+    _EnumOnly(),
+]
+"""A field that holds a code of the list `E` and, in events, also a code that is not known yet.
+
+A value that is not a member stays the text that was sent; `isinstance(value, E)` tells them apart.
+"""
+
+
+def _iso_date_only(value: object) -> object:
+    if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
+        raise PydanticCustomError("date_form", "must be a date as YYYY-MM-DD")
+    if not isinstance(value, str | date) or isinstance(value, datetime):
+        raise PydanticCustomError("date_form", "must be a date as YYYY-MM-DD")
+    return value
+
+
+def _plausible_date(value: date) -> date:
+    if not EARLIEST <= value <= LATEST:
+        raise PydanticCustomError("date_range", "must be between 1900-01-01 and 2199-12-31")
+    return value
+
+
+def _plausible_instant(value: datetime) -> datetime:
+    if not EARLIEST.year < value.year <= LATEST.year - 1:
+        raise PydanticCustomError("instant_range", "must be between the years 1901 and 2198")
+    return value.astimezone(UTC)
+
+
+def _text_instant(value: object) -> object:
+    if not isinstance(value, str | datetime):
+        raise PydanticCustomError("instant_form", "must be an RFC 3339 time with its offset")
+    return value
+
+
+IsoDate = Annotated[date, BeforeValidator(_iso_date_only), AfterValidator(_plausible_date)]
+"""A calendar date as YYYY-MM-DD; numbers and times are refused."""
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_text_instant), AfterValidator(_plausible_instant)]
+"""A moment, RFC 3339 with offset; kept in UTC."""
+
+_NO_NUL = r"^[^\x00]*$"
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_NUL)]
+"""A short text of one line, such as a name."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=_NO_NUL)]
+"""What a person wrote."""
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+"""An id from the partnership's own files: an agency, a team, a locality."""
+
+FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", max_length=120)]
+"""A fact of the dictionary, such as `household.substance_misuse`."""
+
+S = TypeVar("S", bound=BaseModel)
+C = TypeVar("C", bound=BaseModel)
+
+
+class Payload(Model, Generic[S, C]):
+    """What is stored or sent about a referral: one part that its children share, and one part for each child.
+
+    The split is what lets a child's part be sealed under that child's own key and erased alone. The keys are the
+    ids that intake gave the children of this referral; the same id names the child's case.
+    """
+
+    shared: S
+    children: dict[UUID, C] = Field(default_factory=dict)
+
+
+class Nothing(Model):
+    """The shared or the child's part of a payload that has none."""
+
+

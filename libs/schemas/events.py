@@ -1,0 +1,298 @@
+"""The events that carry a referral through the services, and the registry of their types.
+
+CloudEvents 1.0 in binary mode: the record's value is the payload, the attributes are headers, the key is the
+referral's opaque id. A breaking change is a new version beside the old one, never a change in place.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import Field
+
+from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
+from libs.schemas.findings import AgencyState, Answer
+from libs.schemas.levels import Destination, Level, Rag
+from libs.schemas.notice import NoticeChannel, NoticeKind
+from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
+
+
+class Service(StrEnum):
+    """The four services. Each owns one topic and one database schema of its name."""
+
+    INTAKE = "intake"
+    ENRICHMENT = "enrichment"
+    TRIAGE = "triage"
+    NOTIFY = "notify"
+
+
+TOPICS = {
+    Service.INTAKE: "mash.referral.v1",
+    Service.ENRICHMENT: "mash.checks.v1",
+    Service.TRIAGE: "mash.triage.v1",
+    Service.NOTIFY: "mash.notice.v1",
+}
+PARTITIONS = 12
+RETENTION_DAYS = 7
+
+
+class ReceivedReferral(Model):
+    """What intake knows of a referral beside what the referrer wrote of each child."""
+
+    reference: str
+    received_at: Instant
+    agency: Identifier
+    referral: ReferralBody
+
+
+class Received(Payload[ReceivedReferral, ReferredChild]):
+    """A referral was accepted."""
+
+
+class AddedInformation(Model):
+    """Further information from the agency that referred."""
+
+    reference: str
+    received_at: Instant
+    agency: Identifier
+    worry: Text | None = None
+    immediate_danger: bool = False
+    danger_reason: Text | None = None
+    agreements: Agreements | None = None
+
+
+class InformationAdded(Payload[AddedInformation, ChildInformation]):
+    """More became known about a referral. A child without a part has nothing of its own added."""
+
+
+class WithdrawnReferral(Model):
+    """Who withdrew and why. It closes, lowers and pauses nothing."""
+
+    reference: str
+    received_at: Instant
+    agency: Identifier
+    by: Line
+    reason: Text
+
+
+class Withdrawn(Payload[WithdrawnReferral, Nothing]):
+    """The referrer withdrew a referral."""
+
+
+class Reference(Model):
+    """The part of an event that only names its referral and the moment."""
+
+    reference: str
+    at: Instant
+
+
+class ScreenedChild(Model):
+    """First level and urgency of one child's case."""
+
+    level: Level
+    rag: Rag
+    immediate_danger: bool
+    to_be_read: bool = Field(description="The referrer's words wait for a person to read them.")
+    team: Identifier
+    due_at: Instant = Field(description="When the decision is due.")
+
+
+class CaseScreened(Payload[Reference, ScreenedChild]):
+    """Triage has seen the children named here; sent again when level or urgency rises before completion."""
+
+
+class CheckReturned(Payload[Reference, Answer]):
+    """One agency's answer about the children named here."""
+
+
+class CompletedChecks(Model):
+    """What each agency's silence or answer was at the deadline, or when all had answered."""
+
+    states: dict[Identifier, Open[AgencyState]]
+    due_at: Instant
+
+
+class ChecksCompleted(Payload[Reference, CompletedChecks]):
+    """Checks for the children named here are complete, or their time is up."""
+
+
+class RoutedChild(Model):
+    """Where a case now waits for a person's decision."""
+
+    destination: Open[Destination]
+    level: Level
+    rag: Rag
+    team: Identifier
+    evaluation: int
+    due_at: Instant
+
+
+class CaseRouted(Payload[Reference, RoutedChild]):
+    """Cases stand in a decision queue."""
+
+
+class DecidedChild(Model):
+    """What a named person decided for one child. The rationale stays in the case."""
+
+    level: Level
+    destination: Open[Destination]
+    departs: bool = Field(description="The decision differs from the recommendation.")
+    decision: int = Field(ge=1, description="1 for the first decision on this case.")
+    may_tell_referrer: bool = True
+
+
+class CaseDecided(Payload[Reference, DecidedChild]):
+    """A named person decided."""
+
+
+class ReopenedChild(Model):
+    """Why a case asks for a new decision."""
+
+    level: Level
+    rag: Rag
+    evaluation: int
+
+
+class CaseReopened(Payload[Reference, ReopenedChild]):
+    """A late fact raised the outcome of a routed or decided case; a person is asked to look again."""
+
+
+class OverdueCase(Model):
+    """A clock that has run out."""
+
+    clock: str
+    due_at: Instant
+
+
+class CaseOverdue(Payload[Reference, OverdueCase]):
+    """A case's clock ran out."""
+
+
+class Stopped(Model):
+    """A consumer cannot go on with this referral until a person looks."""
+
+    consumer: str
+    event_id: UUID
+    event_type: str
+    reason: str = Field(description="A code, never a message: it may be shown and logged.")
+    at: Instant
+
+
+class ProcessingStopped(Payload[Stopped, Nothing]):
+    """A service parked a message of this referral; its later messages wait behind it."""
+
+
+class Resumed(Model):
+    """A consumer goes on with this referral."""
+
+    consumer: str
+    at: Instant
+
+
+class ProcessingResumed(Payload[Resumed, Nothing]):
+    """Nothing of this referral is parked at this consumer any more."""
+
+
+class NoticeResult(Model):
+    """What became of a notice to the referrer."""
+
+    reference: str
+    notice_id: UUID
+    kind: Open[NoticeKind]
+    channel: Open[NoticeChannel]
+    at: Instant
+    reason: str | None = Field(None, description="A code for why it failed.")
+
+
+class NoticeDelivered(Payload[NoticeResult, Nothing]):
+    """A notice reached the referrer."""
+
+
+class NoticeFailed(Payload[NoticeResult, Nothing]):
+    """A notice did not reach the referrer; a person must."""
+
+
+class UntellableReferrer(Model):
+    """Why no notice is sent, which is no failure."""
+
+    reference: str
+    reason: str
+    at: Instant
+
+
+class ReferrerUntellable(Payload[UntellableReferrer, Nothing]):
+    """The referrer cannot be told safely or at all; the record says why."""
+
+
+P = TypeVar("P", bound=Payload[Any, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class EventType(Generic[P]):
+    """One version of one kind of event."""
+
+    name: str
+    producer: Service
+    payload: type[P]
+    readers: frozenset[Service]
+
+    @property
+    def topic(self) -> str:
+        """The topic of the service that produces it."""
+        return TOPICS[self.producer]
+
+
+def _type(name: str, producer: Service, payload: type[P], *readers: Service) -> EventType[P]:
+    return EventType(f"uk.mash.{name}.v1", producer, payload, frozenset(readers))
+
+
+_I, _E, _T, _N = Service.INTAKE, Service.ENRICHMENT, Service.TRIAGE, Service.NOTIFY
+
+RECEIVED = _type("referral.received", _I, Received, _T, _E, _N)
+INFORMATION_ADDED = _type("referral.information-added", _I, InformationAdded, _T, _E, _N)
+WITHDRAWN = _type("referral.withdrawn", _I, Withdrawn, _T, _E, _N)
+INTAKE_STOPPED = _type("referral.processing-stopped", _I, ProcessingStopped, _T)
+INTAKE_RESUMED = _type("referral.processing-resumed", _I, ProcessingResumed, _T)
+
+CHECK_RETURNED = _type("checks.check-returned", _E, CheckReturned, _T)
+CHECKS_COMPLETED = _type("checks.completed", _E, ChecksCompleted, _T)
+ENRICHMENT_STOPPED = _type("checks.processing-stopped", _E, ProcessingStopped, _T)
+ENRICHMENT_RESUMED = _type("checks.processing-resumed", _E, ProcessingResumed, _T)
+
+CASE_SCREENED = _type("triage.case-screened", _T, CaseScreened, _E, _N, _I)
+CASE_ROUTED = _type("triage.case-routed", _T, CaseRouted, _N, _I)
+CASE_DECIDED = _type("triage.case-decided", _T, CaseDecided, _N, _I)
+CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened, _N, _I)
+CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue, _N, _I)
+
+NOTICE_DELIVERED = _type("notice.delivered", _N, NoticeDelivered, _T, _I)
+NOTICE_FAILED = _type("notice.failed", _N, NoticeFailed, _T, _I)
+REFERRER_UNTELLABLE = _type("notice.referrer-untellable", _N, ReferrerUntellable, _T, _I)
+NOTIFY_STOPPED = _type("notice.processing-stopped", _N, ProcessingStopped, _T)
+NOTIFY_RESUMED = _type("notice.processing-resumed", _N, ProcessingResumed, _T)
+
+EVENT_TYPES: tuple[EventType[Any], ...] = (
+    RECEIVED,
+    INFORMATION_ADDED,
+    WITHDRAWN,
+    INTAKE_STOPPED,
+    INTAKE_RESUMED,
+    CHECK_RETURNED,
+    CHECKS_COMPLETED,
+    ENRICHMENT_STOPPED,
+    ENRICHMENT_RESUMED,
+    CASE_SCREENED,
+    CASE_ROUTED,
+    CASE_DECIDED,
+    CASE_REOPENED,
+    CASE_OVERDUE,
+    NOTICE_DELIVERED,
+    NOTICE_FAILED,
+    REFERRER_UNTELLABLE,
+    NOTIFY_STOPPED,
+    NOTIFY_RESUMED,
+)
+"""Every version of every event that was ever released."""
+
+BY_NAME = {event_type.name: event_type for event_type in EVENT_TYPES}

@@ -1,0 +1,88 @@
+"""What is said about a child: facts with their basis and time, and the agencies' answers with every kind of nothing."""
+
+from enum import StrEnum
+
+from pydantic import Field, StrictBool, StrictInt, StrictStr
+
+from libs.schemas.base import FactName, Identifier, Instant, IsoDate, Model, Open, Text
+
+
+class Basis(StrEnum):
+    """How the one who states a fact knows it. A low basis lowers the certainty shown, never the floor."""
+
+    OBSERVED = "observed"
+    CHILD_SAID = "child_said"
+    RECORD = "record"
+    PARENT_SAID = "parent_said"
+    THIRD_PARTY = "third_party"
+    SUSPICION = "suspicion"
+
+
+class Period(StrEnum):
+    """When a fact holds or held."""
+
+    NOW = "now"
+    CONTINUING = "continuing"
+    LAST_3_MONTHS = "last_3_months"
+    LAST_12_MONTHS = "last_12_months"
+    LONG_AGO = "long_ago"
+    EXPECTED = "expected"
+
+
+class Between(Model):
+    """A value known only within bounds, both inclusive: seven yes of ten asked of 24 is between 7 and 21."""
+
+    at_least: StrictInt = Field(ge=0, le=1_000_000)
+    at_most: StrictInt = Field(ge=0, le=1_000_000)
+
+
+FactValue = StrictBool | StrictInt | StrictStr | Between
+"""Yes/no as a boolean, a scale's step as its name, a count as a whole number or its bounds."""
+
+
+class Fact(Model):
+    """One statement about a child, in the words of the partnership's dictionary.
+
+    A fact that is not stated is unknown, never no.
+    """
+
+    fact: FactName
+    value: FactValue
+    basis: Open[Basis]
+    period: Open[Period] = Period.NOW
+    on: IsoDate | None = Field(None, description="The day that the fact was seen or recorded.")
+
+
+class AgencyState(StrEnum):
+    """What an agency's silence or answer means. Only `returned` and `nothing_held` are answers about the child."""
+
+    PENDING = "pending"
+    RETURNED = "returned"
+    NOTHING_HELD = "nothing_held"
+    OUTSIDE_COVERAGE = "outside_coverage"
+    NOT_REQUESTED = "not_requested"
+    DECLINED = "declined"
+    NO_ANSWER = "no_answer"
+    UNAVAILABLE = "unavailable"
+
+
+SETTLED = frozenset(AgencyState) - {AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE}
+"""States after which waiting longer brings nothing: the agency has spoken, or was never asked."""
+
+
+class Answer(Model):
+    """What one agency said of one child, or why it said nothing."""
+
+    agency: Identifier
+    question_id: str = Field(max_length=64, description="Stable across retries: the agency sees one question.")
+    state: Open[AgencyState]
+    reason: str | None = Field(None, max_length=80, description="A code for the state, such as `timeout`.")
+    asked_at: Instant | None = None
+    due_at: Instant | None = None
+    answered_at: Instant | None = None
+    late: bool = False
+    as_of: IsoDate | None = Field(None, description="The day that the agency's data was last current.")
+    coverage_from: IsoDate | None = None
+    coverage_to: IsoDate | None = None
+    facts: tuple[Fact, ...] = ()
+    narrative: Text | None = None

@@ -1,0 +1,49 @@
+"""What a case may be found to need, how urgent it is, and where it may go."""
+
+from enum import StrEnum
+
+from libs.schemas.base import Ordered
+
+
+class Level(Ordered):
+    """Level of need, mildest first.
+
+    Levels 1 to 4 of the local threshold document, with level 3 split where the law splits it: services working
+    together by agreement (`targeted`), or a child in need under section 17 of the Children Act 1989. Level 4 is
+    reasonable cause to suspect significant harm, section 47 of that Act.
+    """
+
+    UNIVERSAL = "universal"
+    EARLY_HELP = "early_help"
+    TARGETED = "targeted"
+    SECTION_17 = "section_17"
+    SECTION_47 = "section_47"
+
+
+class Rag(Ordered):
+    """Urgency, mildest first. The targets are the partnership's data and never postpone the decision's own clock."""
+
+    BLUE = "blue"
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+class Destination(StrEnum):
+    """Who helps. Placement derives it from the level and can never lower the level."""
+
+    UNIVERSAL_ADVICE = "universal_advice"
+    EARLY_HELP = "early_help"
+    MASG = "masg"
+    SECTION_17 = "csc_section_17"
+    SECTION_47 = "csc_section_47"
+
+
+class Stage(StrEnum):
+    """Where a case stands."""
+
+    TO_BE_READ = "to_be_read"
+    CHECKS = "checks"
+    DECISION = "decision"
+    DECIDED = "decided"
+    PROCESSING_STOPPED = "processing_stopped"

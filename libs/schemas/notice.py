@@ -1,0 +1,28 @@
+"""What the referrer is told, and how it travels."""
+
+from enum import StrEnum
+
+
+class NoticeKind(StrEnum):
+    """What a notice says."""
+
+    RECEIPT = "receipt"
+    BEING_LOOKED_AT = "being_looked_at"
+    OUTCOME = "outcome"
+
+
+class NoticeChannel(StrEnum):
+    """The channel that the referrer's organisation registered, or that the referrer named as safe."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class NoticeState(StrEnum):
+    """Where a notice stands. `unsure` is a send whose answer was lost: it is looked up before it is sent again."""
+
+    TO_SEND = "to_send"
+    UNSURE = "unsure"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
