@@ -87,6 +87,11 @@ def _known_if_strict(value: StrEnum | str, info: ValidationInfo) -> StrEnum | st
     return value
 
 
+def is_open_code(schema: CoreSchema) -> bool:
+    """Whether a part of a model's core schema is a field declared `Open`."""
+    return schema["type"] == "function-after" and schema["function"]["function"] is _known_if_strict
+
+
 class _EnumOnly:
     """Shows an open code in JSON Schema as the closed list that a request must choose from."""
 
@@ -144,7 +149,9 @@ _NO_NUL = r"^[^\x00]*$"
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_NUL)]
 """A short text of one line, such as a name."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=_NO_NUL)]
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=_NO_NUL)
+]
 """What a person wrote."""
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -170,5 +177,3 @@ class Payload(Model, Generic[S, C]):
 
 class Nothing(Model):
     """The shared or the child's part of a payload that has none."""
-
-

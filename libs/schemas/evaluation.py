@@ -42,6 +42,7 @@ class FiredRule(Model):
     sentence: str = Field(description="The rule in English.")
     level: Level
     rag: Rag
+    immediate: bool = Field(False, description="The rule marks danger that does not wait for checks.")
     actions: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
 
@@ -67,6 +68,7 @@ class Outcome(Model):
     rag: Rag
     could_rise_to: Level
     rag_could_rise_to: Rag
+    immediate: bool = Field(False, description="A fired rule marks danger that does not wait for checks.")
     fired: tuple[FiredRule, ...] = ()
     possible: tuple[PossibleRule, ...] = ()
     waiting_on: tuple[Identifier, ...] = ()
