@@ -1,0 +1,1 @@
+"""How events travel between services: Apache Kafka, or PostgreSQL alone."""
