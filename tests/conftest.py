@@ -1,20 +1,25 @@
-"""Real servers for the tests: one PostgreSQL cluster for each xdist worker, one Kafka broker for the whole run."""
+"""Real servers for the tests: a PostgreSQL cluster for each xdist worker, one Kafka broker for the whole run."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from sandbox.jars import UnavailableJars
+from sandbox.kafka import EmbeddedKafka, create_topics
 from sandbox.postgres import EmbeddedPostgres
 
-# Survives SIGKILL of the server all the same: only a crash of the machine needs fsync.
-FAST = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB", "autovacuum_naptime": "5min"}
+# SIGKILL of the server loses nothing all the same: only a crash of the machine needs fsync.
+FAST = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +32,7 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cluster(scratch: Path) -> Iterator[EmbeddedPostgres]:
-    """This worker's own PostgreSQL cluster; tests that kill a server start one of their own instead.
+    """This worker's own PostgreSQL cluster; a test that kills a server starts one of its own instead.
 
     The outbox fence reads the oldest transaction of the whole cluster, so workers must not share one.
     """
@@ -43,7 +48,10 @@ def postgres(cluster: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 async def database(cluster: EmbeddedPostgres) -> AsyncIterator[str]:
-    """The superuser's DSN of an empty database that is this test's alone."""
+    """The superuser's DSN of an empty database that is this test's alone.
+
+    Roles belong to the cluster: a test that creates some has to name them after its database, or expect them.
+    """
     name = f"t_{uuid.uuid4().hex[:12]}"
     # Copying files takes 15 ms where the WAL-logged copy takes 60; without fsync its checkpoints cost little.
     await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
@@ -57,3 +65,81 @@ async def execute(dsn: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+class SharedBroker:
+    """One broker for all workers of a run: whoever needs it first starts it, the starter stops it last.
+
+    A worker holds a shared lock on `users` for as long as it may use the broker; the starter takes that lock
+    exclusively before it stops the broker. The system releases the lock of a worker that dies.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._users = (directory / "kafka-users").open("w")
+        self._broker: EmbeddedKafka | None = None
+
+    def open(self) -> str:
+        """The bootstrap address. Raises UnavailableJars."""
+        address = self._directory / "kafka-bootstrap"
+        with (self._directory / "kafka-start").open("w") as start:
+            fcntl.flock(start, fcntl.LOCK_EX)
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            if not address.exists():
+                self._broker = EmbeddedKafka(self._directory / "kafka")
+                address.write_text(self._broker.start())
+            return address.read_text()
+
+    def close(self) -> None:
+        if self._broker is not None:
+            fcntl.flock(self._users, fcntl.LOCK_UN)
+            with (self._directory / "kafka-start").open("w") as start:
+                fcntl.flock(self._users, fcntl.LOCK_EX)
+                fcntl.flock(start, fcntl.LOCK_EX)
+                (self._directory / "kafka-bootstrap").unlink()
+                self._broker.stop()
+            shutil.rmtree(self._directory / "kafka", ignore_errors=True)
+        self._users.close()
+
+
+BROKER = pytest.StashKey[SharedBroker]()
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """The bootstrap address of a real Apache Kafka broker, shared by the whole run.
+
+    Use topics and groups of your own (`topic`). A test that kills a broker starts one of its own. `MASH_KAFKA_BOOTSTRAP`
+    uses a broker that runs already.
+    """
+    if given := os.environ.get("MASH_KAFKA_BOOTSTRAP"):
+        return given
+    base = tmp_path_factory.getbasetemp()
+    broker = SharedBroker(base if worker_id == "master" else base.parent)
+    # Stopped when the worker ends, not as part of its last test, whose time limit would cover the wait.
+    request.config.stash[BROKER] = broker
+    try:
+        return broker.open()
+    except UnavailableJars as unavailable:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs the real broker. {unavailable}", pytrace=False)
+        warnings.warn(f"EVERY TEST ON KAFKA IS SKIPPED. {unavailable}", pytest.PytestWarning, stacklevel=1)
+        pytest.skip(str(unavailable))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    broker = config.stash.get(BROKER, None)
+    if broker is not None:
+        broker.close()
+
+
+@pytest.fixture
+async def topic(kafka: str) -> Callable[..., Awaitable[str]]:
+    """A function that creates a topic of a unique name, `await topic("referral", partitions=12)`, and returns it."""
+
+    async def create(stem: str = "topic", partitions: int = 12) -> str:
+        name = f"{stem}.{uuid.uuid4().hex[:12]}"
+        await create_topics(kafka, [name], partitions)
+        return name
+
+    return create
