@@ -4,6 +4,7 @@ Events are tolerant where requests are strict: a field with an open code list is
 as a text that is not known yet.
 """
 
+import json
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -140,3 +141,7 @@ def _operations() -> dict[str, Any]:
                     "messages": read,
                 }
     return operations
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncapi_document(), indent=1))

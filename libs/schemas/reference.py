@@ -1,6 +1,6 @@
 """Speakable references: what a referrer reads out over the telephone to name a referral.
 
-Eight symbols of an alphabet without look-alikes and a check character, in groups: `K7TM-P2RW-8`. The check
+Eight symbols of an alphabet without look-alikes and a check character, in groups: `K7TM-P2RW-C`. The check
 character is the sum of the symbols weighted by their place, modulo the prime 31 (the construction of ISBN-10, ISO
 2108:1992), so that it catches every single wrong symbol and every exchange of two neighbours. Symbols whose sum
 leaves 30 are not given out: the alphabet has no character for it.

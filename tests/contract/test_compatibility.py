@@ -1,0 +1,88 @@
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from libs.schemas.asyncapi import event_schemas
+from tests.contract.compatibility import breaks
+
+DECIDED = "uk.mash.triage.case-decided.v1"
+Definitions = dict[str, dict[str, Any]]
+
+
+def properties(definitions: Definitions, model: str) -> dict[str, Any]:
+    found: dict[str, Any] = definitions[model]["properties"]
+    return found
+
+
+def removes_a_field(written: Definitions) -> None:
+    properties(written, "DecidedChild").pop("departs")
+    written["DecidedChild"]["required"].remove("departs")
+
+
+def sends_a_field_only_sometimes(written: Definitions) -> None:
+    written["Reference"]["required"].remove("reference")
+
+
+def changes_a_type(written: Definitions) -> None:
+    properties(written, "DecidedChild")["departs"] = {"type": "string"}
+
+
+def adds_a_code_to_a_closed_list(written: Definitions) -> None:
+    written["Level"]["enum"].append("level_5")
+
+
+def allows_null(written: Definitions) -> None:
+    field = properties(written, "DecidedChild")
+    field["decision"] = {"anyOf": [field["decision"], {"type": "null"}]}
+
+
+def loosens_a_bound(written: Definitions) -> None:
+    properties(written, "DecidedChild")["decision"]["minimum"] = 0
+
+
+def changes_the_form_of_a_text(written: Definitions) -> None:
+    properties(written, "Reference")["at"].pop("format")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        removes_a_field,
+        sends_a_field_only_sometimes,
+        changes_a_type,
+        adds_a_code_to_a_closed_list,
+        allows_null,
+        loosens_a_bound,
+        changes_the_form_of_a_text,
+    ],
+)
+def test_a_breaking_change_is_found(change: Callable[[Definitions], None]) -> None:
+    assert compared(change)
+
+
+def adds_a_field(written: Definitions) -> None:
+    properties(written, "DecidedChild")["panel_on"] = {"type": "string", "format": "date"}
+    written["DecidedChild"]["required"].append("panel_on")
+
+
+def adds_a_code_to_an_open_list(written: Definitions) -> None:
+    written["Destination"]["enum"].append("family_hub")
+
+
+def tightens_a_bound(written: Definitions) -> None:
+    properties(written, "DecidedChild")["decision"]["minimum"] = 2
+
+
+@pytest.mark.parametrize("change", [adds_a_field, adds_a_code_to_an_open_list, tightens_a_bound])
+def test_a_compatible_change_is_let_through(change: Callable[[Definitions], None]) -> None:
+    assert compared(change) == []
+
+
+def compared(change: Callable[[Definitions], None]) -> list[str]:
+    writer, written = event_schemas("written")
+    reader, read = event_schemas("read")
+    changed = copy.deepcopy(written)
+    change(changed)
+    return breaks(writer[DECIDED], changed, reader[DECIDED], read)
