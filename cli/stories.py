@@ -1,0 +1,71 @@
+"""Reads what is to be sent: a story of `examples/`, or a bare referral, as YAML or JSON."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+DEFAULT_CLIENT = "cambridgeshire_police"
+
+
+class StoryError(Exception):
+    """The text is no story; the message says what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A referral and who sends it."""
+
+    client: str
+    """The client of the sandbox's issuer whose token it is sent with."""
+    referral: dict[str, Any]
+    title: str
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's reading of plain scalars: dates stay text, and only true and false are yes/no values."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+def read_story(text: str, *, name: str, client: str | None = None) -> Story:
+    """Reads a story. `client`, when given, takes the place of the story's own sender. Raises StoryError.
+
+    A bare referral is sent by `DEFAULT_CLIENT`.
+    """
+    try:
+        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_Loader)
+    except (ValueError, yaml.YAMLError):
+        raise StoryError(f"{name} is neither YAML nor JSON") from None
+    if not isinstance(document, Mapping):
+        raise StoryError(f"{name} must hold a referral, or `from` and `referral`")
+    referral = document.get("referral", document)
+    if not isinstance(referral, Mapping):
+        raise StoryError(f"`referral` in {name} must be a referral")
+    sender = client or (
+        str(document.get("from", DEFAULT_CLIENT)) if "referral" in document else DEFAULT_CLIENT
+    )
+    return Story(sender, dict(referral), _title(text, name))
+
+
+def _title(text: str, name: str) -> str:
+    """The first sentence of the comment on top, which says who sends what."""
+    comment = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        comment.append(line.lstrip("# ").strip())
+    sentence = " ".join(comment).split(". ")[0].strip()
+    return sentence.rstrip(".") or name

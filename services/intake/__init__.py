@@ -1,0 +1,1 @@
+"""Accepts referrals and answers the referrer's questions about them."""

@@ -1,0 +1,141 @@
+"""What the referrer's own agency may know of a referral: how far each child has come, never what others said."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from libs.schemas.base import Instant, Model
+from services.intake.answers import IfDangerRises
+
+SEEN_WITHIN = timedelta(seconds=60)
+"""A referral that nobody has screened for longer is called not yet seen, and staff are alarmed."""
+
+SEEN_WITHIN_IN_DANGER = timedelta(seconds=10)
+"""The same where the referrer says that a child is in danger now."""
+
+
+class ChildState(StrEnum):
+    """How far one child has come."""
+
+    RECEIVED = "received"
+    NOT_YET_SEEN = "not_yet_seen"
+    BEING_LOOKED_AT = "being_looked_at"
+    DECISION_MADE = "decision_made"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What triage has said of one child so far; nothing, where it has said nothing."""
+
+    screened_at: datetime | None = None
+    decision: int = 0
+    decided_at: datetime | None = None
+    destination: str | None = None
+    may_tell: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How outcomes are told, by who is told."""
+
+    states: Mapping[ChildState, str]
+    outcomes: Mapping[str, str]
+    """To a professional, by destination."""
+    untold: str
+    """Where the decider said that the outcome may not be told."""
+
+
+class ChildStatus(Model):
+    """One child, named by the number that the answer to the referral gave."""
+
+    number: int = Field(ge=1)
+    state: ChildState
+    words: str
+    seen_at: Instant | None = None
+    decided_at: Instant | None = None
+    outcome: str | None = Field(None, description="What was decided, where the referrer's role may be told.")
+
+
+class NoticeStatus(Model):
+    """What became of one message to the referrer."""
+
+    kind: str | None = None
+    channel: str | None = None
+    state: str = Field(
+        description="`delivered`, `failed`, or `not_sent` where it is not possible or not safe."
+    )
+    reason: str | None = None
+    at: Instant
+
+
+class AdditionStatus(Model):
+    """What the agency sent afterwards."""
+
+    kind: str
+    received_at: Instant
+
+
+class ReferralStatus(Model):
+    """The body of `GET /v1/referrals/{reference}`."""
+
+    reference: str
+    received_at: Instant
+    children: tuple[ChildStatus, ...]
+    notices: tuple[NoticeStatus, ...]
+    added: tuple[AdditionStatus, ...]
+    if_danger_rises: IfDangerRises
+
+
+def unseen_after(immediate_danger: bool) -> timedelta:
+    """How long a referral may wait to be screened."""
+    return SEEN_WITHIN_IN_DANGER if immediate_danger else SEEN_WITHIN
+
+
+def of_child(
+    number: int,
+    progress: Progress,
+    *,
+    received_at: datetime,
+    immediate_danger: bool,
+    professional: bool,
+    words: Words,
+    now: datetime,
+) -> ChildStatus:
+    """The child's status at the instant `now`.
+
+    `professional`: whether the referrer's role may be told which kind of help was decided.
+    """
+    state = _state(progress, received_at, immediate_danger, now)
+    told: str | None = None
+    said = words.states[state]
+    if state is ChildState.DECISION_MADE:
+        if not progress.may_tell:
+            said = words.untold
+        elif professional and progress.destination is not None:
+            told = words.outcomes.get(progress.destination)
+    return ChildStatus(
+        number=number,
+        state=state,
+        words=said,
+        seen_at=progress.screened_at,
+        decided_at=progress.decided_at,
+        outcome=told,
+    )
+
+
+def _state(progress: Progress, received_at: datetime, immediate_danger: bool, now: datetime) -> ChildState:
+    if progress.decision:
+        return ChildState.DECISION_MADE
+    if progress.screened_at is not None:
+        return ChildState.BEING_LOOKED_AT
+    if now - received_at > unseen_after(immediate_danger):
+        return ChildState.NOT_YET_SEEN
+    return ChildState.RECEIVED
+
+
+def in_order(children: Sequence[ChildStatus]) -> tuple[ChildStatus, ...]:
+    """By the children's numbers."""
+    return tuple(sorted(children, key=lambda child: child.number))

@@ -1,0 +1,99 @@
+"""Intake's own tables; those of the event log are the messaging library's. Columns hold ids, codes and times only."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+metadata = MetaData()
+
+
+class _Table(SQLModel):
+    metadata = metadata
+
+
+def _instant(*, nullable: bool = False) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class Referral(_Table, table=True):
+    """A referral as it was accepted, and how far it has come.
+
+    `idempotency_key` and `fingerprint` are SHA-256 digests: a sender's key may name a child.
+    """
+
+    __tablename__ = "referral"
+    __table_args__ = (
+        UniqueConstraint("agency", "idempotency_key", name="referral_sent_once"),
+        Index("referral_unseen", "received_at", postgresql_where=text("screened_at IS NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    reference: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    agency: str = Field(sa_column=Column(Text, nullable=False))
+    idempotency_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_at: datetime = Field(sa_column=_instant())
+    immediate_danger: bool
+    referrer_role: str = Field(sa_column=Column(Text, nullable=False))
+    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    answer: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    screened_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    alarm_level: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    alarm_lease: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class Addition(_Table, table=True):
+    """Further information, or a withdrawal, from the agency that referred."""
+
+    __tablename__ = "addition"
+    __table_args__ = (UniqueConstraint("agency", "idempotency_key", name="addition_sent_once"),)
+
+    id: UUID = Field(primary_key=True)
+    referral_id: UUID = Field(index=True, foreign_key="referral.id")
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    agency: str = Field(sa_column=Column(Text, nullable=False))
+    idempotency_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_at: datetime = Field(sa_column=_instant())
+    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    answer: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class ChildProgress(_Table, table=True):
+    """What triage has said of one child, as far as the referrer's status needs it."""
+
+    __tablename__ = "child_progress"
+
+    child_id: UUID = Field(primary_key=True)
+    referral_id: UUID = Field(index=True)
+    screened_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    decision: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    decided_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    destination: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    may_tell: bool = Field(default=False)
+
+
+class NoticeProgress(_Table, table=True):
+    """What became of one notice to the referrer. Where none could be sent, the row is named by the event's id."""
+
+    __tablename__ = "notice_progress"
+
+    id: UUID = Field(primary_key=True)
+    referral_id: UUID = Field(index=True)
+    kind: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    channel: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    at: datetime = Field(sa_column=_instant())
