@@ -41,10 +41,14 @@ _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 class Ordered(StrEnum):
     """A code list whose members are declared mildest first and compare in that order, never as text."""
 
-    @property
-    def rank(self) -> int:
-        """Position in the list, 0 for the mildest."""
-        return list(type(self)).index(self)
+    rank: int
+    """Position in the list, 0 for the mildest."""
+
+    def __new__(cls, value: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.rank = len(cls.__members__)
+        return member
 
     def __lt__(self, other: object) -> bool:
         return self.rank < self._peer(other).rank

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -134,9 +135,7 @@ def load_dictionary(path: Path) -> Dictionary:
     def define(name: str, node: Node) -> None:
         definitions[name] = _definition(name, node)
 
-    faults = collect(
-        (lambda name=name, node=node: define(name, node)) for name, node in root["facts"].fields().items()
-    )
+    faults = collect(partial(define, name, node) for name, node in root["facts"].fields().items())
     if faults:
         raise DocumentError(faults)
     canonical = "\n".join(repr(_canonical(definitions[name])) for name in sorted(definitions))

@@ -47,17 +47,16 @@ class FiredRule(Model):
     evidence: tuple[Evidence, ...] = ()
 
 
-class PossibleRule(Model):
-    """A rule that an outstanding answer could still bring."""
+class PossibleRise(Model):
+    """Rules that silent agencies could still bring, grouped by what they would raise to and who would have to speak.
 
-    rule: str
-    title: str
-    citation: str
-    sentence: str
+    The rules' titles, sentences and citations are those of the policy that the outcome names.
+    """
+
     level: Level
     rag: Rag
-    missing: tuple[FactName, ...] = ()
-    agencies: tuple[Identifier, ...] = ()
+    agencies: tuple[Identifier, ...]
+    rules: tuple[str, ...]
 
 
 class Outcome(Model):
@@ -70,7 +69,8 @@ class Outcome(Model):
     rag_could_rise_to: Rag
     immediate: bool = Field(False, description="A fired rule marks danger that does not wait for checks.")
     fired: tuple[FiredRule, ...] = ()
-    possible: tuple[PossibleRule, ...] = ()
+    possible: tuple[PossibleRise, ...] = ()
+    missing: tuple[FactName, ...] = Field((), description="Facts that are not known and could raise the outcome.")
     waiting_on: tuple[Identifier, ...] = ()
     actions: tuple[str, ...] = ()
     possible_actions: tuple[str, ...] = ()
