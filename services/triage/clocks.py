@@ -1,0 +1,174 @@
+"""The hub's clocks: by when a referral must be read, decided, and by when its urgency asks for action.
+
+The decision is due by the hub's close on the next working day after receipt, whatever the hour of receipt; nothing
+extends it (Working Together to Safeguard Children, chapter 1: a decision within one working day). Only a target in
+working minutes stands still while the hub is closed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from libs.schemas.document import DocumentError, Node, nearest, read_document
+from libs.schemas.levels import Rag
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LONGEST_SEARCH = 60
+"""Days in which a hub must open once: more closed days in a row are a mistake in the file."""
+
+
+class Unit(StrEnum):
+    """Whether a target runs on while the hub is closed."""
+
+    ELAPSED = "elapsed"
+    WORKING = "working"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How long something may take."""
+
+    unit: Unit
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One working day's opening and close, as instants in UTC."""
+
+    opens: datetime
+    closes: datetime
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub's calendar and targets, from `clocks.yaml`."""
+
+    zone: ZoneInfo
+    hours: dict[int, tuple[time, time]]
+    closed: frozenset[date]
+    reading: timedelta
+    targets: dict[Rag, Target]
+
+    def is_working_day(self, day: date) -> bool:
+        """Whether the hub opens on that day: a weekday with hours that is no bank holiday."""
+        return day.weekday() in self.hours and day not in self.closed and day not in _bank_holidays(day.year)
+
+    def opening(self, day: date) -> Opening:
+        """The opening of a working day."""
+        opens, closes = self.hours[day.weekday()]
+        return Opening(self._instant(day, opens), self._instant(day, closes))
+
+    def decision_due(self, received_at: datetime) -> datetime:
+        """Close of the working day after the day of receipt, which is not counted, whatever its hour."""
+        day = next(self._working_days(received_at.astimezone(self.zone).date() + timedelta(days=1)))
+        return self.opening(day).closes
+
+    def read_due(self, received_at: datetime) -> datetime:
+        """When a person must have read a referral whose words no rule can weigh."""
+        return self.working_time_after(received_at, self.reading)
+
+    def target(self, rag: Rag, start: datetime) -> datetime:
+        """By when the urgency asks for action; red never waits for the hub to open."""
+        target = self.targets[rag]
+        length = timedelta(minutes=target.minutes)
+        return start + length if target.unit is Unit.ELAPSED else self.working_time_after(start, length)
+
+    def working_time_after(self, start: datetime, length: timedelta) -> datetime:
+        """The instant at which the hub has been open for `length` since `start`."""
+        left = length
+        for day in self._working_days(start.astimezone(self.zone).date()):
+            opening = self.opening(day)
+            begins = max(opening.opens, start)
+            if begins >= opening.closes:
+                continue
+            if opening.closes - begins >= left:
+                return begins + left
+            left -= opening.closes - begins
+        raise AssertionError("the days never end")
+
+    def _working_days(self, first: date) -> Iterator[date]:
+        day, closed = first, 0
+        while closed < LONGEST_SEARCH:
+            if self.is_working_day(day):
+                closed = 0
+                yield day
+            else:
+                closed += 1
+            day += timedelta(days=1)
+        raise DocumentError(["clocks.yaml: the hub does not open within sixty days"])
+
+    def _instant(self, day: date, at: time) -> datetime:
+        return datetime.combine(day, at, self.zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=64)
+def _bank_holidays(year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))
+
+
+def load_hub(path: Path) -> Hub:
+    """Reads and checks `clocks.yaml`. Raises DocumentError."""
+    root = read_document(path).fields({
+        "about": True,
+        "timezone": True,
+        "bank_holidays": True,
+        "extra_closed_days": True,
+        "hours": True,
+        "reading_minutes": True,
+        "targets": True,
+    })
+    root["bank_holidays"].choice(["England"], "calendar")
+    hours = {WEEKDAYS.index(_weekday(name, node)): _hours(node) for name, node in root["hours"].fields().items()}
+    if not hours:
+        raise DocumentError([f"{root['hours'].place}: the hub opens on no day"])
+    targets = {Rag(name): _target(node) for name, node in root["targets"].fields(dict.fromkeys(Rag, True)).items()}
+    if targets[Rag.RED].unit is not Unit.ELAPSED:
+        raise DocumentError([f"{root['targets'].place}: red never waits for office hours: its unit is elapsed"])
+    return Hub(
+        zone=ZoneInfo(root["timezone"].text()),
+        hours=hours,
+        closed=frozenset(_day(node) for node in root["extra_closed_days"].items()),
+        reading=timedelta(minutes=root["reading_minutes"].whole(1)),
+        targets=targets,
+    )
+
+
+def _weekday(name: str, node: Node) -> str:
+    if name not in WEEKDAYS:
+        raise DocumentError([f"{node.place}: unknown weekday `{name}`{nearest(name, list(WEEKDAYS))}"])
+    return name
+
+
+def _hours(node: Node) -> tuple[time, time]:
+    fields = node.fields({"open": True, "close": True})
+    opens, closes = (_time(fields[key]) for key in ("open", "close"))
+    if opens >= closes:
+        raise DocumentError([f"{node.place}: the hub must open before it closes"])
+    return opens, closes
+
+
+def _time(node: Node) -> time:
+    try:
+        return time.fromisoformat(node.text())
+    except ValueError:
+        raise DocumentError([f"{node.place}: expected a time as HH:MM"]) from None
+
+
+def _day(node: Node) -> date:
+    try:
+        return date.fromisoformat(node.text())
+    except ValueError:
+        raise DocumentError([f"{node.place}: expected a date as YYYY-MM-DD"]) from None
+
+
+def _target(node: Node) -> Target:
+    fields = node.fields({"unit": True, "minutes": True})
+    unit = Unit(fields["unit"].choice([member.value for member in Unit], "unit"))
+    return Target(unit, fields["minutes"].whole(1))
