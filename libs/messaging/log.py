@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -82,6 +83,11 @@ _UNREAD = """
 SELECT count(*) AS records, min(time) AS oldest
   FROM (SELECT time FROM {table} WHERE (xid, id) > ($1, $2) ORDER BY xid, id LIMIT $3) AS unread
 """
+_LOAD = "SELECT xid, id FROM log_cursor WHERE name = $1"
+_CREATE = "INSERT INTO log_cursor (name, xid, id, moved_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+_ADVANCE = """
+UPDATE log_cursor SET xid = $4, id = $5, moved_at = $6 WHERE name = $1 AND xid = $2 AND id = $3 RETURNING true
+"""
 _FENCE = """
 SELECT pg_snapshot_xmin(s) AS fence, pg_snapshot_xmin(s) < pg_snapshot_xmax(s) AS held FROM pg_current_snapshot() AS s
 """
@@ -127,6 +133,24 @@ class OutboxLog:
                 "lie ahead of this cluster's, so they and new ones would be delivered out of order or not at all; "
                 "rebase the outbox before this service starts"
             )
+
+
+async def load_cursor(connection: asyncpg.Connection, name: str, now: datetime) -> Cursor:
+    """Where the reader of that name stands, in its own service's schema; a new one stands at the start."""
+    row = await connection.fetchrow(_LOAD, name)
+    if row is None:
+        await connection.execute(_CREATE, name, START.xid, START.id, now)
+        row = await connection.fetchrow(_LOAD, name)
+        assert row is not None
+    return Cursor(row["xid"], row["id"])
+
+
+async def advance_cursor(
+    connection: asyncpg.Connection, name: str, before: Cursor, after: Cursor, now: datetime
+) -> bool:
+    """Moves the reader on. False where it stands elsewhere: another one has read, and this one must stop."""
+    moved = await connection.fetchval(_ADVANCE, name, before.xid, before.id, after.xid, after.id, now)
+    return moved is True
 
 
 @dataclass(frozen=True, slots=True)
