@@ -81,7 +81,13 @@ class Issuer:
     """Signs access tokens for the clients that it knows."""
 
     def __init__(
-        self, key: ECKey, clients: Mapping[str, Client], *, issuer: str, audience: str, clock: Clock
+        self,
+        key: ECKey,
+        clients: Mapping[str, Client],
+        *,
+        issuer: str,
+        audience: str,
+        clock: Clock,
     ) -> None:
         self._key = key
         self._clients = clients
@@ -182,7 +188,9 @@ def issuer_router(issuer: Issuer) -> APIRouter:
         except RefusedRequest as refused:
             challenge = {"WWW-Authenticate": 'Basic realm="sandbox"'} if refused.status == 401 else {}
             return JSONResponse(
-                {"error": refused.error}, refused.status, {"Cache-Control": "no-store", **challenge}
+                {"error": refused.error},
+                refused.status,
+                {"Cache-Control": "no-store", **challenge},
             )
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 

@@ -24,7 +24,11 @@ class Standing:
 
 def issuer(data: Path) -> Issuer:
     return Issuer(
-        load_key(data), load_clients(), issuer="http://sandbox/issuer", audience="mash", clock=Standing()
+        load_key(data),
+        load_clients(),
+        issuer="http://sandbox/issuer",
+        audience="mash",
+        clock=Standing(),
     )
 
 
@@ -38,7 +42,9 @@ POLICE = httpx.BasicAuth("cambridgeshire_police", "sandbox-only-cambridgeshire-p
 NONE = httpx.Auth()
 
 
-async def test_a_token_carries_every_claim_that_rfc_9068_and_our_services_demand(tmp_path: Path) -> None:
+async def test_a_token_carries_every_claim_that_rfc_9068_and_our_services_demand(
+    tmp_path: Path,
+) -> None:
     async with client(issuer(tmp_path)) as http:
         answer = await http.post("/issuer/token", data={"grant_type": "client_credentials"}, auth=POLICE)
         keys = KeySet.import_key_set((await http.get("/issuer/jwks.json")).json())
@@ -76,7 +82,9 @@ async def test_staff_have_roles_and_no_agency(tmp_path: Path) -> None:
     assert "agency" not in claims
 
 
-async def test_a_restart_keeps_tokens_valid_and_the_private_key_private(tmp_path: Path) -> None:
+async def test_a_restart_keeps_tokens_valid_and_the_private_key_private(
+    tmp_path: Path,
+) -> None:
     before = issuer(tmp_path).token("operations")
     after = issuer(tmp_path)
     assert jwt.decode(before, KeySet.import_key_set(after.jwks()), algorithms=["ES256"])  # type: ignore[arg-type]
@@ -93,11 +101,21 @@ async def test_a_restart_keeps_tokens_valid_and_the_private_key_private(tmp_path
             401,
             "invalid_client",
         ),
-        ({"grant_type": "client_credentials"}, httpx.BasicAuth("nobody", ""), 401, "invalid_client"),
+        (
+            {"grant_type": "client_credentials"},
+            httpx.BasicAuth("nobody", ""),
+            401,
+            "invalid_client",
+        ),
         ({"grant_type": "client_credentials"}, NONE, 401, "invalid_client"),
         ({"grant_type": "password"}, POLICE, 400, "unsupported_grant_type"),
         ({}, POLICE, 400, "invalid_request"),
-        ({"grant_type": "client_credentials", "scope": "case:read"}, POLICE, 400, "invalid_scope"),
+        (
+            {"grant_type": "client_credentials", "scope": "case:read"},
+            POLICE,
+            400,
+            "invalid_scope",
+        ),
     ],
 )
 async def test_a_refusal_is_the_one_that_oauth_names(
