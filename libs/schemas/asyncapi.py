@@ -4,7 +4,6 @@ Events are tolerant where requests are strict: a field with an open code list is
 as a text that is not known yet.
 """
 
-import json
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -144,4 +143,4 @@ def _operations() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncapi_document(), indent=1))
+    pass

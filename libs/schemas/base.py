@@ -6,7 +6,6 @@ as plain text, so that a newer producer never reads as "no".
 """
 
 import re
-
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Generic, Self, TypeVar

@@ -23,7 +23,9 @@ class DecisionBody(Model):
     level: Open[Level]
     destination: Open[Destination]
     rationale: Text
-    may_tell_referrer: bool = Field(description="Whether the referrer may be told the outcome, in their role's words.")
+    may_tell_referrer: bool = Field(
+        description="Whether the referrer may be told the outcome, in their role's words."
+    )
     departure_reason: Text | None = Field(
         None, description="Demanded when the decision is not what was recommended."
     )

@@ -164,16 +164,22 @@ def _definition(name: str, node: Node) -> Definition:
     steps = tuple(step.text() for step in fields["steps"].items()) if "steps" in fields else ()
     maximum = fields["maximum"].whole(1) if "maximum" in fields else 0
     if (kind is Kind.SCALE) != bool(steps) or len(set(steps)) != len(steps):
-        raise DocumentError([f"{node.place}: a scale, and only a scale, has `steps`, each once, mildest first"])
+        raise DocumentError(
+            [f"{node.place}: a scale, and only a scale, has `steps`, each once, mildest first"]
+        )
     if (kind is Kind.COUNT) != bool(maximum):
         raise DocumentError([f"{node.place}: a count, and only a count, has a `maximum`"])
-    unknown = fields["unknown"].choice(["met", "not_met"], "reading of unknown") if "unknown" in fields else ""
+    unknown = (
+        fields["unknown"].choice(["met", "not_met"], "reading of unknown") if "unknown" in fields else ""
+    )
     cautious = polarity in (Polarity.PROTECTIVE, Polarity.NEUTRAL)
     sources = frozenset(source.text() for source in fields["sources"].items())
     gaps = fields["gap_raises"].items() if "gap_raises" in fields else []
     gap_raises = frozenset(source.text() for source in gaps)
     if not gap_raises <= sources:
-        raise DocumentError([f"{fields['gap_raises'].place}: a gap can only come from one of the fact's sources"])
+        raise DocumentError(
+            [f"{fields['gap_raises'].place}: a gap can only come from one of the fact's sources"]
+        )
     return Definition(
         name=name,
         kind=kind,

@@ -144,7 +144,13 @@ def _node(node: yaml.Node, file: str) -> Node:
     for key, value in node.value:
         name = str(key.value)
         if name in members:
-            raise DocumentError([f"{Place(file, key.start_mark.line + 1, key.start_mark.column + 1)}: "
-                                 f"the key `{name}` stands twice"])
+            raise DocumentError(
+                [
+                    (
+                        f"{Place(file, key.start_mark.line + 1, key.start_mark.column + 1)}: "
+                        f"the key `{name}` stands twice"
+                    )
+                ]
+            )
         members[name] = _node(value, file)
     return Node(place, members)

@@ -70,7 +70,9 @@ class Outcome(Model):
     immediate: bool = Field(False, description="A fired rule marks danger that does not wait for checks.")
     fired: tuple[FiredRule, ...] = ()
     possible: tuple[PossibleRise, ...] = ()
-    missing: tuple[FactName, ...] = Field((), description="Facts that are not known and could raise the outcome.")
+    missing: tuple[FactName, ...] = Field(
+        (), description="Facts that are not known and could raise the outcome."
+    )
     waiting_on: tuple[Identifier, ...] = ()
     actions: tuple[str, ...] = ()
     possible_actions: tuple[str, ...] = ()

@@ -74,7 +74,9 @@ class Answer(Model):
     """What one agency said of one child, or why it said nothing."""
 
     agency: Identifier
-    question_id: str = Field(max_length=64, description="Stable across retries: the agency sees one question.")
+    question_id: str = Field(
+        max_length=64, description="Stable across retries: the agency sees one question."
+    )
     state: Open[AgencyState]
     reason: str | None = Field(None, max_length=80, description="A code for the state, such as `timeout`.")
     asked_at: Instant | None = None

@@ -4,7 +4,6 @@ Only the referrer, the worry and at least one child (who may be unidentified) ar
 missing: intake answers with what would help, and never turns a thin referral away.
 """
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -153,7 +152,8 @@ class Adult(Person):
     thought_to_harm: bool = False
     works_with_children: Open[TriState] = TriState.NOT_KNOWN
     employer_agency: Identifier | None = Field(
-        None, description="The agency that the person works for, when the person thought to harm works for one."
+        None,
+        description="The agency that the person works for, when the person thought to harm works for one.",
     )
 
 
@@ -181,7 +181,9 @@ class SafeContact(Model):
         if self.channel == SafeChannel.EMAIL and self.email is None:
             raise PydanticCustomError("email_missing", "must have `email` when the channel is email")
         if self.channel in (SafeChannel.SMS, SafeChannel.TELEPHONE) and self.phone is None:
-            raise PydanticCustomError("phone_missing", "must have `phone` when the channel is sms or telephone")
+            raise PydanticCustomError(
+                "phone_missing", "must have `phone` when the channel is sms or telephone"
+            )
         return self
 
 
@@ -189,11 +191,15 @@ class Referrer(Model):
     """Who refers. The agency is not here: it comes from the token."""
 
     role: Open[ReferrerRole]
-    source: Open[ReferralSource] = Field(description="Children in need census code of the source of referral.")
+    source: Open[ReferralSource] = Field(
+        description="Children in need census code of the source of referral."
+    )
     name: Line | None = None
     organisation: Line | None = None
     anonymous: bool = False
-    contacts: tuple[SafeContact, ...] = Field((), max_length=5, description="Safe ways to be told, best first.")
+    contacts: tuple[SafeContact, ...] = Field(
+        (), max_length=5, description="Safe ways to be told, best first."
+    )
     family_may_know: Open[KnownToFamily] = KnownToFamily.NOT_SAID
     suspect_may_read: Text | None = Field(
         None, description="Where the person thought to harm may read messages; these are never used."
@@ -220,8 +226,12 @@ class ReferralBody(Model):
     kind: Open[ContactKind] = ContactKind.NEW_WORRY
     channel: Open[Channel] = Channel.SYSTEM
     level_asked: Open[Level] | None = None
-    source_reference: Line | None = Field(None, description="The sender's own reference, such as a form's number.")
-    worry: Text = Field(description="The worry in the referrer's words. A person reads it; nothing is inferred.")
+    source_reference: Line | None = Field(
+        None, description="The sender's own reference, such as a form's number."
+    )
+    worry: Text = Field(
+        description="The worry in the referrer's words. A person reads it; nothing is inferred."
+    )
     effect_on_child: Text | None = None
     wanted_outcome: Text | None = None
     immediate_danger: bool = False

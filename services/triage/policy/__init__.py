@@ -1,4 +1,4 @@
-"""The thresholds as policy: rules that only raise, read from the partnership's file and applied to partial knowledge."""
+"""The thresholds as policy: rules that only raise, from the partnership's file, applied to partial knowledge."""
 
 from services.triage.policy.evaluation import evaluate
 from services.triage.policy.facts import ChildFacts, StatedFact

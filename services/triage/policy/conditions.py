@@ -103,7 +103,11 @@ class Below:
             return POSSIBLE
         if not stated and not known.silent.isdisjoint(self.definition.sources):
             return POSSIBLE
-        if stated and not self.definition.unknown_met and not known.silent.isdisjoint(self.definition.sources):
+        if (
+            stated
+            and not self.definition.unknown_met
+            and not known.silent.isdisjoint(self.definition.sources)
+        ):
             return POSSIBLE
         return NO
 

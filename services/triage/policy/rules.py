@@ -55,7 +55,9 @@ class Policy:
     rules: tuple[Rule, ...]
     dictionary: Dictionary
     fingerprint: str
-    _unstated: dict[frozenset[str], tuple[Judged, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _unstated: dict[frozenset[str], tuple[Judged, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @cached_property
     def readers(self) -> Mapping[str, frozenset[int]]:

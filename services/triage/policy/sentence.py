@@ -1,9 +1,9 @@
 """Reads a rule's condition from its sentences, and refuses every use that could lower an outcome.
 
-    household.substance_misuse is at least harmful
-    child.left_alone is yes
-    child.age is under 5
-    all of: […]   any of: […]   at least 2 of: […]   none of: [protective facts]
+household.substance_misuse is at least harmful
+child.left_alone is yes
+child.age is under 5
+all of: […]   any of: […]   at least 2 of: […]   none of: [protective facts]
 """
 
 import re
@@ -51,9 +51,9 @@ def _definition(name: str, node: Node, facts: Mapping[str, Definition]) -> Defin
 def _comparison(node: Node, facts: Mapping[str, Definition]) -> Condition:
     match = _SENTENCE.fullmatch(node.text())
     if match is None:
-        raise DocumentError([
-            f"{node.place}: expected `FACT is yes`, `FACT is at least VALUE` or `FACT is under NUMBER`"
-        ])
+        raise DocumentError(
+            [f"{node.place}: expected `FACT is yes`, `FACT is at least VALUE` or `FACT is under NUMBER`"]
+        )
     definition = _definition(match["fact"], node, facts)
     if match["under"] is not None:
         return _below(node, definition, match["under"])
@@ -88,10 +88,14 @@ def _rank(node: Node, definition: Definition, yes: str | None, least: str | None
 
 def _below(node: Node, definition: Definition, bound: str) -> Condition:
     if definition.polarity not in (Polarity.LOWER_IS_WORSE, Polarity.NEUTRAL):
-        raise DocumentError([
-            f"{node.place}: `{definition.name}` is worse the more there is of it: "
-            "`is under` would give a milder outcome for a worse fact"
-        ])
+        raise DocumentError(
+            [
+                (
+                    f"{node.place}: `{definition.name}` is worse the more there is of it: "
+                    "`is under` would give a milder outcome for a worse fact"
+                )
+            ]
+        )
     if definition.kind is not Kind.COUNT:
         raise DocumentError([f"{node.place}: `is under` needs a count, and `{definition.name}` is none"])
     number = Node(node.place, bound).whole(1)
@@ -106,8 +110,12 @@ def _protective(node: Node, facts: Mapping[str, Definition]) -> Definition:
         raise DocumentError([f"{node.place}: under `none of` say `FACT is yes`"])
     definition = _definition(match["fact"], node, facts)
     if definition.polarity is not Polarity.PROTECTIVE or definition.kind is not Kind.YES_NO:
-        raise DocumentError([
-            f"{node.place}: `none of` takes protective yes/no facts only: "
-            f"`{definition.name}` under it could give a milder outcome for a worse fact"
-        ])
+        raise DocumentError(
+            [
+                (
+                    f"{node.place}: `none of` takes protective yes/no facts only: "
+                    f"`{definition.name}` under it could give a milder outcome for a worse fact"
+                )
+            ]
+        )
     return definition
