@@ -117,10 +117,11 @@ def fetch_one(jar: Jar, directory: Path, staging: Path) -> None:
         context = MavenContext(repo_cache=staging / "repository", local_repos=[], remote_repos=remotes)
         try:
             found = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
-        except Exception as error:  # noqa: BLE001 - jgo raises whatever requests, DNS or the file system raised
+        except Exception as error:  # jgo raises whatever requests, DNS or the file system raised
             raise UnavailableJars(
                 f"Kafka's jars cannot be fetched ({type(error).__name__} at {jar.filename}): set "
-                "MASH_MAVEN_REPOSITORY to a repository within reach, set MASH_KAFKA_BOOTSTRAP to a broker of your own, or run with --events postgres."
+                "MASH_MAVEN_REPOSITORY to a repository within reach, set MASH_KAFKA_BOOTSTRAP to a broker of your "
+                "own, or run with --events postgres."
             ) from error
         if not is_intact(found, jar):
             raise UnavailableJars(

@@ -298,4 +298,8 @@ def java_version(binary: Path) -> int:
 
 def environment() -> dict[str, str]:
     """The broker's environment, without options that a developer's shell may have set for other JVMs."""
-    return {name: value for name, value in os.environ.items() if not name.endswith(("JAVA_OPTIONS", "_TOOL_OPTIONS"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith(("JAVA_OPTIONS", "_TOOL_OPTIONS"))
+    }

@@ -128,7 +128,7 @@ class EmbeddedPostgres:
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         self._clear_stale_lock()
-        for attempt in range(PORT_ATTEMPTS):
+        for _ in range(PORT_ATTEMPTS):
             chosen = self._port is None
             port = self._port or free_port(HOST)
             if not is_free(port, HOST):
@@ -139,9 +139,11 @@ class EmbeddedPostgres:
                 self._server, self._port = server, port
                 return self.dsn()
             server.kill()
-            if not chosen or attempt + 1 == PORT_ATTEMPTS or is_free(port, HOST):
-                break
-        raise StartError(f"PostgreSQL did not start; the end of {self.log} says:\n{server.log_tail()}")
+            if not chosen or is_free(port, HOST):
+                raise StartError(
+                    f"PostgreSQL did not start; the end of {self.log} says:\n{server.log_tail()}"
+                )
+        raise StartError("other processes took every port that PostgreSQL was to listen on")
 
     def stop(self) -> None:
         """Fast shutdown: open transactions roll back, the cluster is left clean."""
@@ -200,7 +202,9 @@ class EmbeddedPostgres:
             command.append("--no-sync")
         child = self._processes.start("initdb", command, log=self.log, user=user, env=environment())
         if child.wait(START_TIMEOUT) != 0:
-            raise StartError(f"the PostgreSQL cluster could not be made; {self.log} says:\n{child.log_tail()}")
+            raise StartError(
+                f"the PostgreSQL cluster could not be made; {self.log} says:\n{child.log_tail()}"
+            )
 
     def _launch(self, port: int) -> Process:
         options = {
@@ -256,7 +260,9 @@ class EmbeddedPostgres:
             with contextlib.suppress(TimeoutError):
                 wait_until_gone([pid], timeout=3.0)
         if alive(pid) and runs_on(pid, self.data):
-            raise StartError(f"a PostgreSQL server (process {pid}) already runs on {self.data}; stop it first")
+            raise StartError(
+                f"a PostgreSQL server (process {pid}) already runs on {self.data}; stop it first"
+            )
         self._lock_file.unlink(missing_ok=True)
 
 
@@ -265,7 +271,9 @@ def runs_on(pid: int, data: Path) -> bool:
     try:
         return Path(f"/proc/{pid}/cwd").resolve() == data.resolve()
     except OSError:
-        listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        listed = subprocess.run(
+            ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
         return str(data) in listed.stdout
 
 
@@ -288,7 +296,9 @@ def server_user() -> str | None:
         with contextlib.suppress(KeyError):
             pwd.getpwnam(name)
             return name
-    raise StartError("PostgreSQL refuses to run as root, and this system has neither a `postgres` nor a `nobody` user")
+    raise StartError(
+        "PostgreSQL refuses to run as root, and this system has neither a `postgres` nor a `nobody` user"
+    )
 
 
 def environment() -> dict[str, str]:

@@ -25,7 +25,9 @@ class StartError(RuntimeError):
 class Process:
     """One running child. It leads a session of its own, so that a terminal's Ctrl-C does not reach it."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes], stop_signal: int, grace: float, log: Path | None):
+    def __init__(
+        self, name: str, popen: subprocess.Popen[bytes], stop_signal: int, grace: float, log: Path | None
+    ):
         self.name = name
         self.log = log
         self._popen = popen
@@ -222,7 +224,7 @@ def free_port(host: str = "127.0.0.1") -> int:
     was reconnecting to itself. Raises StartError when no port is free.
     """
     for _ in range(200):
-        port = random.randint(20_000, 32_000)  # noqa: S311 - spreads parallel runs, guards nothing
+        port = random.randint(20_000, 32_000)
         if is_free(port, host):
             return port
     raise StartError("no free TCP port between 20000 and 32000 on this machine")

@@ -109,8 +109,8 @@ BROKER = pytest.StashKey[SharedBroker]()
 def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
     """The bootstrap address of a real Apache Kafka broker, shared by the whole run.
 
-    Use topics and groups of your own (`topic`). A test that kills a broker starts one of its own. `MASH_KAFKA_BOOTSTRAP`
-    uses a broker that runs already.
+    Use topics and groups of your own (`topic`). A test that kills a broker starts one of its own.
+    `MASH_KAFKA_BOOTSTRAP` uses a broker that runs already.
     """
     if given := os.environ.get("MASH_KAFKA_BOOTSTRAP"):
         return given

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -101,7 +100,7 @@ def publish(mirror: Path, jar: Jar, content: bytes) -> None:
     folder = mirror / jar.group.replace(".", "/") / jar.artifact / jar.version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / jar.filename).write_bytes(content)
-    (folder / f"{jar.filename}.sha1").write_text(hashlib.sha1(content).hexdigest())
+    (folder / f"{jar.filename}.sha1").write_text(hashlib.sha1(content, usedforsecurity=False).hexdigest())
 
 
 def test_a_damaged_jar_is_fetched_again(genuine: tuple[Jar, bytes], mirror: Path, tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ def test_a_jar_that_is_not_the_locked_one_is_never_run(
     publish(mirror, jar, content + b"tampered")
     with pytest.raises(UnavailableJars, match="its SHA-256 differs"):
         class_path(lambda _: None, tmp_path / "cache", [jar])
-    assert os.listdir(tmp_path / "cache") == [".lock"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
 def test_jars_out_of_reach_are_reported_with_the_remedy(

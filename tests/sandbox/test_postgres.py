@@ -57,15 +57,15 @@ async def test_a_lock_file_that_names_a_stranger_does_not_stop_the_start(tmp_pat
 
 
 def test_two_servers_never_share_a_data_directory(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "data", settings=FAST):
-        with pytest.raises(StartError, match="already runs"):
-            EmbeddedPostgres(tmp_path / "data", settings=FAST).start()
+    with EmbeddedPostgres(tmp_path / "data", settings=FAST), pytest.raises(StartError, match="already runs"):
+        EmbeddedPostgres(tmp_path / "data", settings=FAST).start()
 
 
 def test_a_busy_port_is_reported_by_its_number(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path / "one", settings=FAST) as first:
+        second = EmbeddedPostgres(tmp_path / "two", port=first.port, settings=FAST)
         with pytest.raises(StartError, match=f"port {first.port} for PostgreSQL is in use"):
-            EmbeddedPostgres(tmp_path / "two", port=first.port, settings=FAST).start()
+            second.start()
 
 
 async def test_a_killed_backend_does_not_take_the_server_with_it(tmp_path: Path) -> None:
