@@ -1,10 +1,13 @@
-"""How the hub is reached: `hub.yaml` of the partnership."""
+"""How the hub is reached and what it calls things: `hub.yaml` and `wording.yaml` of the partnership."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from libs.schemas.base import Line, Model, Text
+from libs.schemas.levels import Destination
 
 
 class OutOfHours(Model):
@@ -14,8 +17,16 @@ class OutOfHours(Model):
     telephone: Line
 
 
+class StateWords(Model):
+    """What the referrer's own agency reads until there is a decision."""
+
+    received: Text
+    not_yet_seen: Text
+    being_looked_at: Text
+
+
 class Hub(Model):
-    """What a referrer is told about reaching a person."""
+    """What a referrer is told about reaching a person: the whole of `hub.yaml`."""
 
     name: Line
     emergency: Line
@@ -23,8 +34,40 @@ class Hub(Model):
     hours: Line
     out_of_hours: OutOfHours
     if_danger_rises: Text
+    status: StateWords
 
 
-def load_hub(path: Path) -> Hub:
-    """Reads `hub.yaml`. Raises OSError, yaml.YAMLError or pydantic.ValidationError: the service then does not start."""
-    return Hub.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")), extra="forbid")
+class OutcomeWords(Model):
+    """What was decided, in words that may be told, and what the referrer may do next."""
+
+    words: Text
+    next_step: Text
+
+    def text(self) -> str:
+        """Both in one."""
+        return f"{self.words} {self.next_step}"
+
+
+class Wording(Model):
+    """The part of `wording.yaml` that a status needs; notices use the same words."""
+
+    looked_at: OutcomeWords
+    decided: OutcomeWords
+    destinations: Mapping[Destination, OutcomeWords]
+
+
+M = TypeVar("M", bound=Model)
+
+
+def load_hub(directory: Path) -> Hub:
+    """Reads `hub.yaml`. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
+    return Hub.model_validate(_document(directory / "hub.yaml"), extra="forbid")
+
+
+def load_wording(directory: Path) -> Wording:
+    """Reads `wording.yaml`. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
+    return Wording.model_validate(_document(directory / "wording.yaml"))
+
+
+def _document(path: Path) -> object:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """What the referrer's own agency may know of a referral: how far each child has come, never what others said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +8,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from libs.schemas.base import Instant, Model
+from libs.schemas.levels import Destination
 from services.intake.answers import IfDangerRises
+from services.intake.hub import StateWords, Wording
 
 SEEN_WITHIN = timedelta(seconds=60)
 """A referral that nobody has screened for longer is called not yet seen, and staff are alarmed."""
@@ -37,17 +39,6 @@ class Progress:
     may_tell: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """How outcomes are told, by who is told."""
-
-    states: Mapping[ChildState, str]
-    outcomes: Mapping[str, str]
-    """To a professional, by destination."""
-    untold: str
-    """Where the decider said that the outcome may not be told."""
-
-
 class ChildStatus(Model):
     """One child, named by the number that the answer to the referral gave."""
 
@@ -56,7 +47,9 @@ class ChildStatus(Model):
     words: str
     seen_at: Instant | None = None
     decided_at: Instant | None = None
-    outcome: str | None = Field(None, description="What was decided, where the referrer's role may be told.")
+    outcome: str | None = Field(
+        None, description="Which help was decided, where the referrer's role may be told."
+    )
 
 
 class NoticeStatus(Model):
@@ -101,7 +94,8 @@ def of_child(
     received_at: datetime,
     immediate_danger: bool,
     professional: bool,
-    words: Words,
+    states: StateWords,
+    wording: Wording,
     now: datetime,
 ) -> ChildStatus:
     """The child's status at the instant `now`.
@@ -109,21 +103,30 @@ def of_child(
     `professional`: whether the referrer's role may be told which kind of help was decided.
     """
     state = _state(progress, received_at, immediate_danger, now)
-    told: str | None = None
-    said = words.states[state]
+    outcome: str | None = None
     if state is ChildState.DECISION_MADE:
-        if not progress.may_tell:
-            said = words.untold
-        elif professional and progress.destination is not None:
-            told = words.outcomes.get(progress.destination)
+        outcome, words = _told(progress, professional, wording)
+    else:
+        words = str(getattr(states, state.value))
     return ChildStatus(
         number=number,
         state=state,
-        words=said,
+        words=words,
         seen_at=progress.screened_at,
         decided_at=progress.decided_at,
-        outcome=told,
+        outcome=outcome,
     )
+
+
+def _told(progress: Progress, professional: bool, wording: Wording) -> tuple[str | None, str]:
+    if not progress.may_tell:
+        return None, wording.looked_at.text()
+    # A destination that this version does not know is told as a decision, never as none.
+    known = progress.destination in set(Destination)
+    if not professional or not known:
+        return None, wording.decided.text()
+    destination = Destination(str(progress.destination))
+    return destination.value, wording.destinations[destination].text()
 
 
 def _state(progress: Progress, received_at: datetime, immediate_danger: bool, now: datetime) -> ChildState:

@@ -1,0 +1,155 @@
+"""Projects what triage and notify say into the status that the referrer may see.
+
+Each event only moves its row towards a later state, so that events of the two topics give the same status in any
+order, and a referral's own row is always there before anybody can speak of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.messaging.consumer import Parked
+from libs.messaging.event import Event
+from libs.messaging.ledger import Unit
+from libs.schemas.base import Nothing
+from libs.schemas.events import (
+    CASE_DECIDED,
+    CASE_ROUTED,
+    CASE_SCREENED,
+    INTAKE_RESUMED,
+    INTAKE_STOPPED,
+    NOTICE_DELIVERED,
+    NOTICE_FAILED,
+    REFERRER_UNTELLABLE,
+    CaseDecided,
+    CaseRouted,
+    CaseScreened,
+    EventType,
+    NoticeDelivered,
+    NoticeFailed,
+    ProcessingResumed,
+    ProcessingStopped,
+    ReferrerUntellable,
+    Resumed,
+    Service,
+    Stopped,
+)
+
+_SEEN_REFERRALS = """
+UPDATE referral AS r SET screened_at = s.at
+  FROM (SELECT id, min(at) AS at FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, at) GROUP BY id) AS s
+ WHERE r.id = s.id AND (r.screened_at IS NULL OR r.screened_at > s.at)
+"""
+_SEEN_CHILDREN = """
+INSERT INTO child_progress AS c (child_id, referral_id, screened_at)
+SELECT id, min(referral), min(at)
+  FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (id, referral, at) GROUP BY id
+ON CONFLICT (child_id) DO UPDATE SET screened_at = least(c.screened_at, excluded.screened_at)
+"""
+_DECIDED = """
+INSERT INTO child_progress AS c (child_id, referral_id, decision, decided_at, destination, may_tell)
+SELECT DISTINCT ON (id) id, referral, decision, at, destination, may_tell
+  FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::timestamptz[], $5::text[], $6::boolean[])
+       AS t (id, referral, decision, at, destination, may_tell)
+ ORDER BY id, decision DESC
+ON CONFLICT (child_id) DO UPDATE SET decision = excluded.decision, decided_at = excluded.decided_at,
+       destination = excluded.destination, may_tell = excluded.may_tell
+ WHERE c.decision < excluded.decision
+"""
+_NOTICES = """
+INSERT INTO notice_progress AS n (id, referral_id, kind, channel, state, reason, at)
+SELECT DISTINCT ON (id) id, referral, kind, channel, state, reason, at
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+       AS t (id, referral, kind, channel, state, reason, at)
+ ORDER BY id, at DESC, state
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, at = excluded.at
+ WHERE (n.at, excluded.state) < (excluded.at, n.state)
+"""
+
+
+class StatusProjection:
+    """Intake's consumer."""
+
+    name = Service.INTAKE.value
+    types: frozenset[EventType[Any]] = frozenset(
+        {CASE_SCREENED, CASE_ROUTED, CASE_DECIDED, NOTICE_DELIVERED, NOTICE_FAILED, REFERRER_UNTELLABLE}
+    )
+
+    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+        """Moves the status on by a batch of events."""
+        seen: list[tuple[UUID, UUID, datetime]] = []
+        decided: list[tuple[Any, ...]] = []
+        notices: list[tuple[Any, ...]] = []
+        for event in events:
+            match event.payload:
+                case (
+                    CaseScreened(shared=shared, children=children)
+                    | CaseRouted(shared=shared, children=children)
+                ):
+                    seen += [(child_id, event.referral_id, shared.at) for child_id in children]
+                case CaseDecided(shared=shared, children=children):
+                    seen += [(child_id, event.referral_id, shared.at) for child_id in children]
+                    decided += [
+                        (
+                            child_id,
+                            event.referral_id,
+                            child.decision,
+                            shared.at,
+                            str(child.destination),
+                            child.may_tell_referrer,
+                        )
+                        for child_id, child in children.items()
+                    ]
+                case NoticeDelivered(shared=notice) | NoticeFailed(shared=notice):
+                    state = "delivered" if event.type is NOTICE_DELIVERED else "failed"
+                    notices.append(
+                        (
+                            notice.notice_id,
+                            event.referral_id,
+                            str(notice.kind),
+                            str(notice.channel),
+                            state,
+                            notice.reason,
+                            notice.at,
+                        )
+                    )
+                case ReferrerUntellable(shared=untold):
+                    notices.append(
+                        (event.id, event.referral_id, None, None, "not_sent", untold.reason, untold.at)
+                    )
+        if seen:
+            children_seen, referrals_seen, at = zip(*seen, strict=True)
+            await unit.connection.execute(_SEEN_REFERRALS, referrals_seen, at)
+            await unit.connection.execute(_SEEN_CHILDREN, children_seen, referrals_seen, at)
+        if decided:
+            await unit.connection.execute(_DECIDED, *zip(*decided, strict=True))
+        if notices:
+            await unit.connection.execute(_NOTICES, *zip(*notices, strict=True))
+
+    async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
+        """Tells triage, where staff see it: the referrer's status no longer moves."""
+        for message in parked:
+            if not message.first:
+                continue
+            shared = Stopped(
+                consumer=self.name,
+                event_id=message.event_id,
+                event_type=message.type,
+                reason=message.code,
+                at=message.parked_at,
+            )
+            trace = message.event.trace if message.event is not None else None
+            unit.emit(
+                INTAKE_STOPPED,
+                message.referral_id,
+                ProcessingStopped(shared=shared, children=dict[UUID, Nothing]()),
+                trace=trace,
+            )
+
+    async def resumed(self, unit: Unit, referral_id: UUID) -> None:
+        """Tells triage that the status moves again."""
+        shared = Resumed(consumer=self.name, at=unit.now)
+        unit.emit(INTAKE_RESUMED, referral_id, ProcessingResumed(shared=shared), trace=None)

@@ -1,0 +1,79 @@
+"""Answers the referring agency's question how far its referral has come."""
+
+from __future__ import annotations
+
+from libs.messaging.codec import Decoded
+from libs.messaging.ledger import Ledger
+from libs.platform.problems import Problem
+from libs.schemas.codes import PROFESSIONAL_ROLES
+from services.intake import status
+from services.intake.answers import IfDangerRises, Receipt
+from services.intake.hub import StateWords, Wording
+from services.intake.status import AdditionStatus, NoticeStatus, Progress, ReferralStatus
+
+_REFERRAL = """
+SELECT id, received_at, immediate_danger, referrer_role, screened_at, answer
+  FROM referral WHERE reference = $1 AND agency = $2
+"""
+_CHILDREN = """
+SELECT child_id, screened_at, decision, decided_at, destination, may_tell
+  FROM child_progress WHERE referral_id = $1
+"""
+_NOTICES = (
+    "SELECT kind, channel, state, reason, at FROM notice_progress WHERE referral_id = $1 ORDER BY at, id"
+)
+_ADDITIONS = "SELECT kind, received_at FROM addition WHERE referral_id = $1 ORDER BY received_at, id"
+NOTHING_YET = Progress()
+
+
+def not_found() -> Problem:
+    """A referral that does not exist, or is another agency's: the two look alike."""
+    return Problem(404, "referral-not-found", "There is no such referral of your agency")
+
+
+class Lookup:
+    """Reads a referral's status for the agency that sent it."""
+
+    def __init__(self, ledger: Ledger, danger: IfDangerRises, states: StateWords, wording: Wording) -> None:
+        self._ledger = ledger
+        self._danger = danger
+        self._states = states
+        self._wording = wording
+
+    async def status(self, reference: str, agency: str) -> ReferralStatus:
+        """The status now. Raises Problem 404 where the agency has no such referral."""
+        async with self._ledger.pool.acquire() as connection:
+            row = await connection.fetchrow(_REFERRAL, reference, agency)
+            if row is None:
+                raise not_found()
+            children = await connection.fetch(_CHILDREN, row["id"])
+            notices = await connection.fetch(_NOTICES, row["id"])
+            additions = await connection.fetch(_ADDITIONS, row["id"])
+        (stored,) = await self._ledger.codec.decode([(Receipt, row["answer"])])
+        numbers = (
+            {child_id: child.number for child_id, child in stored.payload.children.items()}
+            if isinstance(stored, Decoded)
+            else {}
+        )
+        progress = {child["child_id"]: Progress(*tuple(child)[1:]) for child in children}
+        now = self._ledger.clock.now()
+        return ReferralStatus(
+            reference=reference,
+            received_at=row["received_at"],
+            children=tuple(
+                status.of_child(
+                    number,
+                    progress.get(child_id, NOTHING_YET),
+                    received_at=row["received_at"],
+                    immediate_danger=row["immediate_danger"],
+                    professional=row["referrer_role"] in PROFESSIONAL_ROLES,
+                    states=self._states,
+                    wording=self._wording,
+                    now=now,
+                )
+                for child_id, number in sorted(numbers.items(), key=lambda item: item[1])
+            ),
+            notices=tuple(NoticeStatus(**dict(notice)) for notice in notices),
+            added=tuple(AdditionStatus(**dict(addition)) for addition in additions),
+            if_danger_rises=self._danger,
+        )
