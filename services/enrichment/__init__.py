@@ -1,0 +1,1 @@
+"""Asks the agencies what they know of a child, and keeps every kind of silence apart from an answer."""

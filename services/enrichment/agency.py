@@ -1,0 +1,56 @@
+"""The port to an agency: a question goes in, a reply or a kind of silence comes out. Never an exception."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from libs.schemas.findings import SETTLED, AgencyState, Fact
+from services.enrichment.question import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of one attempt to ask.
+
+    `state` is never `pending`: an agency that accepted the question and has no answer yet is `no_answer`, one that
+    cannot be reached or whose reply cannot be relied on is `unavailable`. `reason` is a code. `retry_after` are
+    the seconds that the agency asked to wait. `dropped` counts facts that were not understood, by code.
+    """
+
+    state: AgencyState
+    reason: str | None = None
+    retry_after: float | None = None
+    as_of: date | None = None
+    coverage_from: date | None = None
+    coverage_to: date | None = None
+    facts: tuple[Fact, ...] = field(default=(), repr=False)
+    narrative: str | None = field(default=None, repr=False)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        """Whether asking again brings nothing more."""
+        return self.state in SETTLED
+
+
+class Agency(Protocol):
+    """One agency that can be asked about a child."""
+
+    async def ask(self, question: Question, *, trace: str | None) -> Reply:
+        """Asks once. The question's id makes asking again harmless. Every failure is a reply with its reason."""
+        ...
+
+    async def close(self) -> None:
+        """Gives back connections."""
+        ...
+
+
+class InstantAgency:
+    """Answers at once inside the process that it holds nothing. For measuring everything but the agencies."""
+
+    async def ask(self, question: Question, *, trace: str | None) -> Reply:
+        return Reply(AgencyState.NOTHING_HELD)
+
+    async def close(self) -> None:
+        return None

@@ -1,0 +1,194 @@
+"""Asks agencies: claims due questions under a lease, asks them outside any transaction, hands the replies on.
+
+Each agency has a task and a number of slots of its own, so that a dead or slow one holds up no other. A process
+that dies leaves its leases to end; the question is then asked again with the same id.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+import structlog
+from opentelemetry.metrics import Meter
+
+from libs.messaging.codec import Decoded, Undecodable
+from libs.messaging.errors import ErrorClass, classify, code_of
+from libs.messaging.ledger import Bell, Ledger
+from libs.schemas.findings import AgencyState
+from services.enrichment.agency import Agency, Reply
+from services.enrichment.partnership import AgencyTerms
+from services.enrichment.question import Kept, question_for
+from services.enrichment.recorder import Claim, Recorded, Recorder
+from services.enrichment.replies import unavailable
+
+LOOK_EVERY = 1.0
+"""Seconds after which an idle agency's questions are looked for without having been woken."""
+
+STOP_GRACE = 3.0
+"""Seconds that questions in flight get when the service stops; the rest is asked again at once by whoever runs."""
+
+_NEXT = "SELECT min(ask_at) FROM agency_check WHERE agency = $1 AND ask_at IS NOT NULL"
+_CLAIM = """
+WITH due AS MATERIALIZED (
+    SELECT child_id FROM agency_check
+     WHERE agency = $1 AND ask_at <= $2 ORDER BY ask_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE agency_check AS c
+   SET ask_at = $4, attempts = c.attempts + 1, asked_at = coalesce(c.asked_at, $2)
+  FROM due WHERE c.child_id = due.child_id AND c.agency = $1
+RETURNING c.child_id, c.referral_id, c.question_id, c.attempts
+"""
+_SUBJECTS = """
+SELECT child.id, child.traceparent, referral.kept
+  FROM child JOIN referral ON referral.id = child.referral_id
+ WHERE child.id = ANY ($1::uuid[])
+"""
+_GIVE_BACK = """
+UPDATE agency_check AS c SET ask_at = $3
+  FROM unnest($1::uuid[], $2::bigint[]) AS given (child_id, attempts)
+ WHERE c.child_id = given.child_id AND c.agency = $4 AND c.attempts = given.attempts AND c.ask_at IS NOT NULL
+"""
+
+logger = structlog.get_logger()
+
+
+class Asker:
+    """Asks one agency, with as many questions at the same time as its terms permit."""
+
+    def __init__(
+        self,
+        terms: AgencyTerms,
+        agency: Agency,
+        *,
+        ledger: Ledger,
+        recorder: Recorder,
+        lease: timedelta,
+        meter: Meter,
+        slots: int | None = None,
+    ) -> None:
+        self._terms = terms
+        self._agency = agency
+        self._ledger = ledger
+        self._recorder = recorder
+        self._lease = lease
+        self._slots = slots or terms.at_once
+        self._bell = Bell()
+        self._asking: dict[asyncio.Task[None], Claim] = {}
+        self._stopping = False
+        self._attempts = meter.create_counter(
+            "mash.checks.attempts", description="Questions sent, by agency and what became of them."
+        )
+        self._dropped = meter.create_counter(
+            "mash.checks.facts_dropped",
+            description="Facts of answers that were not understood, by agency and code.",
+        )
+
+    def wake(self) -> None:
+        """There may be questions that are due."""
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """Asks until `stop`."""
+        while not self._stopping:
+            try:
+                wait = await self._round()
+            except Exception as error:  # noqa: BLE001 - an agency's task outlives every failure of a round
+                passing = classify(error) is ErrorClass.TRANSIENT
+                report = logger.warning if passing else logger.error
+                report("asking_failed", agency=self._terms.id, code=code_of(error))
+                wait = LOOK_EVERY
+            if wait > 0:
+                await self._bell.wait(wait)
+
+    async def stop(self) -> None:
+        """Takes on nothing more, waits a little for what is out, and gives back the rest."""
+        self._stopping = True
+        self._bell.ring()
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=STOP_GRACE)
+        abandoned = dict(self._asking)
+        for task in abandoned:
+            task.cancel()
+        await asyncio.gather(*abandoned, return_exceptions=True)
+        with contextlib.suppress(OSError, asyncpg.PostgresError):
+            await self._give_back(list(abandoned.values()))
+
+    async def _round(self) -> float:
+        """Claims and asks what is due and fits. Gives the seconds until it is worth looking again, 0 for at once."""
+        free = self._slots - len(self._asking)
+        if free <= 0:
+            return LOOK_EVERY
+        now = self._ledger.clock.now()
+        due_at: datetime | None = await self._ledger.pool.fetchval(_NEXT, self._terms.id)
+        if due_at is None:
+            return LOOK_EVERY
+        if due_at > now:
+            return min(LOOK_EVERY, (due_at - now).total_seconds())
+        claims = await self._claim(now, free)
+        kept = await self._ledger.codec.decode([(Kept, claim.kept) for claim in claims])
+        for claim, item in zip(claims, kept, strict=True):
+            task = asyncio.create_task(self._ask(claim, item), name=f"ask {self._terms.id}")
+            self._asking[task] = claim
+            task.add_done_callback(self._finished)
+        return 0.0 if claims else 0.05
+
+    async def _claim(self, now: datetime, limit: int) -> list[Claim]:
+        async with self._ledger.pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_CLAIM, self._terms.id, now, limit, now + self._lease)
+            children = {row["child_id"] for row in rows}
+            subjects = {row["id"]: row for row in await connection.fetch(_SUBJECTS, children)} if rows else {}
+        return [
+            Claim(
+                child_id=row["child_id"],
+                referral_id=row["referral_id"],
+                agency=self._terms.id,
+                question_id=row["question_id"],
+                attempt=row["attempts"],
+                trace=subjects[row["child_id"]]["traceparent"],
+                kept=subjects[row["child_id"]]["kept"],
+            )
+            for row in rows
+        ]
+
+    async def _ask(self, claim: Claim, kept: Decoded[Kept] | Undecodable) -> None:
+        reply = await self._reply(claim, kept)
+        await self._ledger.failpoints.hit("enrichment.after_ask")
+        labels = {"agency": self._terms.id, "state": reply.state.value, "reason": reply.reason or ""}
+        self._attempts.add(1, labels)
+        for code, count in reply.dropped.items():
+            self._dropped.add(count, {"agency": self._terms.id, "code": code})
+        if reply.reason == "about_someone_else":
+            logger.error(
+                "answer_about_someone_else", agency=self._terms.id, referral_id=str(claim.referral_id)
+            )
+        await self._recorder.put(Recorded(claim, reply, self._ledger.clock.now()))
+
+    async def _reply(self, claim: Claim, kept: Decoded[Kept] | Undecodable) -> Reply:
+        if isinstance(kept, Undecodable):
+            return Reply(AgencyState.NOT_REQUESTED, f"record_{kept.code}")
+        question = question_for(kept.payload, claim.child_id, self._terms.send, claim.question_id)
+        if question is None:
+            return Reply(AgencyState.NOT_REQUESTED, "record_erased")
+        try:
+            return await self._agency.ask(question, trace=claim.trace)
+        except Exception as error:
+            logger.exception("agency_adapter_failed", agency=self._terms.id, code=code_of(error))
+            return unavailable("adapter_failed")
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._asking.pop(task, None)
+        self._bell.ring()
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("reply_lost", agency=self._terms.id)
+
+    async def _give_back(self, claims: Sequence[Claim]) -> None:
+        if claims:
+            await self._ledger.pool.execute(
+                _GIVE_BACK,
+                [claim.child_id for claim in claims],
+                [claim.attempt for claim in claims],
+                self._ledger.clock.now(),
+                self._terms.id,
+            )

@@ -1,0 +1,153 @@
+"""What enrichment does with the events that it reads."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from libs.messaging.consumer import Parked
+from libs.messaging.errors import Permanent
+from libs.messaging.event import Event
+from libs.messaging.ledger import Unit
+from libs.schemas.events import (
+    CASE_SCREENED,
+    ENRICHMENT_RESUMED,
+    ENRICHMENT_STOPPED,
+    INFORMATION_ADDED,
+    RECEIVED,
+    WITHDRAWN,
+    AddedInformation,
+    CaseScreened,
+    InformationAdded,
+    ProcessingResumed,
+    ProcessingStopped,
+    Received,
+    Resumed,
+    Service,
+    Stopped,
+    WithdrawnReferral,
+)
+from libs.schemas.referral import Agreements
+from services.enrichment.checks import Child, Desk, Effect, Referral
+from services.enrichment.effects import carry_out
+from services.enrichment.partnership import NOT_STATED
+from services.enrichment.question import Kept, identifiers, keep
+from services.enrichment.store import Store
+
+
+class EnrichmentConsumer:
+    """Keeps what the checks need of a referral, and starts them when triage has screened."""
+
+    name = Service.ENRICHMENT.value
+    types = frozenset({RECEIVED, INFORMATION_ADDED, WITHDRAWN, CASE_SCREENED})
+
+    def __init__(self, desk: Desk, store: Store) -> None:
+        self._desk = desk
+        self._store = store
+
+    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+        """Applies a batch. Raises Permanent for a child that its referral does not have."""
+        referrals = await self._store.load(unit.connection, {event.referral_id for event in events})
+        fresh: list[tuple[Referral, datetime, Kept]] = []
+        early: list[Event] = []
+        for event in await self._with_released(unit, events):
+            if event.type is RECEIVED:
+                if event.referral_id not in referrals:
+                    referral, kept = _new(event)
+                    referrals[referral.id] = referral
+                    fresh.append((referral, event.payload.shared.received_at, kept))
+            elif event.referral_id not in referrals:
+                early.append(event)
+            else:
+                referral = referrals[event.referral_id]
+                carry_out(unit, referral, self._apply(referral, event, unit.now))
+        await unit.hold(early)
+        await self._store.add(unit.connection, fresh)
+        await self._store.save(unit.connection, referrals.values(), unit.now)
+
+    async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
+        """Tells triage that this referral waits here for a person."""
+        for message in parked:
+            if message.first:
+                unit.emit(
+                    ENRICHMENT_STOPPED,
+                    message.referral_id,
+                    ProcessingStopped(
+                        shared=Stopped(
+                            consumer=self.name,
+                            event_id=message.event_id,
+                            event_type=message.type,
+                            reason=message.code,
+                            at=unit.now,
+                        )
+                    ),
+                    trace=message.event.trace if message.event else None,
+                )
+
+    async def resumed(self, unit: Unit, referral_id: UUID) -> None:
+        """Tells triage that nothing of this referral waits here any more."""
+        shared = Resumed(consumer=self.name, at=unit.now)
+        unit.emit(ENRICHMENT_RESUMED, referral_id, ProcessingResumed(shared=shared), trace=None)
+
+    async def _with_released(self, unit: Unit, events: Sequence[Event]) -> Iterable[Event]:
+        arrived = {event.referral_id for event in events if event.type is RECEIVED}
+        held = await unit.release(arrived) if arrived else []
+        if not held:
+            return events
+        waiting: dict[UUID, list[Event]] = {}
+        for event in held:
+            waiting.setdefault(event.referral_id, []).append(event)
+        ordered: list[Event] = []
+        for event in events:
+            ordered.append(event)
+            if event.type is RECEIVED:
+                ordered += waiting.pop(event.referral_id, [])
+        return ordered
+
+    def _apply(self, referral: Referral, event: Event, now: datetime) -> list[Effect]:
+        match event.payload:
+            case CaseScreened(children=screened):
+                return [
+                    effect
+                    for child_id, first in screened.items()
+                    for effect in self._desk.screened(
+                        referral, _child_of(referral, child_id), first.level, first.rag, event.trace, now
+                    )
+                ]
+            case InformationAdded(shared=AddedInformation(agreements=Agreements() as agreements)):
+                if agreements.checks is None:
+                    return []
+                referral.agreement, referral.changed = str(agreements.checks.answer), True
+                return [
+                    effect
+                    for child in referral.children.values()
+                    for effect in self._desk.permitted(referral, child, now)
+                ]
+            case InformationAdded():
+                return []
+        if event.type is WITHDRAWN and isinstance(event.payload.shared, WithdrawnReferral):
+            referral.withdrawn_at, referral.changed = event.payload.shared.received_at, True
+        return []
+
+
+def _new(event: Event) -> tuple[Referral, Kept]:
+    payload = event.payload
+    if not isinstance(payload, Received):
+        raise Permanent("contract")
+    kept = keep(payload)
+    checks = payload.shared.referral.agreements.checks
+    referral = Referral(
+        id=event.referral_id,
+        reference=payload.shared.reference,
+        agreement=NOT_STATED if checks is None else str(checks.answer),
+    )
+    for child_id, child in kept.children.items():
+        known_by = identifiers(kept, child_id)
+        referral.children[child_id] = Child(child_id, referral.id, child.number, known_by, changed=True)
+    return referral, kept
+
+
+def _child_of(referral: Referral, child_id: UUID) -> Child:
+    child = referral.children.get(child_id)
+    if child is None:
+        raise Permanent("unknown-child")
+    return child

@@ -1,0 +1,41 @@
+"""Turns what was decided about checks into events and clocks of one unit."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from libs.messaging.ledger import Unit
+from libs.schemas.events import (
+    CHECK_RETURNED,
+    CHECKS_COMPLETED,
+    CheckReturned,
+    ChecksCompleted,
+    CompletedChecks,
+    Reference,
+)
+from services.enrichment.checks import Completed, Due, Effect, Referral, Returned
+
+DEADLINE = "checks-due"
+"""The kind of the timer of a child's deadline; its subject is the child."""
+
+
+def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None:
+    """Emits and arms what was decided about one referral."""
+    shared = Reference(reference=referral.reference, at=unit.now)
+    for effect in effects:
+        child = effect.child
+        match effect:
+            case Returned(_, answer):
+                returned = CheckReturned(shared=shared, children={child.id: answer})
+                unit.emit(CHECK_RETURNED, referral.id, returned, trace=child.trace)
+            case Completed():
+                states = {check.agency: check.state for check in child.checks.values()}
+                done = CompletedChecks(states=states, due_at=_due(child.due_at, unit.now))
+                completed = ChecksCompleted(shared=shared, children={child.id: done})
+                unit.emit(CHECKS_COMPLETED, referral.id, completed, trace=child.trace)
+                unit.disarm(DEADLINE, child.id)
+            case Due(_, at):
+                unit.arm(DEADLINE, referral.id, child.id, at, trace=child.trace)
+
+
+def _due(due_at: datetime | None, now: datetime) -> datetime:
+    return now if due_at is None else due_at

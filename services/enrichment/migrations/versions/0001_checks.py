@@ -1,0 +1,63 @@
+"""Referrals, children and their checks; the event log's own tables."""
+
+from alembic import op
+
+from libs.messaging.tables import create_sql
+
+revision = "0001"
+down_revision = None
+
+_SQL = """
+CREATE TABLE referral (
+    id           uuid        PRIMARY KEY,
+    reference    text        NOT NULL UNIQUE,
+    agreement    text        NOT NULL,
+    received_at  timestamptz NOT NULL,
+    withdrawn_at timestamptz,
+    kept         bytea       NOT NULL
+);
+COMMENT ON TABLE referral IS 'What enrichment keeps of a referral; who the children are is inside the payload.';
+
+CREATE TABLE child (
+    id           uuid        PRIMARY KEY,
+    referral_id  uuid        NOT NULL,
+    number       smallint    NOT NULL,
+    identifiers  text[]      NOT NULL,
+    level        text,
+    rag          text,
+    due_at       timestamptz,
+    screened_at  timestamptz,
+    completed_at timestamptz,
+    traceparent  text
+) WITH (fillfactor = 70);
+CREATE INDEX child_of_referral ON child (referral_id);
+CREATE INDEX child_open ON child (due_at) WHERE completed_at IS NULL;
+COMMENT ON COLUMN child.identifiers IS 'By what the child can be found, as codes, never the values.';
+
+CREATE TABLE agency_check (
+    child_id    uuid        NOT NULL,
+    agency      text        NOT NULL,
+    referral_id uuid        NOT NULL,
+    question_id uuid        NOT NULL,
+    state       text        NOT NULL,
+    silence     text        NOT NULL,
+    reason      text,
+    asked_at    timestamptz,
+    due_at      timestamptz NOT NULL,
+    answered_at timestamptz,
+    late        boolean     NOT NULL,
+    attempts    bigint      NOT NULL,
+    chases      bigint      NOT NULL,
+    ask_at      timestamptz,
+    answer      bytea,
+    PRIMARY KEY (child_id, agency)
+) WITH (fillfactor = 70);
+CREATE INDEX agency_check_of_referral ON agency_check (referral_id);
+CREATE INDEX agency_check_to_ask ON agency_check (agency, ask_at) WHERE ask_at IS NOT NULL;
+COMMENT ON COLUMN agency_check.ask_at IS 'When somebody may ask next; while a question is out, the end of its lease.';
+"""
+
+
+def upgrade() -> None:
+    op.execute(create_sql(1))
+    op.execute(_SQL)

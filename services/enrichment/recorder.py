@@ -1,0 +1,119 @@
+"""Writes down what became of questions, many at a time: state, events and clocks in one transaction."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from uuid import UUID
+
+import structlog
+
+from libs.messaging.errors import ErrorClass, classify, code_of
+from libs.messaging.ledger import Ledger
+from services.enrichment.agency import Reply
+from services.enrichment.checks import Desk, Effect
+from services.enrichment.effects import carry_out
+from services.enrichment.store import Store
+
+MOST_AT_ONCE = 200
+WAITING = 2000
+PAUSE = 0.5
+"""Seconds between attempts while the database fails."""
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One question that this process has taken on, until its lease ends."""
+
+    child_id: UUID
+    referral_id: UUID
+    agency: str
+    question_id: UUID
+    attempt: int
+    trace: str | None
+    kept: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one claimed question."""
+
+    claim: Claim
+    reply: Reply
+    at: datetime
+
+
+class Recorder:
+    """Takes replies from all agencies. What it cannot write is asked again when the claim's lease ends."""
+
+    def __init__(self, ledger: Ledger, store: Store, desk: Desk, random: Random) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._desk = desk
+        self._random = random
+        self._queue: asyncio.Queue[Recorded] = asyncio.Queue(WAITING)
+
+    async def put(self, recorded: Recorded) -> None:
+        """Hands over a reply; waits while too many are on their way."""
+        await self._queue.put(recorded)
+
+    async def run(self) -> None:
+        """Records until it is cancelled."""
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < MOST_AT_ONCE and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            try:
+                await self._persist(batch)
+            finally:
+                for _ in batch:
+                    self._queue.task_done()
+
+    async def drained(self) -> None:
+        """Returns when everything that was handed over is recorded."""
+        await self._queue.join()
+
+    async def _persist(self, batch: Sequence[Recorded]) -> None:
+        while True:
+            try:
+                await self.record(batch)
+            except Exception as error:
+                if classify(error) is ErrorClass.TRANSIENT:
+                    await asyncio.sleep(PAUSE)
+                    continue
+                if len(batch) > 1:
+                    for item in batch:
+                        await self._persist([item])
+                else:
+                    logger.exception(
+                        "reply_not_recorded",
+                        agency=batch[0].claim.agency,
+                        referral_id=str(batch[0].claim.referral_id),
+                        code=code_of(error),
+                    )
+            return
+
+    async def record(self, batch: Sequence[Recorded]) -> None:
+        """Writes a batch in one unit. Replies to what was answered already change nothing."""
+        async with self._ledger.unit({item.claim.referral_id for item in batch}) as unit:
+            referrals = await self._store.load(unit.connection, unit.referrals)
+            effects: dict[UUID, list[Effect]] = {}
+            for item in batch:
+                claim = item.claim
+                referral = referrals[claim.referral_id]
+                effects.setdefault(referral.id, []).extend(
+                    self._desk.replied(
+                        referral.children[claim.child_id],
+                        claim.agency,
+                        claim.attempt,
+                        item.reply,
+                        max(item.at, unit.now),
+                        self._random.random(),
+                    )
+                )
+            for referral_id, decided in effects.items():
+                carry_out(unit, referrals[referral_id], decided)
+            await self._store.save(unit.connection, referrals.values(), unit.now)

@@ -1,0 +1,206 @@
+"""Loads and saves referrals' checks, a batch at a time."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from libs.messaging.codec import Codec
+from libs.schemas.events import CheckReturned, Reference
+from libs.schemas.findings import AgencyState
+from libs.schemas.levels import Level, Rag
+from services.enrichment.checks import Check, Child, Referral
+from services.enrichment.question import Kept
+
+_REFERRALS = "SELECT id, reference, agreement, withdrawn_at FROM referral WHERE id = ANY ($1::uuid[])"
+_CHILDREN = """
+SELECT id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent
+  FROM child WHERE referral_id = ANY ($1::uuid[]) ORDER BY referral_id, number
+"""
+_CHECKS = """
+SELECT child_id, agency, question_id, state, silence, reason, asked_at, due_at, answered_at, late, attempts, chases,
+       ask_at
+  FROM agency_check WHERE referral_id = ANY ($1::uuid[])
+"""
+_NEW_REFERRALS = """
+INSERT INTO referral (id, reference, agreement, received_at, kept)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[])
+"""
+_SAVE_REFERRALS = """
+UPDATE referral AS r SET agreement = given.agreement, withdrawn_at = given.withdrawn_at
+  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS given (id, agreement, withdrawn_at)
+ WHERE r.id = given.id
+"""
+_SAVE_CHILDREN = """
+INSERT INTO child (id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent)
+SELECT id, referral_id, number, string_to_array(identifiers, ' '), level, rag, due_at, screened_at, completed_at,
+       traceparent
+  FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+              $8::timestamptz[], $9::timestamptz[], $10::text[])
+    AS given (id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent)
+ON CONFLICT (id) DO UPDATE
+   SET level = EXCLUDED.level, rag = EXCLUDED.rag, due_at = EXCLUDED.due_at, screened_at = EXCLUDED.screened_at,
+       completed_at = EXCLUDED.completed_at, traceparent = EXCLUDED.traceparent
+"""
+_SAVE_CHECKS = """
+INSERT INTO agency_check AS c (child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at,
+                               answered_at, late, attempts, chases, ask_at, answer)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+                     $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::boolean[], $12::bigint[],
+                     $13::bigint[], $14::timestamptz[], $15::bytea[])
+ON CONFLICT (child_id, agency) DO UPDATE
+   SET state = EXCLUDED.state, silence = EXCLUDED.silence, reason = EXCLUDED.reason, due_at = EXCLUDED.due_at,
+       answered_at = EXCLUDED.answered_at, late = EXCLUDED.late, chases = EXCLUDED.chases, ask_at = EXCLUDED.ask_at,
+       answer = coalesce(EXCLUDED.answer, c.answer)
+"""
+
+
+class Store:
+    """Enrichment's tables. Every method runs inside the caller's transaction, whose referrals are locked."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    async def load(
+        self, connection: asyncpg.Connection, referral_ids: Collection[UUID]
+    ) -> dict[UUID, Referral]:
+        """The checks of those of these referrals that are known here."""
+        ids = list(referral_ids)
+        referrals = {
+            row["id"]: Referral(row["id"], row["reference"], row["agreement"], row["withdrawn_at"])
+            for row in await connection.fetch(_REFERRALS, ids)
+        }
+        if not referrals:
+            return referrals
+        children: dict[UUID, Child] = {}
+        for row in await connection.fetch(_CHILDREN, list(referrals)):
+            child = children[row["id"]] = _child(row)
+            referrals[child.referral_id].children[child.id] = child
+        for row in await connection.fetch(_CHECKS, list(referrals)):
+            children[row["child_id"]].checks[row["agency"]] = _check(row)
+        return referrals
+
+    async def add(
+        self, connection: asyncpg.Connection, received: Iterable[tuple[Referral, datetime, Kept]]
+    ) -> None:
+        """Stores new referrals with what is kept of them; their children follow with `save`."""
+        rows = list(received)
+        if rows:
+            kept = await self._codec.encode([kept for _, _, kept in rows])
+            await connection.execute(
+                _NEW_REFERRALS,
+                [referral.id for referral, _, _ in rows],
+                [referral.reference for referral, _, _ in rows],
+                [referral.agreement for referral, _, _ in rows],
+                [received_at for _, received_at, _ in rows],
+                kept,
+            )
+
+    async def save(
+        self, connection: asyncpg.Connection, referrals: Iterable[Referral], now: datetime
+    ) -> None:
+        """Writes what has changed."""
+        known = list(referrals)
+        changed = [referral for referral in known if referral.changed]
+        children = [child for referral in known for child in referral.children.values()]
+        if changed:
+            await connection.execute(
+                _SAVE_REFERRALS,
+                [referral.id for referral in changed],
+                [referral.agreement for referral in changed],
+                [referral.withdrawn_at for referral in changed],
+            )
+        await self._save_children(connection, [child for child in children if child.changed])
+        await self._save_checks(
+            connection,
+            [
+                (referral, child, check)
+                for referral in known
+                for child in referral.children.values()
+                for check in child.checks.values()
+                if check.changed
+            ],
+            now,
+        )
+
+    async def _save_children(self, connection: asyncpg.Connection, children: list[Child]) -> None:
+        if children:
+            await connection.execute(
+                _SAVE_CHILDREN,
+                [child.id for child in children],
+                [child.referral_id for child in children],
+                [child.number for child in children],
+                [" ".join(sorted(child.identifiers)) for child in children],
+                [child.level for child in children],
+                [child.rag for child in children],
+                [child.due_at for child in children],
+                [child.screened_at for child in children],
+                [child.completed_at for child in children],
+                [child.trace for child in children],
+            )
+
+    async def _save_checks(
+        self, connection: asyncpg.Connection, checks: list[tuple[Referral, Child, Check]], now: datetime
+    ) -> None:
+        if not checks:
+            return
+        payloads = [
+            CheckReturned(
+                shared=Reference(reference=referral.reference, at=now), children={child.id: check.answer}
+            )
+            for referral, child, check in checks
+            if check.answer is not None
+        ]
+        encoded = iter(await self._codec.encode(payloads))
+        rows = [check for _, _, check in checks]
+        await connection.execute(
+            _SAVE_CHECKS,
+            [child.id for _, child, _ in checks],
+            [check.agency for check in rows],
+            [child.referral_id for _, child, _ in checks],
+            [check.question_id for check in rows],
+            [check.state for check in rows],
+            [check.silence for check in rows],
+            [check.reason for check in rows],
+            [check.asked_at for check in rows],
+            [check.due_at for check in rows],
+            [check.answered_at for check in rows],
+            [check.late for check in rows],
+            [check.attempts for check in rows],
+            [check.chases for check in rows],
+            [check.ask_at for check in rows],
+            [next(encoded) if check.answer is not None else None for check in rows],
+        )
+
+
+def _child(row: asyncpg.Record) -> Child:
+    return Child(
+        id=row["id"],
+        referral_id=row["referral_id"],
+        number=row["number"],
+        identifiers=frozenset(row["identifiers"]),
+        level=Level(row["level"]) if row["level"] else None,
+        rag=Rag(row["rag"]) if row["rag"] else None,
+        due_at=row["due_at"],
+        screened_at=row["screened_at"],
+        completed_at=row["completed_at"],
+        trace=row["traceparent"],
+    )
+
+
+def _check(row: asyncpg.Record) -> Check:
+    return Check(
+        agency=row["agency"],
+        question_id=row["question_id"],
+        due_at=row["due_at"],
+        state=AgencyState(row["state"]),
+        silence=AgencyState(row["silence"]),
+        reason=row["reason"],
+        asked_at=row["asked_at"],
+        answered_at=row["answered_at"],
+        late=row["late"],
+        attempts=row["attempts"],
+        chases=row["chases"],
+        ask_at=row["ask_at"],
+    )

@@ -1,0 +1,89 @@
+"""The tables of enrichment: ids, codes and times in columns, everything about people inside `bytea` payloads."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+)
+from sqlmodel import Field, SQLModel
+
+metadata = MetaData()
+
+
+class Base(SQLModel):
+    """Root of this service's tables."""
+
+    metadata = metadata
+
+
+def _time(*, nullable: bool = True) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class ReferralRow(Base, table=True):
+    """What enrichment keeps of a referral."""
+
+    __tablename__ = "referral"
+
+    id: UUID = Field(primary_key=True)
+    reference: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    agreement: str = Field(sa_column=Column(Text, nullable=False))
+    received_at: datetime = Field(sa_column=_time(nullable=False))
+    withdrawn_at: datetime | None = Field(sa_column=_time())
+    kept: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class ChildRow(Base, table=True):
+    """One child's checks as a whole."""
+
+    __tablename__ = "child"
+    __table_args__ = (
+        Index("child_of_referral", "referral_id"),
+        Index("child_open", "due_at", postgresql_where="completed_at IS NULL"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    referral_id: UUID = Field(nullable=False)
+    number: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    identifiers: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    level: str | None = Field(sa_column=Column(Text))
+    rag: str | None = Field(sa_column=Column(Text))
+    due_at: datetime | None = Field(sa_column=_time())
+    screened_at: datetime | None = Field(sa_column=_time())
+    completed_at: datetime | None = Field(sa_column=_time())
+    traceparent: str | None = Field(sa_column=Column(Text))
+
+
+class CheckRow(Base, table=True):
+    """One agency's check of one child; `ask_at` is when somebody may ask next, or the end of a question's lease."""
+
+    __tablename__ = "agency_check"
+    __table_args__ = (
+        Index("agency_check_of_referral", "referral_id"),
+        Index("agency_check_to_ask", "agency", "ask_at", postgresql_where="ask_at IS NOT NULL"),
+    )
+
+    child_id: UUID = Field(primary_key=True)
+    agency: str = Field(sa_column=Column(Text, primary_key=True))
+    referral_id: UUID = Field(nullable=False)
+    question_id: UUID = Field(nullable=False)
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    silence: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str | None = Field(sa_column=Column(Text))
+    asked_at: datetime | None = Field(sa_column=_time())
+    due_at: datetime = Field(sa_column=_time(nullable=False))
+    answered_at: datetime | None = Field(sa_column=_time())
+    late: bool = Field(nullable=False)
+    attempts: int = Field(sa_column=Column(BigInteger, nullable=False))
+    chases: int = Field(sa_column=Column(BigInteger, nullable=False))
+    ask_at: datetime | None = Field(sa_column=_time())
+    answer: bytes | None = Field(sa_column=Column(LargeBinary))
