@@ -1,0 +1,60 @@
+"""Alarms: what a person must know now, by a path that does not use the event log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+from uuid import UUID
+
+import httpx
+import structlog
+from opentelemetry.metrics import Meter
+
+from libs.schemas.clock import Clock
+
+
+class Alarm(Protocol):
+    """Where alarms go."""
+
+    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> None:
+        """Tells that `code` has happened; `ids` say to what. Never raises."""
+        ...
+
+
+class Alarms:
+    """Writes a CRITICAL log line, counts `mash_alarms`, and posts to the operator's address if there is one."""
+
+    def __init__(
+        self,
+        service: str,
+        clock: Clock,
+        meter: Meter,
+        http: httpx.AsyncClient | None = None,
+        url: str | None = None,
+    ) -> None:
+        self._service = service
+        self._clock = clock
+        self._http = http
+        self._url = url
+        self._raised = meter.create_counter(
+            "mash.alarms", unit="{alarm}", description="Alarms raised, by code."
+        )
+
+    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> None:
+        """Tells that `code` has happened, on every path that works."""
+        log = structlog.get_logger()
+        log.critical("alarm", code=code, **ids)
+        self._raised.add(1, {"code": code})
+        if self._http is None or self._url is None:
+            return
+        body: Mapping[str, str] = {
+            "code": code,
+            "service": self._service,
+            "at": self._clock.now().isoformat(),
+            **{name: str(value) for name, value in ids.items()},
+        }
+        try:
+            response = await self._http.post(self._url, json=body)
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            log.error("alarm not passed on", code=code, exc_info=error)

@@ -1,0 +1,74 @@
+"""Connections of a service to its own schema."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+from libs.schemas.events import Service
+
+IDLE_IN_TRANSACTION = "10s"
+TRANSACTION = "30s"
+COMMAND_SECONDS = 35.0
+"""Longer than the server's own limits, which come first unless the network has gone silent."""
+
+
+def role_name(service: Service) -> str:
+    """The database role that a service signs in as."""
+    return f"mash_{service.value}"
+
+
+def role_dsn(admin_dsn: str, service: Service, password: str | None = None) -> str:
+    """The administrator's address with the service's role in place of the administrator."""
+    parts = urlsplit(admin_dsn)
+    user = role_name(service) + (f":{quote(password, safe='')}" if password else "")
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}@{place}"))
+
+
+def session_settings(service: Service) -> dict[str, str]:
+    """What every session of a service runs with.
+
+    A transaction that stays open holds back every reader of the event log, so the server ends it.
+    """
+    return {
+        "application_name": f"mash-{service.value}",
+        "search_path": service.value,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
+        "transaction_timeout": TRANSACTION,
+        "timezone": "UTC",
+        "jit": "off",
+    }
+
+
+async def create_pool(dsn: str, *, service: Service, size: int = 10) -> asyncpg.Pool[asyncpg.Record]:
+    """A pool whose connections see the service's own schema.
+
+    Connections go back without a reset, which would cost a round trip each: session state (SET, LISTEN, session
+    advisory locks, cursors WITH HOLD) belongs on connections of `connect`. Raises OSError or asyncpg.PostgresError.
+    """
+    pool: asyncpg.Pool[asyncpg.Record] = await asyncpg.create_pool(
+        dsn,
+        min_size=min(2, size),
+        max_size=size,
+        command_timeout=COMMAND_SECONDS,
+        server_settings=session_settings(service),
+        reset=_keep,
+        statement_cache_size=256,
+        max_inactive_connection_lifetime=0,
+    )
+    return pool
+
+
+async def connect(dsn: str, *, service: Service) -> asyncpg.Connection[asyncpg.Record]:
+    """A connection of its own, for session locks and LISTEN."""
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        dsn, command_timeout=COMMAND_SECONDS, server_settings=session_settings(service)
+    )
+    return connection
+
+
+async def _keep(connection: Any) -> None:
+    """Leaves the session as it is."""
