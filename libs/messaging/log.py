@@ -121,9 +121,7 @@ class OutboxLog:
 
     async def backlog(self, connection: asyncpg.Connection, after: Cursor) -> asyncpg.Record:
         """`records` (counted up to COUNT_LIMIT) and `oldest` (their least time) after the cursor, fence or not."""
-        row = await connection.fetchrow(self._unread, after.xid, after.id, COUNT_LIMIT)
-        assert row is not None
-        return row
+        return await connection.fetchrow(self._unread, after.xid, after.id, COUNT_LIMIT)
 
     async def refuse_if_restored(self, connection: asyncpg.Connection) -> None:
         """To be called once at start. Raises RestoredLog where a dump was loaded into a younger cluster."""
@@ -141,7 +139,6 @@ async def load_cursor(connection: asyncpg.Connection, name: str, now: datetime) 
     if row is None:
         await connection.execute(_CREATE, name, START.xid, START.id, now)
         row = await connection.fetchrow(_LOAD, name)
-        assert row is not None
     return Cursor(row["xid"], row["id"])
 
 
@@ -165,7 +162,6 @@ class Fence:
 async def read_fence(connection: asyncpg.Connection) -> Fence:
     """Where the fence stands now."""
     row = await connection.fetchrow(_FENCE)
-    assert row is not None
     return Fence(row["fence"], row["held"])
 
 

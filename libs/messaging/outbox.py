@@ -55,7 +55,8 @@ WITH event AS (
     RETURNING referral_id, sequence
 )
 INSERT INTO outbox (event_id, type, topic, source, referral_id, sequence, time, traceparent, tracestate, payload)
-SELECT e.event_id, e.type, e.topic, $9, e.referral_id, c.sequence - e.behind, $10, e.traceparent, e.tracestate, e.payload
+SELECT e.event_id, e.type, e.topic, $9, e.referral_id, c.sequence - e.behind, $10, e.traceparent, e.tracestate,
+       e.payload
   FROM event AS e JOIN counted AS c USING (referral_id)
  ORDER BY e.place
 """

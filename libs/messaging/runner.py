@@ -1,0 +1,310 @@
+"""Consumes: polls a batch, applies it in one transaction, commits it, and finds the culprit when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from opentelemetry import metrics
+
+from libs.messaging import inbox, parking
+from libs.messaging.consumer import Consumer
+from libs.messaging.errors import ErrorClass, classify, code_of
+from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.message import Message, read
+from libs.messaging.parking import BEHIND, Parking
+from libs.messaging.tracing import Tracing, end
+from libs.messaging.transport import Transport
+
+_log = structlog.get_logger(__name__)
+
+Alarm = Callable[[str, dict[str, str]], Awaitable[None]]
+"""Tells people of what cannot wait: a code, and ids that belong to it."""
+
+
+async def log_only(code: str, ids: dict[str, str]) -> None:
+    """The alarm of a process that has no other."""
+    _log.critical("alarm", code=code, **ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a runner paces itself. Times in seconds."""
+
+    max_records: int = 500
+    poll_timeout: float = 0.5
+    quick_retries: int = 3
+    """An unknown error is tried so often again at once, since many are races."""
+    quick_delay: float = 0.1
+    """Before the first quick retry; doubles."""
+    pause: float = 0.2
+    """Before going on after a transient error; doubles."""
+    longest_pause: float = 15.0
+    max_consecutive_parked: int = 20
+    """So many messages failed with none processed between them: that is a bad deploy, not bad data."""
+    breaker_pause: float = 60.0
+    """How long the consumer then waits before it tries one message again."""
+
+
+class BreakerOpen(Exception):
+    """Too many messages failed one after the other to believe that it is their fault."""
+
+
+class Runner:
+    """Runs one consumer on one transport until it is told to stop.
+
+    A batch is one transaction: inbox, state, outbox, timers and parked messages together; the transport's commit
+    comes after and may be lost. A batch that fails is halved until the culprit stands alone. Transient errors pause
+    and park nothing.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        transport: Transport,
+        consumer: Consumer,
+        *,
+        limits: Limits = Limits(),
+        alarm: Alarm = log_only,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._transport = transport
+        self._consumer = consumer
+        self._limits = limits
+        self._alarm = alarm
+        self._tracing = tracing or Tracing(consumer.name, transport.system)
+        self._stopping = asyncio.Event()
+        self._consecutive = 0
+        self._pauses = 0
+        meter = metrics.get_meter("libs.messaging")
+        self._consumed = meter.create_counter("messaging.client.consumed.messages", "{message}")
+        self._parked = meter.create_counter("parked_messages", "{message}", "Messages put aside.")
+        self._duration = meter.create_histogram(
+            "messaging.process.duration", "s", "Time to process one batch."
+        )
+        self._attributes = {
+            "messaging.system": transport.system,
+            "messaging.consumer.group.name": consumer.name,
+            "messaging.operation.name": "process",
+        }
+
+    def stop(self) -> None:
+        """Asks `run` to finish the batch in hand, commit it, leave the group and return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Consumes until `stop`. Raises what the transport raises beyond transient errors."""
+        started = False
+        try:
+            while not self._stopping.is_set():
+                try:
+                    if not started:
+                        await self._transport.start()
+                        started = True
+                    await self._round()
+                except BreakerOpen:
+                    await self._sit_out()
+                except Exception as error:
+                    if classify(error) is not ErrorClass.TRANSIENT:
+                        raise
+                    await self._wait_after(error)
+        finally:
+            if started:
+                await self._transport.stop()
+
+    async def _round(self) -> None:
+        records = await self._transport.poll(self._limits.max_records, self._limits.poll_timeout)
+        if not records:
+            return
+        begun = asyncio.get_running_loop().time()
+        messages: list[Message] = []
+        failure: str | None = "abandoned"
+        try:
+            messages = await read(records, self._consumer.types, self._ledger.codec, self._tracing)
+            with self._tracing.batch([message.span for message in messages]):
+                await self._process(messages)
+            failure = None
+        except BaseException as error:
+            failure = code_of(error)
+            with contextlib.suppress(Exception):
+                await self._transport.abandon(records)
+            raise
+        finally:
+            for message in messages:
+                end(message.span, failure)
+        self._pauses = 0
+        self._consumed.add(len(messages), self._attributes)
+        self._duration.record(asyncio.get_running_loop().time() - begun, self._attributes)
+        try:
+            await self._ledger.failpoints.hit("runner.after_commit")
+            await self._transport.commit(records)
+        except Exception:
+            with contextlib.suppress(Exception):
+                await self._transport.abandon(records)
+            raise
+
+    async def _process(self, messages: Sequence[Message]) -> None:
+        """Applies the messages in order. Raises only what is transient, or BreakerOpen."""
+        if not messages:
+            return
+        if len(messages) == 1:
+            await self._process_one(messages[0])
+            return
+        try:
+            await self._apply(messages)
+            return
+        except Exception as error:
+            if classify(error) is ErrorClass.TRANSIENT:
+                raise
+            _log.warning(
+                "batch-halved", consumer=self._consumer.name, count=len(messages), code=code_of(error)
+            )
+        middle = len(messages) // 2
+        await self._process(messages[:middle])
+        await self._process(messages[middle:])
+
+    async def _process_one(self, message: Message) -> None:
+        for attempt in range(1, self._limits.quick_retries + 2):
+            try:
+                await self._apply([message])
+                return
+            except BreakerOpen:
+                raise
+            except Exception as error:
+                kind = classify(error)
+                if kind is ErrorClass.TRANSIENT:
+                    raise
+                if kind is ErrorClass.PERMANENT or attempt > self._limits.quick_retries:
+                    await self._park(message, kind, error)
+                    return
+            await asyncio.sleep(self._limits.quick_delay * 2 ** (attempt - 1))
+
+    async def _apply(self, messages: Sequence[Message]) -> None:
+        """One transaction for all of them: those that can be read and are not blocked are handled."""
+        handled = False
+        async with self._ledger.unit({message.referral_id for message in messages}) as unit:
+            claimed = await self._claim(unit, messages)
+            blocked = set(claimed.blocked)
+            events = []
+            parkings = []
+            for message in messages:
+                if message.id not in claimed.fresh or message.erased:
+                    continue
+                if message.referral_id in blocked:
+                    parkings.append(Parking(message, False, ErrorClass.UNKNOWN, BEHIND, attempts=0))
+                elif message.event is None:
+                    blocked.add(message.referral_id)
+                    parkings.append(
+                        Parking(message, True, ErrorClass.PERMANENT, message.code or "unreadable")
+                    )
+                else:
+                    events.append(message.event)
+            if events:
+                await self._consumer.handle(unit, events)
+                handled = True
+            if parkings:
+                self._count_consecutive(parkings, handled)
+                await parking.park(unit.connection, self._consumer.name, parkings, unit.now)
+                await self._consumer.stopped(unit, [each.parked(unit.now) for each in parkings])
+        if handled:
+            self._consecutive = 0
+        if parkings:
+            self._note(parkings)
+
+    async def _park(self, message: Message, kind: ErrorClass, error: Exception) -> None:
+        """Puts one message aside; also where the consumer cannot make that visible, which then is an alarm."""
+        if message.code is None:
+            first = Parking(message, True, kind, code_of(error))
+        else:
+            first = Parking(message, True, ErrorClass.PERMANENT, message.code)
+        self._count_consecutive([first], False)
+        try:
+            await self._park_once(first, visibly=True)
+        except Exception as hidden:
+            if classify(hidden) is ErrorClass.TRANSIENT:
+                raise
+            await self._park_once(first, visibly=False)
+            await self._alarm(
+                "stopped-unseen",
+                {
+                    "consumer": self._consumer.name,
+                    "event_id": str(message.id),
+                    "referral_id": str(message.referral_id),
+                    "error": code_of(hidden),
+                },
+            )
+
+    async def _park_once(self, first: Parking, *, visibly: bool) -> None:
+        message = first.message
+        async with self._ledger.unit([message.referral_id]) as unit:
+            claimed = await self._claim(unit, [message])
+            if message.id not in claimed.fresh:
+                return
+            behind = message.referral_id in claimed.blocked
+            final = Parking(message, False, ErrorClass.UNKNOWN, BEHIND, attempts=0) if behind else first
+            await parking.park(unit.connection, self._consumer.name, [final], unit.now)
+            if visibly:
+                await self._consumer.stopped(unit, [final.parked(unit.now)])
+        self._note([final])
+
+    async def _claim(self, unit: Unit, messages: Sequence[Message]) -> inbox.Claimed:
+        claimed = await inbox.claim(
+            unit.connection,
+            self._consumer.name,
+            [message.id for message in messages],
+            [message.type for message in messages],
+            list(unit.referrals),
+            unit.now,
+        )
+        unit.holding = claimed.holding
+        return claimed
+
+    def _count_consecutive(self, parkings: Sequence[Parking], handled: bool) -> None:
+        """Raises BreakerOpen before the transaction parks more in a row than is believable."""
+        failed = sum(each.first for each in parkings)
+        if failed and (0 if handled else self._consecutive) + failed > self._limits.max_consecutive_parked:
+            raise BreakerOpen
+
+    def _note(self, parkings: Sequence[Parking]) -> None:
+        for each in parkings:
+            self._consecutive += each.first
+            self._parked.add(1, {**self._attributes, "error.type": each.code})
+            _log.error(
+                "parked",
+                consumer=self._consumer.name,
+                event_id=str(each.message.id),
+                event_type=each.message.type,
+                referral_id=str(each.message.referral_id),
+                error_class=each.error_class.value,
+                code=each.code,
+                attempts=each.attempts,
+            )
+
+    async def _sit_out(self) -> None:
+        """Keeps the membership without taking messages, then lets the next one show whether it works again."""
+        await self._alarm("consumer-paused", {"consumer": self._consumer.name})
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._limits.breaker_pause
+        self._transport.pause()
+        try:
+            while not self._stopping.is_set() and (left := until - loop.time()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, 1.0)):
+                        await self._stopping.wait()
+                await self._transport.poll(1, 0.0)
+        finally:
+            self._transport.resume()
+
+    async def _wait_after(self, error: Exception) -> None:
+        delay = min(self._limits.pause * 2**self._pauses, self._limits.longest_pause)
+        self._pauses = min(self._pauses + 1, 16)
+        delay *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads instances, guards nothing
+        _log.warning("paused", consumer=self._consumer.name, code=code_of(error), seconds=round(delay, 2))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._stopping.wait()
