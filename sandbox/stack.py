@@ -89,16 +89,34 @@ class Stack:
         Raises BusyPort before anything is started, StartError when a process ends instead, UnavailableJars when
         Kafka was demanded and its jars cannot be had.
         """
+        await self.start_only(*Service)
+
+    async def start_only(self, *services: Service) -> None:
+        """The same with some of the services. Every schema is made all the same."""
         self._claim_ports()
         self.plan.data.mkdir(parents=True, exist_ok=True)
         await asyncio.gather(self._start_database(), self._start_event_log())
         self._progress("database: applying migrations")
         await self._migrate()
         self.start_sandbox()
-        for service in Service:
+        for service in services:
             for instance in range(self.plan.instances):
                 self.start_service(service, instance)
         await self.ready()
+
+    def start_other(self, name: str, module: str, port: int, environment: Mapping[str, str]) -> Process:
+        """Starts a module that is no part of the system beside it, with the environment that a service would have."""
+        self.ports[name] = port
+        own = {**self._service_environment(Service.INTAKE, 0), "MASH_PORT": str(port), **environment}
+        return self._python(name, 0, module, own)
+
+    async def answering(self, port: int, path: str, timeout: float = READY_SECONDS) -> None:
+        """Waits until a GET of `path` is answered with 200. Raises StartError."""
+        deadline = time.monotonic() + timeout
+        while not await asyncio.to_thread(_answers, f"http://127.0.0.1:{port}{path}"):
+            if time.monotonic() > deadline:
+                raise StartError(f"nothing answered on port {port} within {timeout:.0f} s")
+            await asyncio.sleep(0.05)
 
     def start_sandbox(self) -> None:
         """Starts the sandbox's own process: issuer, agencies, GOV.UK Notify, traces."""
