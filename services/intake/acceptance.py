@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from libs.messaging.codec import Decoded
 from libs.messaging.ledger import Ledger
+from libs.platform import idempotency
 from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
 from libs.schemas.dictionary import Dictionary
@@ -134,7 +135,7 @@ class Acceptance:
         if row is None:
             return None
         if row["fingerprint"] != sent.fingerprint:
-            raise key_reused()
+            raise idempotency.reused()
         return await read_receipt(self._ledger, row["answer"])
 
 
@@ -144,13 +145,3 @@ async def read_receipt(ledger: Ledger, answer: bytes) -> Receipt:
     if not isinstance(stored, Decoded):
         raise Problem(410, "erased", "This referral's record was erased")
     return stored.payload
-
-
-def key_reused() -> Problem:
-    """The same Idempotency-Key came with another body."""
-    return Problem(
-        422,
-        "idempotency-key-reused",
-        "This Idempotency-Key was used for another request",
-        "send a new key for a new request, and the same body when trying again",
-    )

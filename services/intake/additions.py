@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from libs.messaging.codec import Decoded
 from libs.messaging.ledger import Ledger
+from libs.platform import idempotency
 from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
 from libs.schemas.base import Payload
@@ -29,7 +30,7 @@ from libs.schemas.events import (
 )
 from libs.schemas.referral import Information, Withdrawal
 from services.intake import facts
-from services.intake.acceptance import AFTER_COMMIT, Sent, key_reused, read_receipt
+from services.intake.acceptance import AFTER_COMMIT, Sent, read_receipt
 from services.intake.answers import (
     EFFECT,
     AdditionAccepted,
@@ -163,7 +164,7 @@ class Additions:
     ) -> AdditionAccepted:
         row = await connection.fetchrow(_SENT_BEFORE, sent.agency, sent.key_digest)
         if row is None or row["fingerprint"] != fingerprint:
-            raise key_reused()
+            raise idempotency.reused()
         (stored,) = await self._ledger.codec.decode([(AdditionReceipt, row["answer"])])
         if not isinstance(stored, Decoded):
             raise Problem(410, "erased", "This referral's record was erased")

@@ -6,17 +6,23 @@ instances never claim the same; where one dies between alarm and record, the ala
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
+import structlog
+
+from libs.messaging.errors import ErrorClass, classify
 from libs.messaging.ledger import Ledger
+from libs.platform.alarms import Alarm
 from services.intake.status import SEEN_WITHIN, SEEN_WITHIN_IN_DANGER
 
 ESCALATIONS = (1, 5, 30)
 """An alarm goes out when the time within which a referral should be seen has passed so many times."""
+
+ALARM = "referral-unseen"
+ALARM_IN_DANGER = "referral-unseen-in-danger"
 
 LEASE = timedelta(seconds=30)
 AT_ONCE = 100
@@ -53,21 +59,13 @@ class Unseen:
     """1 for the first alarm about it, up to len(ESCALATIONS)."""
 
 
-class RaiseAlarm(Protocol):
-    """Tells staff. Returns when the alarm went out; raises where it could not."""
-
-    async def __call__(self, unseen: Sequence[Unseen], now: datetime) -> None:
-        """One alarm about all of these."""
-        ...
-
-
 class UnseenWatch:
     """Looks for referrals that wait unseen and alarms once for each level of escalation."""
 
     def __init__(
         self,
         ledger: Ledger,
-        alarm: RaiseAlarm,
+        alarm: Alarm,
         *,
         seen_within: timedelta = SEEN_WITHIN,
         seen_within_in_danger: timedelta = SEEN_WITHIN_IN_DANGER,
@@ -81,7 +79,7 @@ class UnseenWatch:
         """Alarms about what has become due; gives how many referrals it named."""
         named = 0
         while unseen := await self._claim():
-            await self._alarm(unseen, self._ledger.clock.now())
+            await asyncio.gather(*(self._tell(each) for each in unseen))
             await self._ledger.pool.execute(
                 _RECORD, [each.id for each in unseen], [each.level for each in unseen]
             )
@@ -89,6 +87,26 @@ class UnseenWatch:
             if len(unseen) < AT_ONCE:
                 break
         return named
+
+    async def run(self, every: float = 1.0) -> None:
+        """Looks every so many seconds, for ever. A database that is away is waited for; any other error is raised."""
+        while True:
+            try:
+                await self.look()
+            except Exception as error:
+                if classify(error) is not ErrorClass.TRANSIENT:
+                    raise
+                structlog.get_logger().warning("unseen referrals cannot be looked for", exc_info=error)
+            await asyncio.sleep(every)
+
+    async def _tell(self, unseen: Unseen) -> None:
+        waited = self._ledger.clock.now() - unseen.received_at
+        await self._alarm.raise_alarm(
+            ALARM_IN_DANGER if unseen.immediate_danger else ALARM,
+            reference=unseen.reference,
+            level=unseen.level,
+            waited_seconds=int(waited.total_seconds()),
+        )
 
     async def _claim(self) -> list[Unseen]:
         now = self._ledger.clock.now()

@@ -1,0 +1,177 @@
+"""Intake on a real database, called in this process, with tokens of the sandbox's issuer."""
+
+import asyncio
+import copy
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from libs.messaging.codec import PlainCodec
+from libs.messaging.failpoints import NEVER
+from libs.messaging.ledger import Ledger
+from libs.platform.auth import Authenticator
+from libs.platform.clock import ManualClock
+from libs.platform.database import create_pool, role_dsn
+from libs.platform.migrations import migrate
+from libs.platform.provision import prepare
+from libs.platform.service import create_app
+from libs.platform.telemetry import setup
+from libs.schemas.events import Service
+from sandbox.issuer import Issuer, load_clients, load_key
+from sandbox.postgres import EmbeddedPostgres
+from services.intake.api import router
+from services.intake.app import desk
+from services.intake.settings import IntakeSettings
+from tests.conftest import execute
+
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+ISSUER = "https://issuer.example.org"
+
+REFERRAL: dict[str, Any] = {
+    "worry": "He comes without breakfast.",
+    "referrer": {"role": "teacher", "source": "2A", "name": "Example Larch"},
+    "children": [
+        {
+            "given_name": "Tom",
+            "family_name": "Wrenfield-Test",
+            "facts": [{"fact": "child.hunger", "value": "persistent", "basis": "observed"}],
+        },
+        {"given_name": "Sam", "family_name": "Wrenfield-Test"},
+    ],
+}
+
+
+def referral(**changes: Any) -> dict[str, Any]:
+    """A referral of two children, with changes on top."""
+    return {**copy.deepcopy(REFERRAL), **changes}
+
+
+@pytest.fixture(scope="session")
+def intake_template(cluster: EmbeddedPostgres) -> Iterator[str]:
+    """The name of a database with intake's schema, to copy from."""
+    name = f"intake_{uuid.uuid4().hex[:8]}"
+
+    async def make() -> None:
+        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
+        await prepare(cluster.dsn(name), "postgres")
+        await migrate(cluster.dsn(name), Service.INTAKE, transport="postgres")
+
+    asyncio.run(make())
+    yield name
+
+
+@pytest.fixture
+async def intake_database(cluster: EmbeddedPostgres, intake_template: str) -> AsyncIterator[str]:
+    """The administrator's DSN of a database with intake's schema that is this test's alone."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {intake_template} STRATEGY FILE_COPY")
+    yield cluster.dsn(name)
+    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+async def ledger(intake_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
+    pool = await create_pool(role_dsn(intake_database, Service.INTAKE), service=Service.INTAKE, size=20)
+    yield Ledger(
+        pool, Service.INTAKE, partnership="peterborough", codec=PlainCodec(), clock=clock, failpoints=NEVER
+    )
+    await pool.close()
+
+
+@dataclass
+class Caller:
+    """A partner's system."""
+
+    http: httpx.AsyncClient
+    token: str
+
+    def headers(self, key: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", "Idempotency-Key": key or uuid.uuid4().hex}
+
+    async def refer(self, body: Any = None, key: str | None = None) -> httpx.Response:
+        return await self.http.post("/v1/referrals", json=body or REFERRAL, headers=self.headers(key))
+
+    async def add(self, reference: str, kind: str, body: Any, key: str | None = None) -> httpx.Response:
+        return await self.http.post(
+            f"/v1/referrals/{reference}/{kind}", json=body, headers=self.headers(key)
+        )
+
+    async def status(self, reference: str) -> httpx.Response:
+        return await self.http.get(f"/v1/referrals/{reference}", headers=self.headers())
+
+
+@pytest.fixture(scope="session")
+def issuer_key(scratch: Path) -> Any:
+    return load_key(scratch / "issuer")
+
+
+@pytest.fixture
+def issuer(issuer_key: Any, clock: ManualClock) -> Issuer:
+    return Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
+
+
+@pytest.fixture
+def settings() -> IntakeSettings:
+    return IntakeSettings(
+        environment="test",
+        database_url="unused",
+        events="postgres",
+        issuer=ISSUER,
+        jwks_url="http://issuer.example.org/jwks.json",
+        cursor_secret="s" * 32,
+    )
+
+
+@pytest.fixture
+async def app(
+    ledger: Ledger, settings: IntakeSettings, issuer: Issuer, clock: ManualClock
+) -> AsyncIterator[FastAPI]:
+    def keys(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=issuer.jwks())
+
+    telemetry = setup(Service.INTAKE, settings, install=False)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as http:
+        authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", http, clock)
+        app = create_app("Intake", settings, telemetry, [router], authenticator=authenticator)
+        app.state.desk = desk(ledger, settings)
+        yield app
+    telemetry.shutdown()
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://intake.example.org") as client:
+        yield client
+
+
+@pytest.fixture
+def school(http: httpx.AsyncClient, issuer: Issuer) -> Caller:
+    return Caller(http, issuer.token("st_ives_primary"))
+
+
+@pytest.fixture
+def police(http: httpx.AsyncClient, issuer: Issuer) -> Caller:
+    return Caller(http, issuer.token("cambridgeshire_police"))
+
+
+async def count(ledger: Ledger, table: str) -> int:
+    number: int = await ledger.pool.fetchval(f"SELECT count(*) FROM {table}")
+    return number
+
+
+async def written(ledger: Ledger) -> dict[str, int]:
+    """How many rows stand in each table that a request could write."""
+    return {table: await count(ledger, table) for table in ("referral", "addition", "outbox", "stream")}
