@@ -1,4 +1,4 @@
-"""How this process reaches Kafka: addresses, security, and what must hold before a client may run."""
+"""How this process reaches Kafka, and what must hold before a client may run."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import (
-    BrokerResponseError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)
-from aiokafka.record._crecords import cutil
-
-from libs.messaging.errors import Transient, code_of
+from aiokafka.record import default_records
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 
 class SlowClient(RuntimeError):
     """aiokafka runs without its C extensions, at a sixth of its speed (aiokafka #514)."""
-
-
-TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-"""What a broker answers to a batch above `max.message.bytes`: the one refusal that is about the record itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +23,23 @@ class KafkaConnection:
     """`host:port`, several separated by commas."""
     client_id: str
     """Names this process in the broker's logs and metrics."""
+    namespace: str = ""
+    """Stands before every topic's and group's name, where several partnerships share a cluster."""
     security: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """aiokafka's security arguments, such as `security_protocol` and `ssl_context`. Empty: plaintext."""
 
+    def named(self, name: str) -> str:
+        """A topic's or group's name on this cluster."""
+        return f"{self.namespace}{name}"
+
     def arguments(self) -> dict[str, Any]:
-        """What every aiokafka client of this process is made with.
+        """What every aiokafka client of this process is made with. Raises SlowClient.
 
-        Its debug messages print records with key and value, so they are switched off for good.
+        aiokafka's debug messages print records with key and value, so they are switched off for good.
         """
-        for name in ("aiokafka", "aiokafka.producer.producer", "aiokafka.consumer.fetcher", "aiokafka.conn"):
-            logger = logging.getLogger(name)
-            if logger.getEffectiveLevel() < logging.INFO:
-                logger.setLevel(logging.INFO)
+        if default_records.DefaultRecordBatchBuilder is _DefaultRecordBatchBuilderPy:
+            raise SlowClient("aiokafka was installed without its C extensions; install it from its wheel")
+        logger = logging.getLogger("aiokafka")  # noqa: TID251 - not to log, but to keep it from logging
+        if logger.getEffectiveLevel() < logging.INFO:
+            logger.setLevel(logging.INFO)
         return {"bootstrap_servers": self.bootstrap, "client_id": self.client_id, **self.security}
-
-
-def require_fast_client() -> None:
-    """Raises SlowClient where aiokafka's C extensions are not in use."""
-    if cutil is None:
-        raise SlowClient("aiokafka was installed without its C extensions; install its wheel")

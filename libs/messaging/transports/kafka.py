@@ -1,0 +1,395 @@
+"""A consumer group on Kafka: explicit commits, hand-over that waits for the batch in hand, and a watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+from aiokafka.structs import ConsumerRecord
+from opentelemetry import metrics
+
+from libs.messaging.errors import Transient, code_of
+from libs.messaging.event import Envelope, MalformedEnvelope, Record
+from libs.messaging.failpoints import NEVER, Failpoints
+from libs.messaging.kafka import KafkaConnection
+from libs.messaging.transport import Backlog
+from libs.messaging.transports.watch import Stuck, Watch
+
+T = TypeVar("T")
+
+SLACK = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaTiming:
+    """Bounds of a group member, in seconds. A broker's death stalls it for up to 12 s, which is no fault of ours."""
+
+    session: float = 10.0
+    """A member that is silent for so long is dead, and others take its partitions."""
+    hand_over: float = 20.0
+    """How long a hand-over waits for the batch in hand; a batch's transaction is bounded by the database at 30 s."""
+    request: float = 10.0
+    """For one answer of the broker, such as to a commit."""
+    start: float = 30.0
+    stuck: float = 60.0
+    """Without a fetch for so long, although records wait and the broker answers, the client is rebuilt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Where a record was read, and under which sharing out of the partitions."""
+
+    epoch: int
+    place: TopicPartition
+
+
+class KafkaTransport:
+    """One member of the consumer group `group`.
+
+    Partitions are assigned by range, so that one member has the same partitions of every topic and with them all
+    events of a referral. `instance` names a member that keeps its partitions over a restart (static membership).
+    A group that was never there reads from the beginning; one whose place the broker no longer has goes on from the
+    beginning too, but that is an incident: logged as critical and counted, for events may be missing.
+    """
+
+    system = "kafka"
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        group: str,
+        topics: Collection[str],
+        *,
+        instance: str | None = None,
+        timing: KafkaTiming = KafkaTiming(),
+        failpoints: Failpoints = NEVER,
+    ) -> None:
+        self._connection = connection
+        self._group = group
+        self._topics = {connection.named(topic): topic for topic in sorted(topics)}
+        self._instance = instance
+        self._timing = timing
+        self._failpoints = failpoints
+        self._consumer: AIOKafkaConsumer | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._assigned = asyncio.Event()
+        self._epoch = 0
+        self._paused = False
+        self._next: dict[TopicPartition, int] = {}
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._oldest: dict[TopicPartition, datetime] = {}
+        self._watch = Watch()
+        self._log = structlog.get_logger().bind(consumer=group, transport=self.system)
+        meter = metrics.get_meter("libs.messaging")
+        self._lost_places = meter.create_counter(
+            "consumer_lost_places",
+            "{partition}",
+            "Partitions whose committed place the broker no longer has.",
+        )
+        self._rebuilds = meter.create_counter(
+            "consumer_rebuilds", "{rebuild}", "Clients that had stopped fetching."
+        )
+
+    async def start(self) -> None:
+        """Joins the group. Raises Transient while Kafka cannot be reached, SlowClient without C extensions."""
+        await self._joined()
+
+    async def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """The next records, whole runs of partitions one after the other. Raises Transient, or Stuck."""
+        consumer = await self._joined()
+        await self._commit_left_over(consumer)
+        try:
+            records = await self._fetch(consumer, max_records, 0.0 if self._paused else timeout)
+        except (KafkaError, ConsumerStoppedError) as error:
+            await self._close()
+            raise Transient(f"kafka-{code_of(error)}") from error
+        if records:
+            self._idle.clear()
+        else:
+            await self._look_after(consumer)
+            if self._paused:
+                await asyncio.sleep(timeout)
+        return records
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """Commits the place after each partition's last record. What the group has since given away is left out."""
+        for record in records:
+            if record.token.epoch == self._epoch:
+                place = record.token.place
+                self._next[place] = self._uncommitted[place] = record.position + 1
+                self._oldest.pop(place, None)
+        try:
+            if self._consumer is not None:
+                await self._commit_left_over(self._consumer)
+        finally:
+            self._idle.set()
+
+    async def abandon(self, records: Sequence[Record]) -> None:
+        """Goes back to each partition's first record, where the partition is still ours."""
+        self._idle.set()
+        first: dict[TopicPartition, int] = {}
+        for record in records:
+            if record.token.epoch == self._epoch:
+                first.setdefault(record.token.place, record.position)
+        for place, offset in first.items():
+            if self._consumer is not None:
+                with contextlib.suppress(IllegalStateError):
+                    self._consumer.seek(place, offset)
+
+    def pause(self) -> None:
+        """Stops fetching; heartbeats go on, and so does the membership while `poll` is called."""
+        self._paused = True
+        self._apply_pause()
+
+    def resume(self) -> None:
+        """Fetches again."""
+        self._paused = False
+        self._apply_pause()
+
+    async def backlog(self) -> Backlog:
+        """Records between what is committed and the partitions' ends; the oldest only of what was polled."""
+        consumer = self._consumer
+        if consumer is None or not self._assigned.is_set():
+            return Backlog(0, None)
+        places = consumer.assignment()
+        with contextlib.suppress(KafkaError, TimeoutError):
+            ends = await self._bounded(consumer.end_offsets(list(places)))
+            begun = {
+                place: self._next[place]
+                if place in self._next
+                else await self._bounded(consumer.position(place))
+                for place in places
+            }
+            waiting = sum(max(0, ends[place] - begun[place]) for place in places)
+            return Backlog(waiting, min(self._oldest.values(), default=None))
+        return Backlog(0, min(self._oldest.values(), default=None))
+
+    async def stop(self) -> None:
+        """Commits what is left and leaves the group."""
+        if self._consumer is not None:
+            await self._commit_left_over(self._consumer)
+        await self._close()
+
+    async def revoke(self) -> None:
+        """The group is about to share its partitions out anew: waits, bounded, for the batch in hand."""
+        await self._failpoints.hit("kafka.revoke")
+        self._assigned.clear()
+        try:
+            async with asyncio.timeout(self._timing.hand_over):
+                await self._idle.wait()
+        except TimeoutError:
+            self._log.warning("hand-over-without-commit", seconds=self._timing.hand_over)
+        if self._consumer is not None:
+            await self._commit_left_over(self._consumer)
+        self._epoch += 1
+        for kept in (self._next, self._uncommitted, self._oldest):
+            kept.clear()
+
+    def assign(self, places: Iterable[TopicPartition]) -> None:
+        """The group has given us these partitions; all of them, not only the new ones."""
+        self._assigned.set()
+        self._watch.rest()
+        self._log.info("partitions-assigned", count=len(list(places)))
+        self._apply_pause()
+
+    async def _joined(self) -> AIOKafkaConsumer:
+        if self._consumer is not None:
+            return self._consumer
+        timing = self._timing
+        rebalance = timing.hand_over + timing.request + 5
+        consumer = AIOKafkaConsumer(
+            **self._connection.arguments(),
+            group_id=self._connection.named(self._group),
+            group_instance_id=self._instance,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=int(timing.session * 1000),
+            heartbeat_interval_ms=int(timing.session * 250),
+            rebalance_timeout_ms=int(rebalance * 1000),
+            # The broker answers a join only when every other member has joined.
+            request_timeout_ms=int((rebalance + 5) * 1000),
+        )
+        self._assigned.clear()
+        self._idle.set()
+        consumer.subscribe(list(self._topics), listener=_Listener(self))
+        try:
+            async with asyncio.timeout(timing.start):
+                await consumer.start()
+        except (KafkaError, OSError) as error:
+            await self._dispose(consumer)
+            raise Transient(f"kafka-{code_of(error)}") from error
+        except BaseException:
+            await self._dispose(consumer)
+            raise
+        self._consumer = consumer
+        self._watch.rest()
+        self._apply_pause()
+        return consumer
+
+    async def _fetch(self, consumer: AIOKafkaConsumer, max_records: int, timeout: float) -> list[Record]:
+        epoch = self._epoch
+        polled: dict[TopicPartition, list[ConsumerRecord]] = {}
+        try:
+            # While the group shares out its partitions aiokafka waits for them without a bound of its own.
+            async with asyncio.timeout(timeout + SLACK):
+                polled = await consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+        except TimeoutError:
+            return []
+        except NoOffsetForPartitionError:
+            await self._begin_new(consumer)
+            return []
+        except OffsetOutOfRangeError as error:
+            self._lost_place(consumer, error)
+            return []
+        if epoch != self._epoch:
+            return []
+        records = []
+        for place, found in polled.items():
+            if found:
+                self._next.setdefault(place, found[0].offset)
+                self._note_oldest(place, found[0])
+            token = Token(epoch, place)
+            records += [_record(each, self._topics[place.topic], token) for each in found]
+        return records
+
+    async def _begin_new(self, consumer: AIOKafkaConsumer) -> None:
+        """Puts every partition that the group has never committed at its beginning."""
+        places = list(consumer.assignment())
+        with contextlib.suppress(IllegalStateError, TimeoutError):
+            committed = await self._bounded(asyncio.gather(*(consumer.committed(place) for place in places)))
+            new = [place for place, offset in zip(places, committed, strict=True) if offset is None]
+            if new:
+                await self._bounded(consumer.seek_to_beginning(*new))
+
+    def _lost_place(self, consumer: AIOKafkaConsumer, error: OffsetOutOfRangeError) -> None:
+        for place, offset in error.args[0].items():
+            self._log.critical(
+                "committed-place-gone", topic=place.topic, partition=place.partition, offset=offset
+            )
+            self._lost_places.add(1, {"messaging.consumer.group.name": self._group})
+            with contextlib.suppress(IllegalStateError):
+                # Its answer is awaited by the next fetch.
+                asyncio.ensure_future(consumer.seek_to_beginning(place)).add_done_callback(_ignore)
+
+    async def _look_after(self, consumer: AIOKafkaConsumer) -> None:
+        """Rebuilds a client that gets nothing although records wait, or that is never given partitions."""
+        places = consumer.assignment()
+        if self._assigned.is_set():
+            answered = max((consumer.last_poll_timestamp(place) or 0 for place in places), default=0)
+            if self._paused or not places or self._watch.saw(answered):
+                self._watch.rest()
+        if self._watch.silence() < self._timing.stuck:
+            return
+        if self._assigned.is_set() and await self._nothing_waits(consumer, places):
+            self._watch.rest()
+            return
+        if self._watch.rebuilt:
+            raise Stuck(f"the consumer {self._group} gets nothing although records wait")
+        self._log.error("consumer-rebuilt", seconds=round(self._watch.silence()))
+        self._rebuilds.add(1, {"messaging.consumer.group.name": self._group})
+        await self._close()
+        self._watch = Watch(rebuilt=True)
+
+    async def _nothing_waits(self, consumer: AIOKafkaConsumer, places: Collection[TopicPartition]) -> bool:
+        """True also where the broker does not answer: then the client is not what is stuck."""
+        try:
+            ends = await self._bounded(consumer.end_offsets(list(places)))
+            at = {place: await self._bounded(consumer.position(place)) for place in places}
+        except (KafkaError, TimeoutError):
+            return True
+        return all(ends[place] <= at[place] for place in places)
+
+    async def _commit_left_over(self, consumer: AIOKafkaConsumer) -> None:
+        if not self._uncommitted:
+            return
+        offsets, epoch = dict(self._uncommitted), self._epoch
+        try:
+            await self._bounded(consumer.commit(offsets))
+        except (CommitFailedError, IllegalStateError):
+            # The partitions went to another member, whose inbox knows what we have processed.
+            self._log.info("commit-came-too-late", count=len(offsets))
+            if epoch == self._epoch:
+                self._forget(offsets)
+        except (KafkaError, TimeoutError) as error:
+            self._log.warning("commit-lost", code=code_of(error), count=len(offsets))
+        else:
+            if epoch == self._epoch:
+                self._forget(offsets)
+
+    def _forget(self, offsets: dict[TopicPartition, int]) -> None:
+        for place, offset in offsets.items():
+            if self._uncommitted.get(place) == offset:
+                del self._uncommitted[place]
+
+    def _apply_pause(self) -> None:
+        consumer = self._consumer
+        if consumer is not None and (places := consumer.assignment()):
+            (consumer.pause if self._paused else consumer.resume)(*places)
+
+    def _note_oldest(self, place: TopicPartition, found: ConsumerRecord) -> None:
+        with contextlib.suppress(MalformedEnvelope):
+            self._oldest.setdefault(place, Envelope.parse(dict(found.headers)).time)
+
+    async def _bounded(self, answer: Awaitable[T]) -> T:
+        async with asyncio.timeout(self._timing.request):
+            return await answer
+
+    async def _close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        self._assigned.clear()
+        self._idle.set()
+        self._epoch += 1
+        for kept in (self._next, self._uncommitted, self._oldest):
+            kept.clear()
+        if consumer is not None:
+            await self._dispose(consumer)
+
+    async def _dispose(self, consumer: AIOKafkaConsumer) -> None:
+        with contextlib.suppress(KafkaError, OSError):
+            await self._bounded(consumer.stop())
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    def __init__(self, transport: KafkaTransport) -> None:
+        self._transport = transport
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._transport.revoke()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._transport.assign(assigned)
+
+
+def _record(found: ConsumerRecord, topic: str, token: Token) -> Record:
+    return Record(
+        topic=topic,
+        partition=found.partition,
+        position=found.offset,
+        key=found.key or b"",
+        headers=dict(found.headers),
+        value=found.value or b"",
+        token=token,
+    )
+
+
+def _ignore(task: asyncio.Future[object]) -> None:
+    if not task.cancelled():
+        task.exception()
