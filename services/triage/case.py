@@ -1,0 +1,189 @@
+"""One child's case: its row, what is known of the child, and what follows from both."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.schemas.base import Payload
+from libs.schemas.codes import AgreementAnswer
+from libs.schemas.evaluation import Evaluation
+from libs.schemas.events import ReopenedChild, RoutedChild, ScreenedChild
+from libs.schemas.findings import AgencyState
+from libs.schemas.levels import Destination, Level, Rag, Stage
+from services.triage.documents import EvidenceKind
+from services.triage.placement import Placement
+from services.triage.policy import StatedFact
+
+LOW = frozenset((Destination.UNIVERSAL_ADVICE, Destination.EARLY_HELP))
+"""Destinations that are never recommended before a person has read what the referrer wrote."""
+
+DECISION_CLOCK = "decision"
+READING_CLOCK = "reading"
+
+SPOKEN = frozenset((AgencyState.RETURNED, AgencyState.NOTHING_HELD))
+"""States that a later silence does not undo."""
+
+
+@dataclass(slots=True)
+class AgencyStanding:
+    """What one agency's silence or answer means now. The state may be a code that is not known here."""
+
+    state: AgencyState | str
+    reason: str | None = None
+    asked_at: datetime | None = None
+    due_at: datetime | None = None
+    answered_at: datetime | None = None
+    late: bool = False
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a child, put together from all evidence; facts are joined, never replaced."""
+
+    stated: list[StatedFact] = field(default_factory=list)
+    early_help: AgreementAnswer | str | None = None
+    panel: AgreementAnswer | str | None = None
+    closing_plan: bool = False
+
+
+@dataclass(slots=True)
+class Case:
+    """The row of a case. Ids, codes and times only; what was said about the child stands in its evidence."""
+
+    id: UUID
+    referral_id: UUID
+    reference: str | None
+    child_number: int
+    received_at: datetime
+    due_at: datetime
+    team: str
+    trace: str | None = None
+    stub: bool = False
+    stage: Stage = Stage.CHECKS
+    level: Level = Level.UNIVERSAL
+    rag: Rag = Rag.GREEN
+    could_rise_to: Level = Level.UNIVERSAL
+    destination: Destination | None = None
+    immediate_danger: bool = False
+    unread: bool = False
+    read_due_at: datetime | None = None
+    rag_due_at: datetime | None = None
+    act_by: datetime | None = None
+    completed_at: datetime | None = None
+    unrouted: bool = False
+    routed_at: datetime | None = None
+    reopened_at: datetime | None = None
+    at_risk: bool = False
+    stopped: bool = False
+    withdrawn_at: datetime | None = None
+    evidence: int = 0
+    answers: int = 0
+    evaluation: int = 0
+    decision: int = 0
+    announced_level: Level = Level.UNIVERSAL
+    announced_rag: Rag = Rag.BLUE
+    actions: tuple[str, ...] = ()
+
+    @property
+    def decided(self) -> bool:
+        """A person decided, and nothing learnt since puts that decision at risk."""
+        return self.decision > 0 and not self.at_risk
+
+    @property
+    def withheld(self) -> bool:
+        """There is no recommendation: it would be a low one, and nobody has read the referrer's words."""
+        return self.unread and (self.destination is None or self.destination in LOW)
+
+    @property
+    def tag(self) -> str:
+        """What a decision rests on, as the value of a strong entity tag: evidence, answers, evaluation, decision."""
+        return f"{self.evidence}.{self.answers}.{self.evaluation}.{self.decision}"
+
+    def standing(self) -> Stage:
+        """The stage that follows from everything else on the row."""
+        if self.stub or self.stopped:
+            return Stage.PROCESSING_STOPPED
+        if self.unread and (self.withheld or self.completed_at is None or self.decided):
+            return Stage.TO_BE_READ
+        if self.decided:
+            return Stage.DECIDED
+        if self.completed_at is not None or self.at_risk:
+            return Stage.DECISION
+        return Stage.CHECKS
+
+    def urgent_from(self) -> datetime | None:
+        """When somebody must act at the latest; None when nobody has to. The queue's order."""
+        if self.stage is Stage.DECIDED:
+            return None
+        reading = [self.read_due_at] if self.unread and self.read_due_at is not None else []
+        if self.decided:
+            return min(reading, default=self.due_at)
+        if self.immediate_danger or (self.stub and self.rag is Rag.RED):
+            return self.received_at
+        return min([self.due_at, *reading, *([self.rag_due_at] if self.rag_due_at is not None else [])])
+
+    def clocks(self) -> dict[str, datetime]:
+        """The clocks that must run, with the instants at which they run out."""
+        clocks = {} if self.decided else {DECISION_CLOCK: self.due_at}
+        if self.unread and self.read_due_at is not None:
+            clocks[READING_CLOCK] = self.read_due_at
+        return clocks
+
+    def screened(self) -> ScreenedChild:
+        """The case's part of a case-screened event."""
+        return ScreenedChild(
+            level=self.level,
+            rag=self.rag,
+            immediate_danger=self.immediate_danger,
+            to_be_read=self.unread,
+            team=self.team,
+            due_at=self.due_at,
+        )
+
+    def routed(self) -> RoutedChild:
+        """The case's part of a case-routed event. Raises ValueError before the case has a destination."""
+        if self.destination is None:
+            raise ValueError("destination")
+        return RoutedChild(
+            destination=self.destination,
+            level=self.level,
+            rag=self.rag,
+            team=self.team,
+            evaluation=self.evaluation,
+            due_at=self.due_at,
+        )
+
+    def reopened(self) -> ReopenedChild:
+        """The case's part of a case-reopened event."""
+        return ReopenedChild(level=self.level, rag=self.rag, evaluation=self.evaluation)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvidence:
+    """A piece of evidence to be kept. Its event's id makes taking it in again harmless."""
+
+    number: int
+    event_id: UUID
+    kind: EvidenceKind
+    source: str
+    at: datetime
+    document: Payload[Any, Any] = field(repr=False)
+
+
+@dataclass(slots=True)
+class File:
+    """A case with all that is known of its child, and what this unit of work adds to both."""
+
+    case: Case
+    known: Known = field(default_factory=Known)
+    agencies: dict[str, AgencyStanding] = field(default_factory=dict)
+    changed: bool = False
+    clocks: dict[str, datetime] = field(default_factory=dict)
+    """The clocks that run for the case, as far as they were written."""
+    placement: Placement | None = None
+    """Worked out with the last evaluation of this unit of work."""
+    new_evidence: list[NewEvidence] = field(default_factory=list)
+    new_evaluations: list[Evaluation] = field(default_factory=list)
+    new_states: set[str] = field(default_factory=set)
+    new_actions: list[str] = field(default_factory=list)

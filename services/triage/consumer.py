@@ -1,0 +1,207 @@
+"""Applies the other services' events to the cases they are about, a batch at a time."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from libs.messaging.codec import Codec
+from libs.messaging.consumer import Parked
+from libs.messaging.event import Event
+from libs.messaging.ledger import Unit
+from libs.schemas.base import Payload
+from libs.schemas.events import (
+    CASE_REOPENED,
+    CASE_ROUTED,
+    CASE_SCREENED,
+    CHECK_RETURNED,
+    CHECKS_COMPLETED,
+    ENRICHMENT_RESUMED,
+    ENRICHMENT_STOPPED,
+    INFORMATION_ADDED,
+    INTAKE_RESUMED,
+    INTAKE_STOPPED,
+    NOTICE_FAILED,
+    NOTIFY_RESUMED,
+    NOTIFY_STOPPED,
+    RECEIVED,
+    REFERRER_UNTELLABLE,
+    WITHDRAWN,
+    CaseReopened,
+    CaseRouted,
+    CaseScreened,
+    CheckReturned,
+    ChecksCompleted,
+    EventType,
+    InformationAdded,
+    NoticeFailed,
+    ProcessingResumed,
+    ProcessingStopped,
+    Received,
+    Reference,
+    ReferrerUntellable,
+    Service,
+    Withdrawn,
+)
+from services.triage.case import File
+from services.triage.casework import Casework, Cause, Change
+from services.triage.desk import Desk, NewTask, drop_stubs, load, save
+from services.triage.stops import Stops
+
+TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
+"""The task that a notice leaves which did not arrive."""
+
+STOPPED = (INTAKE_STOPPED, ENRICHMENT_STOPPED, NOTIFY_STOPPED)
+RESUMED = (INTAKE_RESUMED, ENRICHMENT_RESUMED, NOTIFY_RESUMED)
+
+
+class TriageConsumer:
+    """Triage's side of the events of intake, enrichment and notify."""
+
+    name = Service.TRIAGE.value
+    types: frozenset[EventType[Any]] = frozenset(
+        (
+            RECEIVED,
+            INFORMATION_ADDED,
+            WITHDRAWN,
+            CHECK_RETURNED,
+            CHECKS_COMPLETED,
+            NOTICE_FAILED,
+            REFERRER_UNTELLABLE,
+            *STOPPED,
+            *RESUMED,
+        )
+    )
+
+    def __init__(self, casework: Casework, codec: Codec) -> None:
+        self._casework = casework
+        self._codec = codec
+        self._stops = Stops(casework, codec)
+
+    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+        """Applies a batch in order; what came before its referral is held until that comes."""
+        desk = await load(unit.connection, self._codec, {event.referral_id for event in events})
+        early: dict[UUID, list[Event]] = {}
+        for event in events:
+            payload = event.payload
+            if isinstance(payload, Received):
+                await self._receive(unit, desk, event, payload)
+                for waiting in early.pop(event.referral_id, ()):
+                    self._apply(unit, desk, waiting)
+            elif isinstance(payload, ProcessingStopped | ProcessingResumed):
+                await self._stops.heard(unit, desk, event.referral_id, payload)
+            elif desk.known(event.referral_id):
+                self._apply(unit, desk, event)
+            else:
+                early.setdefault(event.referral_id, []).append(event)
+        await unit.hold([event for waiting in early.values() for event in waiting])
+        await save(unit, self._codec, desk)
+
+    async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
+        """The referrals stand in the duty queue at once, and danger in a blocked message is seen."""
+        await self._stops.parked(unit, parked)
+
+    async def resumed(self, unit: Unit, referral_id: UUID) -> None:
+        """Nothing of the referral is parked here any more."""
+        await self._stops.resumed(unit, referral_id, self.name)
+
+    async def _receive(self, unit: Unit, desk: Desk, event: Event, received: Received) -> None:
+        referral_id = event.referral_id
+        if desk.known(referral_id):
+            return
+        await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+        desk.new_referrals[referral_id] = received
+        cause = _cause(unit, event)
+        opened = []
+        children = [*received.children, *sorted(event.erased - received.children.keys())]
+        for number, child_id in enumerate(children, 1):
+            child = None if child_id in event.erased else received.children[child_id]
+            file = self._casework.open(
+                cause,
+                referral_id=referral_id,
+                child_id=child_id,
+                number=number,
+                received=received,
+                child=child,
+                trace=event.trace,
+            )
+            if desk.stops.get(referral_id):
+                file.case.stopped = True
+                self._casework.refresh(file.case)
+            desk.add(file)
+            opened.append(file)
+        about = Reference(reference=received.shared.reference, at=unit.now)
+        screened = {file.case.id: file.case.screened() for file in opened}
+        unit.emit(
+            CASE_SCREENED, referral_id, CaseScreened(shared=about, children=screened), trace=event.trace
+        )
+        for held in await unit.release([referral_id]):
+            self._apply(unit, desk, held)
+
+    def _apply(self, unit: Unit, desk: Desk, event: Event) -> None:
+        payload, cause = event.payload, _cause(unit, event)
+        files = desk.by_referral[event.referral_id]
+        changes: list[tuple[File, Change]] = []
+        if isinstance(payload, CheckReturned):
+            for file, answer in _named(desk, event, payload):
+                changes.append((file, self._casework.answer(file, cause, payload.shared, answer)))
+        elif isinstance(payload, ChecksCompleted):
+            for file, checks in _named(desk, event, payload):
+                changes.append((file, self._casework.complete(file, cause, checks)))
+        elif isinstance(payload, InformationAdded):
+            for file in files:
+                if file.case.id not in event.erased:
+                    child = payload.children.get(file.case.id)
+                    changes.append((file, self._casework.information(file, cause, payload.shared, child)))
+        elif isinstance(payload, Withdrawn):
+            for file in files:
+                self._casework.withdraw(file, cause, payload)
+        elif isinstance(payload, NoticeFailed):
+            desk.task(
+                NewTask(
+                    event.referral_id,
+                    None,
+                    TELL_BY_TELEPHONE,
+                    unit.now,
+                    self._casework.thresholds.clocks.read_due(unit.now),
+                    reason=payload.shared.reason,
+                    about=payload.shared.notice_id,
+                )
+            )
+        elif isinstance(payload, ReferrerUntellable):
+            desk.untellable[event.referral_id] = payload.shared.reason
+        tell(unit, changes, event.trace)
+
+
+def tell(unit: Unit, changes: Iterable[tuple[File, Change]], trace: str | None) -> None:
+    """Emits what others must be told after a step: one event of each kind for all children of the referral."""
+    screened, routed, reopened = {}, {}, {}
+    referral_id, reference = None, None
+    for file, change in changes:
+        case = file.case
+        referral_id, reference = case.referral_id, case.reference
+        if Change.SCREENED in change:
+            screened[case.id] = case.screened()
+        if Change.ROUTED in change:
+            routed[case.id] = case.routed()
+        if Change.REOPENED in change:
+            reopened[case.id] = case.reopened()
+    if referral_id is None or reference is None:
+        return
+    about = Reference(reference=reference, at=unit.now)
+    if screened:
+        unit.emit(CASE_SCREENED, referral_id, CaseScreened(shared=about, children=screened), trace=trace)
+    if routed:
+        unit.emit(CASE_ROUTED, referral_id, CaseRouted(shared=about, children=routed), trace=trace)
+    if reopened:
+        unit.emit(CASE_REOPENED, referral_id, CaseReopened(shared=about, children=reopened), trace=trace)
+
+
+def _named(desk: Desk, event: Event, payload: Payload[Any, Any]) -> Iterable[tuple[File, Any]]:
+    for child_id, part in payload.children.items():
+        file = desk.files.get(child_id)
+        if file is not None and file.case.referral_id == event.referral_id and child_id not in event.erased:
+            yield file, part
+
+
+def _cause(unit: Unit, event: Event) -> Cause:
+    return Cause(event.id, event.time, unit.now)

@@ -1,0 +1,156 @@
+"""Makes a referral that cannot go on visible in the duty queue at once, and sees danger in a blocked message.
+
+Where the referral itself could not be taken in, a stub stands for it, or for each child as far as the children can be
+made out: with the decision clock running, and red where danger cannot be ruled out, because unknown is never no.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from libs.messaging.codec import Codec
+from libs.messaging.consumer import Parked
+from libs.messaging.errors import Permanent
+from libs.messaging.ledger import Unit
+from libs.schemas.events import INFORMATION_ADDED, RECEIVED, ProcessingResumed, ProcessingStopped, Service
+from libs.schemas.levels import Rag
+from services.triage.case import Case, File, Known
+from services.triage.casework import Casework
+from services.triage.desk import Desk, drop_stubs, keep_clocks, load, load_cases, save_cases
+from services.triage.glimpse import Glimpse, glimpses
+from services.triage.policy import ChildFacts, evaluate
+
+_STOP = """
+INSERT INTO stop (referral_id, consumer, event_id, event_type, reason, at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+"""
+
+MAY_TELL_OF_DANGER = frozenset((RECEIVED.name, INFORMATION_ADDED.name))
+"""Messages of the referrer: where one cannot be read, danger cannot be ruled out."""
+
+
+class Stops:
+    """Stops and resumptions of referrals, here and in the other services."""
+
+    def __init__(self, casework: Casework, codec: Codec) -> None:
+        self._casework = casework
+        self._codec = codec
+
+    async def heard(
+        self, unit: Unit, desk: Desk, referral_id: UUID, payload: ProcessingStopped | ProcessingResumed
+    ) -> None:
+        """Another service stopped or went on with a referral. Changes the files on the desk; stubs at once."""
+        if isinstance(payload, ProcessingResumed):
+            await self._clear(unit, referral_id, payload.shared.consumer)
+            stops = desk.stops.get(referral_id, set())
+            stops.discard(payload.shared.consumer)
+            if not stops:
+                await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+        else:
+            stop = payload.shared
+            await unit.connection.execute(
+                _STOP, referral_id, stop.consumer, stop.event_id, stop.event_type, stop.reason, stop.at
+            )
+            desk.stops.setdefault(referral_id, set()).add(stop.consumer)
+            if not desk.known(referral_id) and referral_id not in desk.stubs:
+                desk.stubs[referral_id] = [self._stub(referral_id, referral_id, 0, None, stop.at)]
+                await self._save(unit, desk.stubs[referral_id])
+        stopped = bool(desk.stops.get(referral_id))
+        for file in desk.by_referral.get(referral_id, ()):
+            if file.case.stopped != stopped:
+                file.case.stopped, file.changed = stopped, True
+                self._casework.refresh(file.case)
+
+    async def parked(self, unit: Unit, parked: Sequence[Parked]) -> None:
+        """Messages were put aside here."""
+        try:
+            desk = await load(unit.connection, self._codec, {one.referral_id for one in parked})
+        except Permanent:
+            desk = await load_cases(unit.connection, {one.referral_id for one in parked})
+        seen = await glimpses(unit.connection, self._codec, parked)
+        touched: dict[UUID, Case] = {}
+        for one in parked:
+            glimpse = seen[one.event_id]
+            if one.first:
+                await unit.connection.execute(
+                    _STOP,
+                    one.referral_id,
+                    Service.TRIAGE.value,
+                    one.event_id,
+                    one.type,
+                    one.code,
+                    one.parked_at,
+                )
+            if not desk.known(one.referral_id) and one.referral_id not in desk.stubs:
+                desk.stubs[one.referral_id] = self._stubs(one, glimpse)
+            cases = [file.case for file in desk.by_referral.get(one.referral_id, ())]
+            for case in cases or desk.stubs[one.referral_id]:
+                case.stopped = True
+                if self._dangerous(one, glimpse, case, desk.files.get(case.id)):
+                    self._casework.danger(case)
+                else:
+                    self._casework.refresh(case)
+                touched[case.id] = case
+        await self._save(unit, touched.values())
+
+    async def resumed(self, unit: Unit, referral_id: UUID, consumer: str) -> None:
+        """A consumer here goes on with a referral."""
+        await self._clear(unit, referral_id, consumer)
+        desk = await load_cases(unit.connection, [referral_id])
+        if desk.stops.get(referral_id):
+            return
+        await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+        cases = [file.case for file in desk.files.values()]
+        for case in cases:
+            case.stopped = False
+            self._casework.refresh(case)
+        await save_cases(unit.connection, cases)
+
+    async def _clear(self, unit: Unit, referral_id: UUID, consumer: str) -> None:
+        await unit.connection.execute(
+            "DELETE FROM stop WHERE referral_id = $1 AND consumer = $2", referral_id, consumer
+        )
+
+    async def _save(self, unit: Unit, cases: Iterable[Case]) -> None:
+        changed = list(cases)
+        await save_cases(unit.connection, changed)
+        for case in changed:
+            if case.stub:
+                keep_clocks(unit, case, {})
+
+    def _stubs(self, one: Parked, glimpse: Glimpse) -> list[Case]:
+        received_at = glimpse.received_at or one.parked_at
+        children = (list(glimpse.facts) if one.type == RECEIVED.name else []) or [one.referral_id]
+        return [
+            self._stub(one.referral_id, child, number, glimpse.reference, received_at)
+            for number, child in enumerate(children, 1)
+        ]
+
+    def _stub(
+        self, referral_id: UUID, id: UUID, number: int, reference: str | None, received_at: datetime
+    ) -> Case:
+        clocks = self._casework.thresholds.clocks
+        case = Case(
+            id=id,
+            referral_id=referral_id,
+            reference=reference,
+            child_number=number,
+            received_at=received_at,
+            due_at=clocks.decision_due(received_at),
+            team=self._casework.thresholds.teams.duty,
+            stub=True,
+            stopped=True,
+            rag_due_at=clocks.target(Rag.GREEN, received_at),
+        )
+        self._casework.refresh(case)
+        return case
+
+    def _dangerous(self, one: Parked, glimpse: Glimpse, case: Case, file: File | None) -> bool:
+        if glimpse.danger:
+            return True
+        if not glimpse.readable:
+            return case.stub or one.type in MAY_TELL_OF_DANGER
+        known = file.known if file is not None else Known()
+        said = glimpse.facts.get(case.id, [])
+        outcome = evaluate(self._casework.thresholds.policy, ChildFacts((*known.stated, *said), {}))
+        return outcome.immediate

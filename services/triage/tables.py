@@ -1,0 +1,221 @@
+"""Triage's own tables; those of the event log are the messaging library's.
+
+Columns hold ids, codes and times only: everything that was said about a child is in documents, through the codec.
+Evidence, evaluations, decisions and reads are only ever added.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+metadata = MetaData()
+
+
+class _Table(SQLModel):
+    metadata = metadata
+
+
+def _instant(*, nullable: bool = False) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+def _code(*, nullable: bool = False) -> Column[str]:
+    return Column(Text, nullable=nullable)
+
+
+def _number() -> Column[int]:
+    return Column(Integer, nullable=False)
+
+
+class ReferralRow(_Table, table=True):
+    """A referral as it was received, for whoever reads the case."""
+
+    __tablename__ = "referral"
+
+    id: UUID = Field(primary_key=True)
+    reference: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    agency: str = Field(sa_column=_code())
+    received_at: datetime = Field(sa_column=_instant())
+    untellable: str | None = Field(sa_column=_code(nullable=True))
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class ChildCaseRow(_Table, table=True):
+    """One child's case. `act_by` is set while it stands in a queue and orders it."""
+
+    __tablename__ = "child_case"
+    __table_args__ = (
+        Index("child_case_of_referral", "referral_id"),
+        Index("child_case_of_reference", "reference"),
+        Index("child_case_queue", "act_by", "id", postgresql_where=text("act_by IS NOT NULL")),
+        Index(
+            "child_case_unfinished",
+            "received_at",
+            postgresql_where=text("completed_at IS NULL AND NOT stub AND decision = 0"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    referral_id: UUID
+    reference: str | None = Field(sa_column=_code(nullable=True))
+    child_number: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    received_at: datetime = Field(sa_column=_instant())
+    due_at: datetime = Field(sa_column=_instant())
+    team: str = Field(sa_column=_code())
+    trace: str | None = Field(sa_column=_code(nullable=True))
+    stub: bool = Field(sa_column=Column(Boolean, nullable=False))
+    stage: str = Field(sa_column=_code())
+    level: str = Field(sa_column=_code())
+    rag: str = Field(sa_column=_code())
+    could_rise_to: str = Field(sa_column=_code())
+    destination: str | None = Field(sa_column=_code(nullable=True))
+    immediate_danger: bool
+    unread: bool
+    read_due_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    rag_due_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    act_by: datetime | None = Field(sa_column=_instant(nullable=True))
+    completed_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    unrouted: bool
+    routed_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    reopened_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    at_risk: bool
+    stopped: bool
+    withdrawn_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    evidence: int = Field(sa_column=_number())
+    answers: int = Field(sa_column=_number())
+    evaluation: int = Field(sa_column=_number())
+    decision: int = Field(sa_column=_number())
+    announced_level: str = Field(sa_column=_code())
+    announced_rag: str = Field(sa_column=_code())
+    actions: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+
+
+class EvidenceRow(_Table, table=True):
+    """One thing that was said about a child, as it was said."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (UniqueConstraint("case_id", "event_id", name="evidence_once"),)
+
+    case_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_column=Column(Integer, primary_key=True))
+    event_id: UUID
+    kind: str = Field(sa_column=_code())
+    source: str = Field(sa_column=_code())
+    at: datetime = Field(sa_column=_instant())
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class AgencyStateRow(_Table, table=True):
+    """What one agency's silence or answer about a child means now."""
+
+    __tablename__ = "agency_state"
+
+    case_id: UUID = Field(primary_key=True)
+    agency: str = Field(sa_column=Column(Text, primary_key=True))
+    state: str = Field(sa_column=_code())
+    reason: str | None = Field(sa_column=_code(nullable=True))
+    asked_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    due_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    answered_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    late: bool
+
+
+class EvaluationRow(_Table, table=True):
+    """An evaluation as it was shown; exactly one for each event that brought something."""
+
+    __tablename__ = "evaluation"
+    __table_args__ = (UniqueConstraint("case_id", "event_id", name="evaluation_once"),)
+
+    case_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_column=Column(Integer, primary_key=True))
+    event_id: UUID
+    at: datetime = Field(sa_column=_instant())
+    trigger: str = Field(sa_column=_code())
+    policy: str = Field(sa_column=_code())
+    level: str = Field(sa_column=_code())
+    rag: str = Field(sa_column=_code())
+    could_rise_to: str = Field(sa_column=_code())
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class DecisionRow(_Table, table=True):
+    """A decision; later ones stand beside it. `tag` is the entity tag that the decider had before them."""
+
+    __tablename__ = "decision"
+
+    case_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_column=Column(Integer, primary_key=True))
+    evaluation: int = Field(sa_column=_number())
+    level: str = Field(sa_column=_code())
+    destination: str = Field(sa_column=_code())
+    departure: str = Field(sa_column=_code())
+    decided_by: str = Field(sa_column=_code())
+    decided_at: datetime = Field(sa_column=_instant())
+    tag: str = Field(sa_column=_code())
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class TaskRow(_Table, table=True):
+    """Something that a person must do. Its id is derived from what it is about, so that it is raised once."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        Index("task_of_referral", "referral_id"),
+        Index("task_open", "due_at", "id", postgresql_where=text("done_at IS NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    referral_id: UUID
+    case_id: UUID | None = Field(default=None)
+    kind: str = Field(sa_column=_code())
+    reason: str | None = Field(sa_column=_code(nullable=True))
+    raised_at: datetime = Field(sa_column=_instant())
+    due_at: datetime = Field(sa_column=_instant())
+    done_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    done_by: str | None = Field(sa_column=_code(nullable=True))
+    document: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+
+
+class StopRow(_Table, table=True):
+    """A consumer, here or in another service, that cannot go on with a referral."""
+
+    __tablename__ = "stop"
+
+    referral_id: UUID = Field(primary_key=True)
+    consumer: str = Field(sa_column=Column(Text, primary_key=True))
+    event_id: UUID
+    event_type: str = Field(sa_column=_code())
+    reason: str = Field(sa_column=_code())
+    at: datetime = Field(sa_column=_instant())
+
+
+class AccessRow(_Table, table=True):
+    """Who read or changed what, from the token. Never updated."""
+
+    __tablename__ = "access"
+    __table_args__ = (Index("access_of_case", "case_id", "at"),)
+
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    at: datetime = Field(sa_column=_instant())
+    subject: str = Field(sa_column=_code())
+    client_id: str = Field(sa_column=_code())
+    action: str = Field(sa_column=_code())
+    case_id: UUID | None = Field(default=None)
+    trace_id: str | None = Field(sa_column=_code(nullable=True))

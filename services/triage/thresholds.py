@@ -1,0 +1,109 @@
+"""The partnership's files as triage applies them: policy, clocks, teams, and placement over what is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from libs.schemas.codes import AgreementAnswer
+from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Dictionary, load_dictionary
+from libs.schemas.document import DocumentError, read_document
+from libs.schemas.findings import Between, FactValue
+from libs.schemas.levels import Destination, Level
+from services.triage.case import Case, Known
+from services.triage.clocks import Hub, load_hub
+from services.triage.placement import Circumstances, Placement, place
+from services.triage.policy import Policy, load_policy
+
+SCREENING = "screening"
+"""The queue of everything that is not placed yet, and of what cannot wait for placement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teams:
+    """Which team owns which queue."""
+
+    owners: Mapping[str, str]
+
+    @property
+    def duty(self) -> str:
+        """The team that takes what has just come, what is dangerous, and what is stuck."""
+        return self.owners[SCREENING]
+
+    def of(self, case: Case) -> str:
+        """The team in whose queue a case stands."""
+        urgent = case.immediate_danger and not case.decided
+        if urgent or case.stub or case.stopped or case.withheld or case.destination is None:
+            return self.duty
+        return self.owners[case.destination.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Everything of a partnership that decides."""
+
+    policy: Policy
+    clocks: Hub
+    teams: Teams
+    agencies: tuple[str, ...]
+    """Every agency that could know a fact: silent until it has spoken."""
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The facts that may be stated."""
+        return self.policy.dictionary
+
+    def placement(self, level: Level, known: Known) -> Placement:
+        """The destination for a level of need, and the level it is recommended at, which is never lower."""
+        return place(level, circumstances(known))
+
+
+def circumstances(known: Known) -> Circumstances:
+    """What placement rests on, out of all that is known. Of two statements the one that helps placement counts,
+    because placement cannot lower the level.
+    """
+    assessed = _values(known, "family.early_help_assessment_complete")
+    services = [_least(value) for value in _values(known, "family.services_needed_together")]
+    return Circumstances(
+        agreement_early_help=_answer(known.early_help),
+        agreement_panel=_answer(known.panel),
+        assessment_complete=True in assessed if assessed else None,
+        closing_plan=known.closing_plan,
+        services_needed_together=max(services, default=0),
+        help_not_resolving=True in _values(known, "family.help_not_resolving"),
+    )
+
+
+def _values(known: Known, name: str) -> list[FactValue]:
+    return [one.fact.value for one in known.stated if one.fact.fact == name]
+
+
+def _least(value: FactValue) -> int:
+    if isinstance(value, Between):
+        return value.at_least
+    return value if isinstance(value, int) else 0
+
+
+def _answer(code: AgreementAnswer | str | None) -> AgreementAnswer | None:
+    return code if isinstance(code, AgreementAnswer) else None
+
+
+def load_thresholds(partnership: Path) -> Thresholds:
+    """Reads the partnership's directory. Raises DocumentError naming every mistake."""
+    dictionary = load_dictionary(partnership / "facts.yaml")
+    sources = {source for one in dictionary.definitions.values() for source in one.sources}
+    return Thresholds(
+        policy=load_policy(partnership / "policy.yaml", dictionary),
+        clocks=load_hub(partnership / "clocks.yaml"),
+        teams=load_teams(partnership / "teams.yaml"),
+        agencies=tuple(sorted(sources - {REFERRER, DERIVED, STAFF})),
+    )
+
+
+def load_teams(path: Path) -> Teams:
+    """Reads and checks `teams.yaml`. Raises DocumentError."""
+    root = read_document(path).fields({"about": True, "teams": True, "queues": True})
+    teams = root["teams"].fields()
+    queues = root["queues"].fields(dict.fromkeys([SCREENING, *(one.value for one in Destination)], True))
+    if not teams:
+        raise DocumentError([f"{root['teams'].place}: there is no team"])
+    return Teams({queue: node.choice(list(teams), "team") for queue, node in queues.items()})
