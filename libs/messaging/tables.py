@@ -142,8 +142,11 @@ COMMENT ON TABLE timer IS 'Clocks that run; claim_at is due_at until a handler f
 
 
 def create_sql(version: int = VERSION) -> str:
-    """Everything that the library needs in an empty schema. Raises KeyError for a version that never was."""
-    return _CREATE[version]
+    """Everything that the library needs in an empty schema. Raises KeyError for a version that never was.
+
+    One statement, since drivers prepare what they execute and cannot prepare several.
+    """
+    return f"DO $tables$ BEGIN\n{_CREATE[version]}\nEND $tables$"
 
 
 def cursor_name(service: Service, producer: Service) -> str:

@@ -1,0 +1,174 @@
+"""Services as messaging sees them: a schema and a ledger each, on a database of the test's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from libs.messaging.codec import PlainCodec
+from libs.messaging.consumer import Parked
+from libs.messaging.event import Event
+from libs.messaging.failpoints import NEVER, Failpoints
+from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.tables import create_sql
+from libs.messaging.transports.postgres import PostgresTransport
+from libs.schemas.base import Nothing
+from libs.schemas.events import (
+    CASE_SCREENED,
+    CHECK_RETURNED,
+    RECEIVED,
+    WITHDRAWN,
+    CaseScreened,
+    EventType,
+    Reference,
+    Service,
+    Withdrawn,
+    WithdrawnReferral,
+)
+
+
+class Hands:
+    """A clock that moves by hand."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def forward(self, **by: float) -> None:
+        self.time += timedelta(**by)
+
+
+@dataclass
+class World:
+    """Every service's schema in one database."""
+
+    dsn: str
+    clock: Hands
+    pools: dict[Service, asyncpg.Pool] = field(default_factory=dict)
+    connections: list[asyncpg.Connection] = field(default_factory=list)
+
+    async def connect(self, service: Service) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            self.dsn,
+            server_settings={"search_path": service.value, "application_name": f"mash-{service.value}"},
+        )
+        self.connections.append(connection)
+        return connection
+
+    async def ledger(self, service: Service, failpoints: Failpoints = NEVER) -> Ledger:
+        if service not in self.pools:
+            self.pools[service] = await asyncpg.create_pool(
+                self.dsn,
+                min_size=1,
+                max_size=20,
+                server_settings={"search_path": service.value, "application_name": f"mash-{service.value}"},
+            )
+        return Ledger(
+            self.pools[service],
+            service,
+            partnership="peterborough",
+            codec=PlainCodec(),
+            clock=self.clock,
+            failpoints=failpoints,
+        )
+
+    def transport(self, group: Service, types: Sequence[EventType[Any]]) -> PostgresTransport:
+        return PostgresTransport(lambda: self.connect(group), group, types, clock=self.clock)
+
+    async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return rows
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+async def world(database: str) -> AsyncIterator[World]:
+    connection = await asyncpg.connect(database)
+    for service in Service:
+        await connection.execute(f"CREATE SCHEMA {service}; SET search_path = {service}")
+        await connection.execute(create_sql())
+    await connection.execute(
+        "CREATE TABLE triage.seen (place bigint GENERATED ALWAYS AS IDENTITY, event_id uuid PRIMARY KEY, type text,"
+        " referral_id uuid, sequence bigint, trace text)"
+    )
+    await connection.close()
+    made = World(database, Hands())
+    yield made
+    for each in made.connections:
+        with contextlib.suppress(Exception):
+            await each.close(timeout=1)
+    for pool in made.pools.values():
+        await pool.close()
+
+
+class Recorder:
+    """A consumer of triage's that writes down what it sees, and fails where the test says so."""
+
+    name = "triage"
+    types: frozenset[EventType[Any]] = frozenset({RECEIVED, WITHDRAWN, CHECK_RETURNED})
+
+    def __init__(self) -> None:
+        self.fail: Callable[[Event], Exception | None] = lambda event: None
+        self.calls: list[int] = []
+        self.told: list[Parked] = []
+        self.went_on: list[UUID] = []
+
+    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+        self.calls.append(len(events))
+        for event in events:
+            error = self.fail(event)
+            if error is not None:
+                raise error
+            await unit.connection.execute(
+                "INSERT INTO seen (event_id, type, referral_id, sequence, trace) VALUES ($1, $2, $3, $4, $5)",
+                event.id,
+                event.type.name,
+                event.referral_id,
+                event.sequence,
+                event.trace,
+            )
+
+    async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
+        self.told.extend(parked)
+
+    async def resumed(self, unit: Unit, referral_id: UUID) -> None:
+        self.went_on.append(referral_id)
+
+
+def withdrawal(now: datetime, words: str = "changed my mind") -> Withdrawn:
+    """A small payload that intake produces."""
+    shared = WithdrawnReferral(
+        reference="K7TM-P2RW-Q", received_at=now, agency="school", by="teacher", reason=words
+    )
+    return Withdrawn(shared=shared, children={uuid4(): Nothing()})
+
+
+def screening(now: datetime) -> CaseScreened:
+    """A small payload that triage produces."""
+    return CaseScreened(shared=Reference(reference="K7TM-P2RW-Q", at=now))
+
+
+async def withdraw(
+    ledger: Ledger, referral_ids: Sequence[UUID], *, words: str = "changed my mind"
+) -> list[UUID]:
+    """Has intake emit one event for each id in turn, in one unit. Gives the events' ids."""
+    async with ledger.unit(referral_ids) as unit:
+        return [unit.emit(WITHDRAWN, each, withdrawal(unit.now, words), trace=None) for each in referral_ids]
+
+
+async def screen(ledger: Ledger, referral_ids: Sequence[UUID]) -> list[UUID]:
+    """Has triage emit one event for each id in turn, in one unit."""
+    async with ledger.unit(referral_ids) as unit:
+        return [unit.emit(CASE_SCREENED, each, screening(unit.now), trace=None) for each in referral_ids]
