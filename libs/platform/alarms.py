@@ -22,7 +22,9 @@ class Alarm(Protocol):
 
 
 class Alarms:
-    """Writes a CRITICAL log line, counts `mash_alarms`, and posts to the operator's address if there is one."""
+    """Writes a CRITICAL log line, counts `mash_alarms`, and posts to the operator's address if there is
+    one.
+    """
 
     def __init__(
         self,

@@ -53,9 +53,9 @@ class Principal:
 class Authenticator:
     """Turns access tokens into principals.
 
-    A token that was verified is remembered by its SHA-256 until it expires, so that a partner's burst costs one
-    signature check. Keys are fetched when first needed, again every ten minutes, and when a token names a new one;
-    known keys go on working while the issuer cannot be reached.
+    A token that was verified is remembered by its SHA-256 until it expires, so that a partner's burst costs
+    one signature check. Keys are fetched when first needed, again every ten minutes, and when a token names a
+    new one; known keys go on working while the issuer cannot be reached.
     """
 
     def __init__(
@@ -149,7 +149,9 @@ class Authenticator:
 
 
 class _Bearer(SecurityBase):
-    """Lets an operation be called by those whose token has the scope, and one of the roles if any are named."""
+    """Lets an operation be called by those whose token has the scope, and one of the roles if any are
+    named.
+    """
 
     def __init__(self, scope: str, roles: Sequence[str]) -> None:
         self.model = HTTPBearer(

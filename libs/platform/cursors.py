@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from libs.platform.problems import Problem
@@ -19,13 +20,17 @@ Key = str | int | datetime | UUID | None
 
 
 class Cursors:
-    """Signs and reads the cursors of all lists of a service. Ids, codes and times only: a cursor stands in URLs."""
+    """Signs and reads the cursors of all lists of a service. Ids, codes and times only: a cursor stands in
+    URLs.
+    """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
     def sign(self, scope: str, keys: Sequence[Key]) -> str:
-        """A cursor behind the row with these sort keys. `scope` names the list, its filters and whose it is."""
+        """A cursor behind the row with these sort keys. `scope` names the list, its filters and whose it
+        is.
+        """
         body = json.dumps([_coded(key) for key in keys], separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._signature(scope, body) + body).rstrip(b"=").decode()
 
@@ -62,5 +67,4 @@ def _decoded(item: object) -> Key:
     if isinstance(item, list):
         kind, text = item
         return datetime.fromisoformat(text) if kind == "t" else UUID(text)
-    assert item is None or isinstance(item, str | int)
-    return item
+    return cast("str | int | None", item)

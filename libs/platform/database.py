@@ -46,8 +46,9 @@ def session_settings(service: Service) -> dict[str, str]:
 async def create_pool(dsn: str, *, service: Service, size: int = 10) -> asyncpg.Pool[asyncpg.Record]:
     """A pool whose connections see the service's own schema.
 
-    Connections go back without a reset, which would cost a round trip each: session state (SET, LISTEN, session
-    advisory locks, cursors WITH HOLD) belongs on connections of `connect`. Raises OSError or asyncpg.PostgresError.
+    Connections go back without a reset, which would cost a round trip each: session state (SET, LISTEN,
+    session advisory locks, cursors WITH HOLD) belongs on connections of `connect`. Raises OSError or
+    asyncpg.PostgresError.
     """
     pool: asyncpg.Pool[asyncpg.Record] = await asyncpg.create_pool(
         dsn,

@@ -31,7 +31,9 @@ class Precondition:
     tags: frozenset[str]
 
     def require(self, current: str, changed: Sequence[str] = ()) -> None:
-        """Raises Problem 412 when the caller has not seen `current`; `changed` names what is new, by codes."""
+        """Raises Problem 412 when the caller has not seen `current`; `changed` names what is new, by
+        codes.
+        """
         if current not in self.tags and "*" not in self.tags:
             raise Problem(
                 412,
@@ -63,4 +65,6 @@ async def _if_match(
 
 
 IfMatch = Annotated[Precondition, Depends(_if_match)]
-"""The header's tags: `seen: IfMatch`. Missing it is a 428 problem; `seen.require(current)` refuses with 412."""
+"""The header's tags: `seen: IfMatch`. Missing it is a 428 problem; `seen.require(current)` refuses with
+412.
+"""

@@ -21,8 +21,9 @@ def health_router(
     started: Callable[[], bool] = lambda: True,
     stopping: Callable[[], bool] = lambda: False,
 ) -> APIRouter:
-    """`/livez`: the event loop turns. `/readyz`: all checks pass and the process is not stopping. `/startupz`: it has
-    started. A readiness check never asks Kafka: a broker's absence must not turn a referral away.
+    """`/livez`: the event loop turns. `/readyz`: all checks pass and the process is not stopping.
+    `/startupz`: it has started. A readiness check never asks Kafka: a broker's absence must not turn a
+    referral away.
     """
     router = APIRouter(include_in_schema=False)
 
@@ -52,7 +53,7 @@ async def _run(name: str, check: Check) -> str:
             await check()
     except TimeoutError:
         return "slow"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever is wrong, the answer is not ready
         structlog.get_logger().warning("not ready", check=name, exc_info=error)
         return "failed"
     return "ok"

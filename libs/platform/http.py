@@ -29,9 +29,10 @@ def http_client(
 ) -> httpx.AsyncClient:
     """A client for one system, with its own connections.
 
-    `peer` names the system in spans; `limit` is how many requests may be under way; the phases' times are bounded in
-    seconds. Each request is a CLIENT span that holds no part of the address, and sends `traceparent`. Redirects are
-    not followed and proxies of the environment are not used. `transport` replaces the network, for tests.
+    `peer` names the system in spans; `limit` is how many requests may be under way; the phases' times are
+    bounded in seconds. Each request is a CLIENT span that holds no part of the address, and sends
+    `traceparent`. Redirects are not followed and proxies of the environment are not used. `transport`
+    replaces the network, for tests.
     """
     timeout = timeout or httpx.Timeout(
         connect=CONNECT_SECONDS, read=READ_SECONDS, write=WRITE_SECONDS, pool=POOL_SECONDS

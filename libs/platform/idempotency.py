@@ -1,33 +1,28 @@
 """The Idempotency-Key of requests that create something (draft-ietf-httpapi-idempotency-key-header).
 
-The caller's agency, the key and the fingerprint of the body become columns of what is created: trying again gives the
-first answer, the same key with another body is refused.
+The caller's agency, the key and the fingerprint of the body become columns of what is created: trying again
+gives the first answer, the same key with another body is refused.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Header
 
 from libs.platform.problems import Problem
 
-
-async def _key(
-    idempotency_key: Annotated[
-        str,
-        Header(
-            description="New for each thing that is created, the same when trying again. 1 to 255 visible ASCII characters.",
-            min_length=1,
-            max_length=255,
-            pattern=r"^[\x21-\x7e]+$",
-        ),
-    ],
-) -> str:
-    return idempotency_key
-
-
-IdempotencyKey = Annotated[str, Depends(_key)]
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        description="New for each thing that is created, the same when trying again. "
+        "1 to 255 visible ASCII characters.",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+    ),
+]
 """The header's value: `key: IdempotencyKey`. Missing or malformed it is a 400 problem."""
 
 

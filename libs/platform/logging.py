@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line, with fields from an allow-list only.
 
-What a service logs is a constant sentence and ids. A field that is not listed is dropped, a value that is not a plain
-one is dropped, and of an exception only its type, SQLSTATE and frames remain: messages quote data.
+What a service logs is a constant sentence and ids. A field that is not listed is dropped, a value that is not
+a plain one is dropped, and of an exception only its type, SQLSTATE and frames remain: messages quote data.
 """
 
 from __future__ import annotations
@@ -78,19 +78,25 @@ FIELDS = frozenset(
         "worker",
     }
 )
-"""What may be logged beside the sentence itself. Ids, codes, counts and times; nothing that a person typed."""
+"""What may be logged beside the sentence itself. Ids, codes, counts and times; nothing that a person
+typed.
+"""
 
 LONGEST = 200
 MOST_FRAMES = 25
 _PLUMBING = ("/starlette/", "/fastapi/", "/uvicorn/")
 TRUSTED = ("uvicorn.error", "alembic.runtime.migration")
-"""Loggers whose messages without arguments are constants, up to INFO: above that they may be an exception's text."""
+"""Loggers whose messages without arguments are constants, up to INFO: above that they may be an
+exception's text.
+"""
 
 _OWN = frozenset({"event", "level", "time", "service", "trace_id", "span_id", "exception", "dropped"})
 
 
 def configure(service: str, level: str, clock: Clock, stream: TextIO | None = None) -> None:
-    """Sends this process's logs, its libraries' and uvicorn's, to `stream` (standard output) as JSON lines."""
+    """Sends this process's logs, its libraries' and uvicorn's, to `stream` (standard output) as JSON
+    lines.
+    """
     target = stream or sys.stdout
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -105,14 +111,15 @@ def configure(service: str, level: str, clock: Clock, stream: TextIO | None = No
         logger_factory=lambda *names: structlog.WriteLogger(target),
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
+    library = logging.getLogger  # noqa: TID251 - this module is where the ban leads
+    root = library()
     root.handlers[:] = [_Forward()]
     root.setLevel(max(number, logging.INFO))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = name != "uvicorn.access"
+        library(name).handlers.clear()
+        library(name).propagate = name != "uvicorn.access"
     for name in ("httpx", "aiokafka", "asyncio", "opentelemetry"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        library(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
 
 
@@ -172,7 +179,9 @@ def _plain(value: Any) -> Any:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An exception without its message: types along its causes, SQLSTATE or code, and frames, innermost last."""
+    """An exception without its message: types along its causes, SQLSTATE or code, and frames, innermost
+    last.
+    """
     types = list[str]()
     seen: BaseException | None = error
     while seen is not None and len(types) < 5:

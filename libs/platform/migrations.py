@@ -1,7 +1,7 @@
 """Brings a service's schema to its newest revision, and refuses to run on any other.
 
-Each service keeps its revisions in `services/<name>/migrations/versions`; they write unqualified table names. SQLAlchemy
-and Alembic are imported only where revisions run: a serving process needs neither.
+Each service keeps its revisions in `services/<name>/migrations/versions`; they write unqualified table names.
+SQLAlchemy and Alembic are imported only where revisions run: a serving process needs neither.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class SchemaMismatch(Exception):
-    """The database is not at the revision that this release needs. The text is one sentence for the operator."""
+    """The database is not at the revision that this release needs. The text is one sentence for the
+    operator.
+    """
 
 
 def versions_of(service: Service) -> Path:
@@ -63,14 +65,15 @@ async def migrate(
 ) -> str | None:
     """Runs the revisions that are missing, one transaction each, and gives the role its rights on new tables.
 
-    One at a time for each service, by a session advisory lock. Returns the revision reached. Raises TimeoutError when
-    another migration runs for longer than a minute, and what PostgreSQL raises.
+    One at a time for each service, by a session advisory lock. Returns the revision reached. Raises
+    TimeoutError when another migration runs for longer than a minute, and what PostgreSQL raises.
     """
     guard = await asyncpg.connect(admin_dsn)
     try:
         # No open transaction while waiting or migrating: it would hold the event log's fence.
         async with asyncio.timeout(WAIT_SECONDS):
-            while not await guard.fetchval("SELECT pg_try_advisory_lock($1)", _LOCKS[service]):
+            # Trying, not waiting: a waiting statement's snapshot would block CREATE INDEX CONCURRENTLY.
+            while not await guard.fetchval("SELECT pg_try_advisory_lock($1)", _LOCKS[service]):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         await _upgrade(admin_dsn, service, versions or versions_of(service), to)
         async with guard.transaction():
@@ -87,7 +90,7 @@ async def revision_of(connection: Any, service: Service) -> str | None:
     """The revision that a service's schema is at; None before the first."""
     try:
         revision: str | None = await connection.fetchval(
-            f"SELECT version_num FROM {service.value}.{VERSION_TABLE}"
+            f"SELECT version_num FROM {service.value}.{VERSION_TABLE}"  # noqa: S608 - two constants
         )
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return None
@@ -95,7 +98,9 @@ async def revision_of(connection: Any, service: Service) -> str | None:
 
 
 async def check_schema(connection: Any, service: Service, versions: Path | None = None) -> None:
-    """Raises SchemaMismatch unless the schema is at this release's newest revision. Takes a connection or pool."""
+    """Raises SchemaMismatch unless the schema is at this release's newest revision. Takes a connection or
+    pool.
+    """
     expected = head_of(versions or versions_of(service))
     actual = await revision_of(connection, service)
     if actual == expected:
@@ -104,12 +109,14 @@ async def check_schema(connection: Any, service: Service, versions: Path | None 
     newer = actual is not None and not any(stem.startswith(actual) for stem in known)
     remedy = "start the release that it was migrated for" if newer else "run `mash migrate`"
     raise SchemaMismatch(
-        f"The {service.value} schema is at revision {actual or 'none'}, this release needs {expected or 'none'}: {remedy}"
+        f"The {service.value} schema is at revision {actual or 'none'}, "
+        f"this release needs {expected or 'none'}: {remedy}"
     )
 
 
 async def differences(admin_dsn: str, service: Service, metadata: MetaData) -> list[Any]:
-    """What Alembic would still change to bring the schema to the metadata: empty when revisions and models agree.
+    """What Alembic would still change to bring the schema to the metadata: empty when revisions and models
+    agree.
 
     Tables that the metadata does not have (those of the messaging library) are left out.
     """
@@ -157,11 +164,14 @@ async def _upgrade(admin_dsn: str, service: Service, versions: Path, to: str) ->
 
 
 async def _on_alembics_connection(admin_dsn: str, service: Service, work: Any) -> Any:
-    """Runs Alembic's synchronous work on SQLAlchemy's asyncpg driver, with the service's schema as the search path."""
+    """Runs Alembic's synchronous work on SQLAlchemy's asyncpg driver, with the service's schema as the
+    search path.
+    """
     from sqlalchemy import event, pool
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    # The address goes to asyncpg itself, which reads every form that libpq does; SQLAlchemy's own parser does not.
+    # The address goes to asyncpg itself, which reads every form that libpq does; SQLAlchemy's own parser does
+    # not.
     async def connect(*_: Any, **__: Any) -> Any:
         return await asyncpg.connect(
             admin_dsn,
@@ -182,7 +192,9 @@ async def _on_alembics_connection(admin_dsn: str, service: Service, work: Any) -
 
 
 def _run_script(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-    """Runs a text of several statements as one script: prepared statements, which asyncpg uses, hold only one."""
+    """Runs a text of several statements as one script: prepared statements, which asyncpg uses, hold only
+    one.
+    """
     if parameters or ";" not in statement.rstrip().rstrip(";"):
         return False
     # The adapter opens the transaction with its first own statement.

@@ -1,13 +1,14 @@
 """Problem documents (RFC 9457): the one shape of every refusal and failure.
 
-A problem never repeats a value that was sent and never carries an exception's text: both may be about a child.
+A problem never repeats a value that was sent and never carries an exception's text: both may be about a
+child.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastapi import FastAPI, Request
@@ -42,8 +43,8 @@ _TITLES = {
 class Problem(Exception):
     """A refusal or failure that the caller is told about.
 
-    `code` is stable and documented; `title` says it in words; `detail` says what would be right, from constants and
-    ids only. `extra` adds members. Raised anywhere below a request.
+    `code` is stable and documented; `title` says it in words; `detail` says what would be right, from
+    constants and ids only. `extra` adds members. Raised anywhere below a request.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ def invalid_body(errors: Sequence[FieldError]) -> Problem:
 
 
 def from_validation(error: Any, model: type[BaseModel] | None = None) -> Problem:
-    """The problem for a pydantic.ValidationError of a request's body; `model` lets it name what would be right."""
+    """The problem for a pydantic.ValidationError of a request's body; `model` lets it name what would be
+    right.
+    """
     return invalid_body(body_errors(error.errors(include_url=False, include_input=False), model))
 
 
@@ -117,13 +120,11 @@ def install(app: FastAPI) -> None:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
+    return cast(Problem, error).response()
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    found = error.errors()
+    found = cast(RequestValidationError, error).errors()
     if any(item["loc"][:1] == ("body",) for item in found):
         stripped = [{**item, "loc": item["loc"][1:]} for item in found]
         return invalid_body(body_errors(stripped, None)).response()
@@ -134,7 +135,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
                 400,
                 "idempotency-key-missing" if item.code == "missing" else "idempotency-key-invalid",
                 "An Idempotency-Key header is needed",
-                "send 1 to 255 visible ASCII characters, new for each thing that is created, the same when trying again",
+                "send 1 to 255 visible ASCII characters, new for each thing that is created, "
+                "the same when trying again",
             ).response()
     return Problem(
         422, "parameters-invalid", "The parameters are not as they must be", errors=parameters
@@ -142,11 +144,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    if error.status_code == 405 and (methods := allowed_methods(request.app, request.url.path)):
+    refusal = cast(HTTPException, error)
+    headers = dict(refusal.headers or {})
+    if refusal.status_code == 405 and (methods := allowed_methods(request.app, request.url.path)):
         headers["Allow"] = ", ".join(methods)
-    return from_status(error.status_code, headers).response()
+    return from_status(refusal.status_code, headers).response()
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,12 +1,13 @@
 """Makes what the services need in a PostgreSQL database: a schema and a role for each, and their rights.
 
-The objects belong to the administrator; a service's role may read and write its own schema's rows and nothing else.
-On the `postgres` transport it may also read the outboxes of the services whose events it takes.
+The objects belong to the administrator; a service's role may read and write its own schema's rows and nothing
+else. On the `postgres` transport it may also read the outboxes of the services whose events it takes.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -37,9 +38,10 @@ async def prepare(
 ) -> dict[Service, str]:
     """Creates or corrects schemas, roles and rights; running it again changes nothing.
 
-    `passwords`: the roles' passwords that are kept from last time. A role that has none gets a new one when the
-    administrator's address has a password too; otherwise the server is taken to trust its roles. Returns the
-    passwords now in force, for the caller to keep. Raises asyncpg.PostgresError, or SystemExit on an old server.
+    `passwords`: the roles' passwords that are kept from last time. A role that has none gets a new one when
+    the administrator's address has a password too; otherwise the server is taken to trust its roles. Returns
+    the passwords now in force, for the caller to keep. Raises asyncpg.PostgresError, or SystemExit on an old
+    server.
     """
     needed = urlsplit(admin_dsn).password is not None
     kept = dict(passwords or {})
@@ -104,10 +106,8 @@ async def _roles(connection: Any, passwords: Mapping[Service, str]) -> None:
         role = role_name(service)
         # Roles belong to the whole cluster: two databases may be prepared at the same moment.
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
-            try:
+            with contextlib.suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
                 await connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
-            except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-                pass
         if service in passwords:
             await connection.execute(f"ALTER ROLE {role} PASSWORD '{_scram(passwords[service])}'")
 
@@ -143,7 +143,9 @@ async def _statistics(connection: Any) -> None:
 
 
 def _scram(password: str) -> str:
-    """The SCRAM-SHA-256 verifier (RFC 5803) of an ASCII password, so that no statement holds the password itself."""
+    """The SCRAM-SHA-256 verifier (RFC 5803) of an ASCII password, so that no statement holds the password
+    itself.
+    """
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

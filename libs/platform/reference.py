@@ -1,4 +1,6 @@
-"""The API's reference as one page of plain HTML, served by the service itself: no script, nothing from elsewhere."""
+"""The API's reference as one page of plain HTML, served by the service itself: no script, nothing from
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from starlette.responses import HTMLResponse
 
 _STYLE = (
     "body{font:16px/1.5 Arial,Helvetica,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#0b0c0c}"
-    "h2{margin-top:2.5rem;border-top:1px solid #b1b4b6;padding-top:1rem}code,pre{background:#f3f2f1;padding:.1rem .3rem}"
-    "pre{overflow-x:auto;padding:1rem}table{border-collapse:collapse;width:100%}"
+    "h2{margin-top:2.5rem;border-top:1px solid #b1b4b6;padding-top:1rem}code{background:#f3f2f1;padding:.1rem .3rem}"
+    "table{border-collapse:collapse;width:100%}"
     "td,th{text-align:left;vertical-align:top;border-bottom:1px solid #b1b4b6;padding:.4rem .8rem .4rem 0}"
     "a{color:#1d70b8}"
 )
@@ -40,7 +42,8 @@ def render(document: Mapping[str, Any]) -> Iterator[str]:
     """The page for an OpenAPI document, in pieces."""
     title = escape(document["info"]["title"])
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-    yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body><main><h1>{title}</h1>'
+    yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+    yield f"<body><main><h1>{title}</h1>"
     yield _prose(document["info"].get("description", ""))
     yield '<p>For programs: <a href="openapi.json">openapi.json</a></p><nav><ul>'
     operations = [
@@ -93,7 +96,8 @@ def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield "<table>"
     for field, part in schema["properties"].items():
         mark = "needed. " if field in needed else ""
-        yield f"<tr><td><code>{escape(field)}</code></td><td>{mark}{escape(part.get('description', ''))} {_type(part)}</td></tr>"
+        said = escape(part.get("description", ""))
+        yield f"<tr><td><code>{escape(field)}</code></td><td>{mark}{said} {_type(part)}</td></tr>"
     yield "</table>"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -59,7 +60,9 @@ class Application(FastAPI):
 
 
 class _Outermost:
-    """Adds the security headers, bounds the body, and keeps a failure that was answered from being logged again."""
+    """Adds the security headers, bounds the body, and keeps a failure that was answered from being logged
+    again.
+    """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
@@ -109,7 +112,8 @@ def create_app(
     description: str = "",
     max_body_bytes: int = MOST_BYTES,
 ) -> FastAPI:
-    """The API of a service: its routers, problem documents for every failure, metrics and an offline reference page.
+    """The API of a service: its routers, problem documents for every failure, metrics and an offline
+    reference page.
 
     `authenticator` serves `auth.requires`; a lifespan may set `app.state.authenticator` instead.
     """
@@ -163,8 +167,8 @@ async def serve(
 ) -> None:
     """Serves the API until `stop` is set (by default: by a signal), then lets requests in progress end.
 
-    `ready` is told the port that was bound. Streams watch `app.state.stop`. Raises SystemExit with one sentence when
-    the port is taken or the application's own start fails.
+    `ready` is told the port that was bound. Streams watch `app.state.stop`. Raises SystemExit with one
+    sentence when the port is taken or the application's own start fails.
     """
     stop = stop or stop_on_signals()
     app.state.stop = stop
@@ -195,7 +199,9 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers, which would end the process before the rest of the service has stopped."""
+    """Uvicorn without its signal handlers, which would end the process before the rest of the service has
+    stopped.
+    """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[int], None] | None) -> None:
         super().__init__(config)
@@ -204,6 +210,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started and sockets:
+            # What was built up to now lives as long as the process: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(10_000, 20, 20)
             port = sockets[0].getsockname()[1]
             structlog.get_logger().info("listening", host=self.config.host, port=port)
             if self._ready is not None:

@@ -77,7 +77,9 @@ class ServiceSettings(BaseSettings):
 
 
 def load(cls: type[S]) -> S:
-    """Reads the settings, or raises SystemExit with one sentence that names each wrong variable, never its value."""
+    """Reads the settings, or raises SystemExit with one sentence that names each wrong variable, never its
+    value.
+    """
     try:
         return cls()
     except ValidationError as error:

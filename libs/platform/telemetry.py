@@ -1,7 +1,8 @@
 """Traces and metrics of one process.
 
-Spans leave over OTLP with an allow-list of attributes; without a collector they are not recorded, yet trace ids are
-still made and passed on, because problem documents and events carry them. Metrics are scraped from `/metrics`.
+Spans leave over OTLP with an allow-list of attributes; without a collector they are not recorded, yet trace
+ids are still made and passed on, because problem documents and events carry them. Metrics are scraped from
+`/metrics`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -50,7 +52,9 @@ class Telemetry:
     shutdown: Callable[[], None]
 
     def fastapi(self) -> TelemetryConfig:
-        """FastAPI's own instrumentation: spans and metrics; no logs (they hold exception messages), no inner spans."""
+        """FastAPI's own instrumentation: spans and metrics; no logs (they hold exception messages), no
+        inner spans.
+        """
         return {
             "tracer_provider": self.tracer_provider,
             "meter_provider": self.meter_provider,
@@ -80,8 +84,8 @@ def setup(
     processor: SpanProcessor | None = None,
     install: bool = True,
 ) -> Telemetry:
-    """Builds a process's telemetry. `processor` takes the spans in place of the collector; `install` makes it the
-    process's own, which OpenTelemetry permits once.
+    """Builds a process's telemetry. `processor` takes the spans in place of the collector; `install` makes
+    it the process's own, which OpenTelemetry permits once.
     """
     name = str(service)
     resource = Resource(
@@ -104,7 +108,12 @@ def setup(
         tracer_provider.add_span_processor(processor)
     registry = CollectorRegistry()
     meter_provider = MeterProvider(
-        [PrometheusMetricReader(registry=registry)], resource=resource, shutdown_on_exit=False
+        [PrometheusMetricReader(registry=registry, scope_info_enabled=False)],
+        resource=resource,
+        shutdown_on_exit=False,
+        exemplar_filter=AlwaysOffExemplarFilter(),
+        # Two measurements for each request, and /metrics is only scraped between requests.
+        views=[View(instrument_name="http.server.active_requests", aggregation=DropAggregation())],
     )
     if install:
         trace.set_tracer_provider(tracer_provider)
@@ -126,7 +135,9 @@ def setup(
 
 
 class TraceParent(TextMapPropagator):
-    """W3C `traceparent` alone: `tracestate` and `baggage` from outside are free text that we would pass on."""
+    """W3C `traceparent` alone: `tracestate` and `baggage` from outside are free text that we would pass
+    on.
+    """
 
     def __init__(self) -> None:
         self._w3c = TraceContextTextMapPropagator()
@@ -159,7 +170,8 @@ def _sampler(ratio: float) -> Sampler:
 
 
 def _to_collector(endpoint: str) -> SpanProcessor:
-    # Imported late: the exporter brings protobuf and requests, 15 MB that a process without a collector does not need.
+    # Imported late: the exporter brings protobuf and requests, 15 MB that a process without a collector does
+    # not need.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")

@@ -1,7 +1,7 @@
 """Says what is wrong with a request, and what would be right, without repeating what was sent.
 
-Pydantic's own messages and locations may quote the input (an unknown field's name, a union's tag, a character of a
-malformed UUID), so sentences are made here from the error's type and the model's own limits.
+Pydantic's own messages and locations may quote the input (an unknown field's name, a union's tag, a character
+of a malformed UUID), so sentences are made here from the error's type and the model's own limits.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ def _escaped(token: str | int) -> str:
 
 
 class _Walker:
-    """Follows an error's location through the model's JSON Schema, so that only the schema's names are repeated."""
+    """Follows an error's location through the model's JSON Schema, so that only the schema's names are
+    repeated.
+    """
 
     def __init__(self, model: type[BaseModel] | None) -> None:
         self._root: Mapping[str, Any] = model.model_json_schema() if model is not None else {}
