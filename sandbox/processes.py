@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,6 +95,7 @@ class Processes:
         self._children: list[Process] = []
         self._guard: subprocess.Popen[bytes] | None = None
         self._pipe = -1
+        self._starting = threading.Lock()
 
     def start(
         self,
@@ -112,7 +114,8 @@ class Processes:
         `env` replaces the environment. `user`: run as that user of the system (needs root). `stop` sends
         `stop_signal` and waits `grace` seconds before SIGKILL; so does the guard when this process dies.
         """
-        self._watch()
+        with self._starting:
+            self._watch()
         launcher = [sys.executable, "-I", "-S", str(GUARD), "launch", str(self._pipe)]
         arguments = [str(int(stop_signal)), str(grace), user or "-", "--", *command]
         with contextlib.ExitStack() as stack:
