@@ -45,8 +45,8 @@ UPDATE referral AS r SET screened_at = s.at
 """
 _SEEN_CHILDREN = """
 INSERT INTO child_progress AS c (child_id, referral_id, screened_at)
-SELECT id, min(referral), min(at)
-  FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (id, referral, at) GROUP BY id
+SELECT id, referral, min(at)
+  FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (id, referral, at) GROUP BY id, referral
 ON CONFLICT (child_id) DO UPDATE SET screened_at = least(c.screened_at, excluded.screened_at)
 """
 _DECIDED = """

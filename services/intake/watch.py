@@ -30,7 +30,7 @@ AT_ONCE = 100
 _LEVEL = """(CASE WHEN immediate_danger
              THEN (SELECT count(*) FROM unnest($2::timestamptz[]) AS t (at) WHERE received_at < at)
              ELSE (SELECT count(*) FROM unnest($1::timestamptz[]) AS t (at) WHERE received_at < at) END)"""
-_DUE = f"""screened_at IS NULL AND received_at < greatest($1[1], $2[1])
+_DUE = f"""screened_at IS NULL AND received_at < greatest(($1::timestamptz[])[1], ($2::timestamptz[])[1])
            AND alarm_level < {_LEVEL} AND coalesce(alarm_lease, '-infinity') < $3"""
 # Without a candidate no row is locked and no transaction id is taken: an idle watch holds nothing up.
 _ANY = f"SELECT EXISTS (SELECT 1 FROM referral WHERE {_DUE})"  # noqa: S608 - constants of this module

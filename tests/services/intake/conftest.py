@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +54,7 @@ def referral(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def intake_template(cluster: EmbeddedPostgres) -> Iterator[str]:
+def intake_template(cluster: EmbeddedPostgres) -> str:
     """The name of a database with intake's schema, to copy from."""
     name = f"intake_{uuid.uuid4().hex[:8]}"
 
@@ -64,7 +64,7 @@ def intake_template(cluster: EmbeddedPostgres) -> Iterator[str]:
         await migrate(cluster.dsn(name), Service.INTAKE, transport="postgres")
 
     asyncio.run(make())
-    yield name
+    return name
 
 
 @pytest.fixture
@@ -104,9 +104,7 @@ class Caller:
         return await self.http.post("/v1/referrals", json=body or REFERRAL, headers=self.headers(key))
 
     async def add(self, reference: str, kind: str, body: Any, key: str | None = None) -> httpx.Response:
-        return await self.http.post(
-            f"/v1/referrals/{reference}/{kind}", json=body, headers=self.headers(key)
-        )
+        return await self.http.post(f"/v1/referrals/{reference}/{kind}", json=body, headers=self.headers(key))
 
     async def status(self, reference: str) -> httpx.Response:
         return await self.http.get(f"/v1/referrals/{reference}", headers=self.headers())

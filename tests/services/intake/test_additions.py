@@ -1,0 +1,123 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from libs.messaging.ledger import Ledger
+from libs.schemas.events import InformationAdded, Withdrawn
+from tests.services.intake.conftest import Caller, written
+
+INFORMATION: dict[str, Any] = {
+    "worry": "He has a bruise today.",
+    "children": [
+        {"child": 2, "facts": [{"fact": "child.injury", "value": "unexplained", "basis": "observed"}]}
+    ],
+}
+WITHDRAWAL = {"by": "head teacher", "reason": "The family asked us to."}
+
+
+async def refer(caller: Caller) -> dict[str, Any]:
+    answer: dict[str, Any] = (await caller.refer()).json()
+    return answer
+
+
+async def test_information_is_stored_with_its_event_about_the_child_it_names(
+    school: Caller, ledger: Ledger
+) -> None:
+    referred = await refer(school)
+    response = await school.add(referred["reference"], "information", INFORMATION)
+
+    assert response.status_code == 201, response.text
+    event = await ledger.pool.fetchrow("SELECT * FROM outbox WHERE type LIKE '%information-added%'")
+    assert event["sequence"] == 2
+    payload = InformationAdded.model_validate_json(event["payload"])
+    (child_id,) = payload.children
+    assert str(child_id) == referred["children"][1]["id"]
+    assert payload.shared.worry == "He has a bruise today."
+    assert (await written(ledger)) == {"referral": 1, "addition": 1, "outbox": 2, "stream": 1}
+
+
+async def test_a_withdrawal_is_kept_with_who_and_why_and_closes_nothing(
+    school: Caller, ledger: Ledger
+) -> None:
+    referred = await refer(school)
+    before = await ledger.pool.fetchrow("SELECT * FROM referral")
+    response = await school.add(referred["reference"], "withdrawal", WITHDRAWAL)
+
+    assert response.status_code == 201
+    payload = Withdrawn.model_validate_json(
+        await ledger.pool.fetchval("SELECT payload FROM outbox WHERE type LIKE '%withdrawn%'")
+    )
+    assert (payload.shared.by, payload.shared.reason) == ("head teacher", "The family asked us to.")
+    assert await ledger.pool.fetchrow("SELECT * FROM referral") == before
+    assert [added["kind"] for added in (await school.status(referred["reference"])).json()["added"]] == [
+        "withdrawal"
+    ]
+
+
+@pytest.mark.parametrize(("kind", "body"), [("information", INFORMATION), ("withdrawal", WITHDRAWAL)])
+async def test_the_same_key_and_body_gives_the_same_answer(
+    school: Caller, ledger: Ledger, kind: str, body: Any
+) -> None:
+    reference = (await refer(school))["reference"]
+    responses = await asyncio.gather(*(school.add(reference, kind, body, "k-1") for _ in range(6)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert (await written(ledger))["outbox"] == 2
+
+
+@pytest.mark.parametrize(("kind", "body"), [("information", INFORMATION), ("withdrawal", WITHDRAWAL)])
+async def test_the_same_key_for_another_referral_is_refused(
+    school: Caller, ledger: Ledger, kind: str, body: Any
+) -> None:
+    first, second = (await refer(school))["reference"], (await refer(school))["reference"]
+    assert (await school.add(first, kind, body, "k-1")).status_code == 201
+    response = await school.add(second, kind, body, "k-1")
+    assert response.status_code == 422
+    assert response.json()["code"] == "idempotency-key-reused"
+    assert (await written(ledger))["addition"] == 1
+
+
+async def test_the_same_key_with_another_body_is_refused(school: Caller) -> None:
+    reference = (await refer(school))["reference"]
+    await school.add(reference, "withdrawal", WITHDRAWAL, "k-1")
+    response = await school.add(reference, "withdrawal", {**WITHDRAWAL, "by": "clerk"}, "k-1")
+    assert response.status_code == 422
+
+
+@pytest.mark.parametrize(("kind", "body"), [("information", INFORMATION), ("withdrawal", WITHDRAWAL)])
+async def test_nothing_is_taken_from_another_agency(
+    school: Caller, police: Caller, ledger: Ledger, kind: str, body: Any
+) -> None:
+    reference = (await refer(school))["reference"]
+    response = await police.add(reference, kind, body)
+    assert response.status_code == 404
+    assert (await written(ledger))["addition"] == 0
+
+
+@pytest.mark.parametrize(
+    ("children", "pointer"),
+    [
+        ([{"child": 3}], "/children/0/child"),
+        ([{"child": 1}, {"child": 1}], "/children/1/child"),
+        (
+            [{"child": 1, "facts": [{"fact": "child.hungr", "value": True, "basis": "record"}]}],
+            "/children/0/facts/0/fact",
+        ),
+    ],
+)
+async def test_information_that_names_what_is_not_there_says_where(
+    school: Caller, ledger: Ledger, children: Any, pointer: str
+) -> None:
+    reference = (await refer(school))["reference"]
+    response = await school.add(reference, "information", {"children": children})
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+    assert (await written(ledger))["addition"] == 0
+
+
+async def test_events_of_one_referral_keep_their_order(school: Caller, ledger: Ledger) -> None:
+    reference = (await refer(school))["reference"]
+    await asyncio.gather(*(school.add(reference, "information", {"worry": f"News {n}"}) for n in range(8)))
+    rows = await ledger.pool.fetch("SELECT sequence FROM outbox ORDER BY xid, id")
+    assert [row["sequence"] for row in rows] == list(range(1, 10))

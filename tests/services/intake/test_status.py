@@ -1,0 +1,252 @@
+import random
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from libs.messaging.event import Event
+from libs.messaging.ledger import Ledger
+from libs.platform.clock import ManualClock
+from libs.schemas.base import Payload
+from libs.schemas.events import (
+    CASE_DECIDED,
+    CASE_ROUTED,
+    CASE_SCREENED,
+    NOTICE_DELIVERED,
+    NOTICE_FAILED,
+    REFERRER_UNTELLABLE,
+    EventType,
+)
+from services.intake.consumer import StatusProjection
+from tests.services.intake.conftest import START, Caller, referral
+
+NOTICE = uuid.UUID(int=7)
+
+
+class Told:
+    """What triage and notify say of one referral, as events."""
+
+    def __init__(self, referral_id: UUID, reference: str, children: list[UUID]) -> None:
+        self.referral_id = referral_id
+        self.reference = reference
+        self.children = children
+
+    def event(self, kind: EventType[Any], payload: Payload[Any, Any]) -> Event:
+        return Event(uuid7(), kind, "/test", self.referral_id, 1, START, payload)
+
+    def _reference(self, seconds: int) -> dict[str, Any]:
+        return {"reference": self.reference, "at": START + timedelta(seconds=seconds)}
+
+    def screened(self, *, seconds: int = 1) -> Event:
+        child = {
+            "level": "early_help",
+            "rag": "green",
+            "immediate_danger": False,
+            "to_be_read": False,
+            "team": "early_help",
+            "due_at": START,
+        }
+        return self.event(
+            CASE_SCREENED,
+            CASE_SCREENED.payload.model_validate(
+                {"shared": self._reference(seconds), "children": dict.fromkeys(self.children, child)}
+            ),
+        )
+
+    def routed(self) -> Event:
+        child = {
+            "destination": "early_help",
+            "level": "early_help",
+            "rag": "green",
+            "team": "early_help",
+            "evaluation": 1,
+            "due_at": START,
+        }
+        return self.event(
+            CASE_ROUTED,
+            CASE_ROUTED.payload.model_validate(
+                {"shared": self._reference(30), "children": dict.fromkeys(self.children, child)}
+            ),
+        )
+
+    def decided(
+        self, child: UUID, destination: str = "masg", number: int = 1, *, may_tell: bool = True
+    ) -> Event:
+        part = {
+            "level": "targeted",
+            "destination": destination,
+            "departs": False,
+            "decision": number,
+            "may_tell_referrer": may_tell,
+        }
+        shared = self._reference(100 * number)
+        return self.event(
+            CASE_DECIDED,
+            CASE_DECIDED.payload.model_validate({"shared": shared, "children": {child: part}}),
+        )
+
+    def notice(self, kind: EventType[Any], seconds: int, reason: str | None = None) -> Event:
+        shared = {
+            "reference": self.reference,
+            "notice_id": NOTICE,
+            "kind": "receipt",
+            "channel": "email",
+            "at": START + timedelta(seconds=seconds),
+            "reason": reason,
+        }
+        return self.event(kind, kind.payload.model_validate({"shared": shared}))
+
+    def untellable(self) -> Event:
+        shared = {"reference": self.reference, "reason": "anonymous", "at": START}
+        return self.event(REFERRER_UNTELLABLE, REFERRER_UNTELLABLE.payload.model_validate({"shared": shared}))
+
+
+async def accepted(caller: Caller, ledger: Ledger, **changes: Any) -> Told:
+    answer = (await caller.refer(referral(**changes))).json()
+    referral_id = await ledger.pool.fetchval(
+        "SELECT id FROM referral WHERE reference = $1", answer["reference"]
+    )
+    return Told(referral_id, answer["reference"], [UUID(child["id"]) for child in answer["children"]])
+
+
+async def tell(ledger: Ledger, *events: Event) -> None:
+    async with ledger.unit({event.referral_id for event in events}) as unit:
+        await StatusProjection().handle(unit, events)
+
+
+async def states(caller: Caller, told: Told) -> list[str]:
+    return [child["state"] for child in (await caller.status(told.reference)).json()["children"]]
+
+
+async def test_only_the_agency_that_referred_can_ask(school: Caller, police: Caller, ledger: Ledger) -> None:
+    told = await accepted(school, ledger)
+    assert (await school.status(told.reference)).status_code == 200
+    refused = await police.status(told.reference)
+    assert refused.status_code == 404
+    never_was = await police.status("K7TM-P2RW-9")
+    assert {**refused.json(), "trace_id": ""} == {**never_was.json(), "trace_id": ""}
+
+
+async def test_a_reference_may_be_typed_as_it_was_spoken(school: Caller, ledger: Ledger) -> None:
+    told = await accepted(school, ledger)
+    spoken = told.reference.lower().replace("-", " ")
+    assert (await school.status(spoken)).json()["reference"] == told.reference
+
+
+async def test_a_referral_is_received_until_it_is_seen(
+    school: Caller, ledger: Ledger, clock: ManualClock
+) -> None:
+    told = await accepted(school, ledger)
+    assert await states(school, told) == ["received", "received"]
+    clock.advance(timedelta(seconds=59))
+    assert await states(school, told) == ["received", "received"]
+    clock.advance(timedelta(seconds=2))
+    status = (await school.status(told.reference)).json()
+    assert [child["state"] for child in status["children"]] == ["not_yet_seen", "not_yet_seen"]
+    assert "elephone" in status["children"][0]["words"]
+    await tell(ledger, told.screened())
+    assert await states(school, told) == ["being_looked_at", "being_looked_at"]
+
+
+async def test_in_immediate_danger_not_yet_seen_is_said_after_ten_seconds(
+    school: Caller, ledger: Ledger, clock: ManualClock
+) -> None:
+    told = await accepted(school, ledger, immediate_danger=True)
+    clock.advance(timedelta(seconds=11))
+    assert await states(school, told) == ["not_yet_seen", "not_yet_seen"]
+
+
+async def test_each_child_has_a_status_of_its_own(school: Caller, ledger: Ledger) -> None:
+    told = await accepted(school, ledger)
+    await tell(ledger, told.screened(), told.decided(told.children[1]))
+    first, second = (await school.status(told.reference)).json()["children"]
+    assert (first["number"], first["state"]) == (1, "being_looked_at")
+    assert (second["number"], second["state"], second["outcome"]) == (2, "decision_made", "masg")
+
+
+@pytest.mark.parametrize(
+    ("role", "may_tell", "outcome", "words"),
+    [
+        ("teacher", True, "masg", "Multi-Agency Support Group"),
+        ("teacher", False, None, "has been looked at"),
+        ("public", True, None, "A decision has been made"),
+        ("family", True, None, "A decision has been made"),
+        ("public", False, None, "has been looked at"),
+    ],
+)
+async def test_an_outcome_is_told_in_the_words_of_the_referrers_role(
+    school: Caller, ledger: Ledger, role: str, may_tell: bool, outcome: str | None, words: str
+) -> None:
+    told = await accepted(school, ledger, referrer={"role": role, "source": "1D"})
+    await tell(ledger, told.decided(told.children[0], may_tell=may_tell))
+    status = await school.status(told.reference)
+    child = status.json()["children"][0]
+    assert child["outcome"] == outcome
+    assert words in child["words"]
+    if outcome is None:
+        assert "masg" not in status.text
+        assert "Multi-Agency Support Group" not in status.text
+
+
+async def test_a_destination_that_is_not_known_yet_is_told_as_a_decision(
+    school: Caller, ledger: Ledger
+) -> None:
+    told = await accepted(school, ledger)
+    await tell(ledger, told.decided(told.children[0], "new_panel"))
+    child = (await school.status(told.reference)).json()["children"][0]
+    assert (child["state"], child["outcome"]) == ("decision_made", None)
+
+
+async def test_a_later_decision_takes_the_place_of_an_earlier_one(school: Caller, ledger: Ledger) -> None:
+    told = await accepted(school, ledger)
+    child = told.children[0]
+    await tell(ledger, told.decided(child, "csc_section_17", 2), told.decided(child, "masg", 1))
+    assert (await school.status(told.reference)).json()["children"][0]["outcome"] == "csc_section_17"
+
+
+async def test_delivered_failed_and_impossible_notices_show(school: Caller, ledger: Ledger) -> None:
+    told = await accepted(school, ledger)
+    await tell(ledger, told.notice(NOTICE_FAILED, 5, "permanent-failure"), told.untellable())
+    notices = (await school.status(told.reference)).json()["notices"]
+    assert {(notice["state"], notice["reason"]) for notice in notices} == {
+        ("failed", "permanent-failure"),
+        ("not_sent", "anonymous"),
+    }
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_events_in_any_order_and_any_batches_give_the_same_status(
+    school: Caller, ledger: Ledger, seed: int
+) -> None:
+    told = await accepted(school, ledger)
+    first, second = told.children
+    events = [
+        told.screened(seconds=2),
+        told.screened(seconds=9),
+        told.routed(),
+        told.decided(first, "masg", 1),
+        told.decided(first, "early_help", 2),
+        told.decided(second, "universal_advice", 1, may_tell=False),
+        told.notice(NOTICE_FAILED, 5, "temporary-failure"),
+        told.notice(NOTICE_DELIVERED, 8),
+        told.untellable(),
+    ]
+    await tell(ledger, *events)
+    expected = (await school.status(told.reference)).json()
+    await ledger.pool.execute("DELETE FROM child_progress")
+    await ledger.pool.execute("DELETE FROM notice_progress")
+    await ledger.pool.execute("UPDATE referral SET screened_at = NULL")
+
+    shuffled = [*events, *events[:4]]
+    random.Random(seed).shuffle(shuffled)
+    while shuffled:
+        batch = [shuffled.pop() for _ in range(min(len(shuffled), 1 + seed))]
+        await tell(ledger, *batch)
+
+    assert (await school.status(told.reference)).json() == expected
+    assert await ledger.pool.fetchval("SELECT screened_at FROM referral") == datetime(
+        2026, 11, 23, 9, 0, 2, tzinfo=UTC
+    )
