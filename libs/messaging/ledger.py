@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
@@ -59,6 +59,8 @@ class Unit:
         self._ledger = ledger
         self._events: list[Outgoing] = []
         self._timers: dict[tuple[str, UUID], Arm | None] = {}
+        self.committed: list[Callable[[], None]] = []
+        """Called once the unit has committed, and never where it has not: to wake whoever goes on from here."""
 
     def emit(
         self,
@@ -190,6 +192,8 @@ class Ledger:
             self.appended.ring()
         if armed:
             self.armed.ring()
+        for call in unit.committed:
+            call()
 
     def lock_key(self, name: str) -> int:
         """The advisory lock of a name, within this service: a signed 64-bit number."""
