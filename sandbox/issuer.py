@@ -71,8 +71,8 @@ def load_key(data: Path) -> ECKey:
         data.mkdir(parents=True, exist_ok=True)
         fresh = ECKey.generate_key("P-256", {"kid": str(uuid.uuid4()), "use": "sig", "alg": "ES256"})
         unfinished = path.with_suffix(f".{os.getpid()}")
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(fresh.as_dict(private=True), file)
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(fresh.as_dict(private=True)))
         unfinished.replace(path)
     return ECKey.import_key(json.loads(path.read_text()))
 

@@ -87,7 +87,8 @@ async def test_a_restart_keeps_tokens_valid_and_the_private_key_private(
 ) -> None:
     before = issuer(tmp_path).token("operations")
     after = issuer(tmp_path)
-    assert jwt.decode(before, KeySet.import_key_set(after.jwks()), algorithms=["ES256"])  # type: ignore[arg-type]
+    keys = KeySet.import_key_set(after.jwks())  # type: ignore[arg-type]
+    assert jwt.decode(before, keys, algorithms=["ES256"]).claims["sub"] == "operations"
     assert "d" not in after.jwks()["keys"][0]
     assert stat.S_IMODE((tmp_path / "issuer-key.json").stat().st_mode) == 0o600
 

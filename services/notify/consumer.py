@@ -1,0 +1,188 @@
+"""What notify does with the events that it reads: it decides what referrers are told, and queues it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.messaging.codec import Codec, Undecodable
+from libs.messaging.consumer import Parked
+from libs.messaging.errors import Permanent
+from libs.messaging.event import Event
+from libs.messaging.ledger import Unit
+from libs.schemas.events import (
+    CASE_DECIDED,
+    CASE_SCREENED,
+    NOTIFY_RESUMED,
+    NOTIFY_STOPPED,
+    RECEIVED,
+    REFERRER_UNTELLABLE,
+    CaseDecided,
+    CaseScreened,
+    EventType,
+    ProcessingResumed,
+    ProcessingStopped,
+    Received,
+    ReferrerUntellable,
+    Resumed,
+    Service,
+    Stopped,
+    UntellableReferrer,
+)
+from libs.schemas.notice import NoticeKind
+from services.notify import store, telling
+from services.notify.documents import Recipient, StoredNotice, StoredRecipient, recipient_of
+from services.notify.store import Draft, Occasion, Referral
+from services.notify.telling import Place, Untold
+from services.notify.wording import Wording
+
+
+class Known:
+    """A referral with its referrer, read."""
+
+    def __init__(self, referral: Referral, recipient: Recipient | None) -> None:
+        self.referral = referral
+        self.recipient = recipient
+        self.place: Place | Untold = Untold.ERASED if recipient is None else telling.place(recipient)
+
+
+class NotifyConsumer:
+    """Queues a receipt, `being looked at` once, and an outcome for each child's decision."""
+
+    name = Service.NOTIFY.value
+    types: frozenset[EventType[Any]] = frozenset({RECEIVED, CASE_SCREENED, CASE_DECIDED})
+
+    def __init__(self, wording: Wording, codec: Codec) -> None:
+        self._wording = wording
+        self._codec = codec
+
+    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+        """Applies a batch. Raises Permanent for a child that its referral does not have."""
+        ordered = await _with_released(unit, events)
+        known = await self._load(unit, {event.referral_id for event in ordered})
+        fresh: list[tuple[Event, StoredRecipient]] = []
+        early: list[Event] = []
+        told: list[tuple[Occasion, Place, StoredNotice, str | None]] = []
+        untold: dict[Occasion, tuple[Untold, str | None]] = {}
+        for event in ordered:
+            payload = event.payload
+            if isinstance(payload, Received):
+                if event.referral_id in known:
+                    continue
+                recipient = recipient_of(payload)
+                fresh.append((event, recipient))
+                referral = Referral(event.referral_id, payload.shared.reference, tuple(payload.children), b"")
+                known[event.referral_id] = Known(referral, recipient.shared)
+            elif event.referral_id not in known:
+                early.append(event)
+                continue
+            who = known[event.referral_id]
+            for occasion in _occasions(event):
+                if isinstance(who.place, Untold):
+                    untold.setdefault(occasion, (who.place, event.trace))
+                else:
+                    notice = self._notice(who, who.place, occasion, event)
+                    told.append((occasion, who.place, notice, event.trace))
+        await unit.hold(early)
+        await self._keep(unit, fresh)
+        contents = await self._codec.encode([notice for _, _, notice, _ in told])
+        drafts = [
+            Draft(occasion, place.channel, content, trace)
+            for (occasion, place, _, trace), content in zip(told, contents, strict=True)
+        ]
+        await store.add_notices(unit.connection, drafts, unit.now)
+        reasons = [(occasion, reason.value) for occasion, (reason, _) in untold.items()]
+        for occasion in await store.add_untold(unit.connection, reasons, unit.now):
+            reason, trace = untold[occasion]
+            shared = UntellableReferrer(
+                reference=known[occasion.referral_id].referral.reference, reason=reason.value, at=unit.now
+            )
+            unit.emit(
+                REFERRER_UNTELLABLE, occasion.referral_id, ReferrerUntellable(shared=shared), trace=trace
+            )
+
+    async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
+        """Tells triage that this referral's notices wait here for a person."""
+        for message in parked:
+            if message.first:
+                shared = Stopped(
+                    consumer=self.name,
+                    event_id=message.event_id,
+                    event_type=message.type,
+                    reason=message.code,
+                    at=message.parked_at,
+                )
+                trace = message.event.trace if message.event else None
+                unit.emit(NOTIFY_STOPPED, message.referral_id, ProcessingStopped(shared=shared), trace=trace)
+
+    async def resumed(self, unit: Unit, referral_id: UUID) -> None:
+        """Tells triage that nothing of this referral waits here any more."""
+        shared = Resumed(consumer=self.name, at=unit.now)
+        unit.emit(NOTIFY_RESUMED, referral_id, ProcessingResumed(shared=shared), trace=None)
+
+    async def _load(self, unit: Unit, referral_ids: set[UUID]) -> dict[UUID, Known]:
+        referrals = await store.load(unit.connection, referral_ids)
+        decoded = await self._codec.decode([(StoredRecipient, each.recipient) for each in referrals.values()])
+        return {
+            referral_id: Known(referral, None if isinstance(item, Undecodable) else item.payload.shared)
+            for (referral_id, referral), item in zip(referrals.items(), decoded, strict=True)
+        }
+
+    async def _keep(self, unit: Unit, fresh: Sequence[tuple[Event, StoredRecipient]]) -> None:
+        encoded = await self._codec.encode([recipient for _, recipient in fresh])
+        rows: list[tuple[Referral, datetime]] = []
+        for (event, _), recipient in zip(fresh, encoded, strict=True):
+            shared = event.payload.shared
+            referral = Referral(event.referral_id, shared.reference, tuple(event.payload.children), recipient)
+            rows.append((referral, shared.received_at))
+        await store.add_referrals(unit.connection, rows)
+
+    def _notice(self, who: Known, place: Place, occasion: Occasion, event: Event) -> StoredNotice:
+        reference = who.referral.reference
+        match occasion.kind:
+            case NoticeKind.RECEIPT:
+                return telling.receipt(self._wording, place, reference)
+            case NoticeKind.BEING_LOOKED_AT:
+                return telling.being_looked_at(self._wording, place, reference)
+            case NoticeKind.OUTCOME:
+                if occasion.child_id not in who.referral.children or who.recipient is None:
+                    raise Permanent("unknown-child")
+                decided = event.payload.children[occasion.child_id]
+                children = who.referral.children
+                return telling.outcome(
+                    self._wording, place, reference, who.recipient, children, occasion.child_id, decided
+                )
+
+
+def _occasions(event: Event) -> list[Occasion]:
+    match event.payload:
+        case Received():
+            return [Occasion(event.referral_id, NoticeKind.RECEIPT)]
+        case CaseScreened():
+            return [Occasion(event.referral_id, NoticeKind.BEING_LOOKED_AT)]
+        case CaseDecided(children=children):
+            return [
+                Occasion(event.referral_id, NoticeKind.OUTCOME, child_id, decided.decision)
+                for child_id, decided in children.items()
+            ]
+    return []
+
+
+async def _with_released(unit: Unit, events: Sequence[Event]) -> Sequence[Event]:
+    """The batch, with what was held for a referral right behind its arrival."""
+    held = await unit.release({event.referral_id for event in events if event.type is RECEIVED})
+    if not held:
+        return events
+    waiting: dict[UUID, list[Event]] = {}
+    for event in held:
+        waiting.setdefault(event.referral_id, []).append(event)
+    return list(_merged(events, waiting))
+
+
+def _merged(events: Sequence[Event], waiting: dict[UUID, list[Event]]) -> Iterable[Event]:
+    for event in events:
+        yield event
+        if event.type is RECEIVED:
+            yield from waiting.pop(event.referral_id, ())

@@ -1,0 +1,76 @@
+"""Referrers, notices and what is known of their messages; the event log's own tables."""
+
+from alembic import op
+
+from libs.messaging.tables import create_sql
+
+revision = "0001"
+down_revision = None
+
+_SQL = """
+CREATE TABLE referral (
+    id          uuid        PRIMARY KEY,
+    reference   text        NOT NULL UNIQUE,
+    children    uuid[]      NOT NULL,
+    received_at timestamptz NOT NULL,
+    recipient   bytea       NOT NULL
+);
+COMMENT ON TABLE referral IS 'Who is to be told; children in the order in which the referrer named them.';
+
+CREATE TABLE notice (
+    id           uuid        PRIMARY KEY,
+    number       bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    referral_id  uuid        NOT NULL,
+    kind         text        NOT NULL,
+    child_id     uuid,
+    decision     integer     NOT NULL,
+    channel      text        NOT NULL,
+    state        text        NOT NULL,
+    reason       text,
+    created_at   timestamptz NOT NULL,
+    due_at       timestamptz,
+    claim        uuid,
+    sends        integer     NOT NULL DEFAULT 0,
+    asks         integer     NOT NULL DEFAULT 0,
+    last_send_at timestamptz,
+    ended_at     timestamptz,
+    messages     integer     NOT NULL DEFAULT 1,
+    traceparent  text,
+    content      bytea       NOT NULL
+) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX notice_once ON notice (referral_id, kind, child_id, decision) NULLS NOT DISTINCT;
+CREATE INDEX notice_due ON notice (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notice_unsent ON notice (referral_id, number) WHERE state IN ('to_send', 'unsure');
+COMMENT ON COLUMN notice.id IS 'Also the reference under which GOV.UK Notify knows the message.';
+COMMENT ON COLUMN notice.due_at IS 'When somebody looks at it next; while a request is out, the end of its lease.';
+COMMENT ON COLUMN notice.messages IS 'Messages that Notify is known to have for it; more than 1: it went out twice.';
+
+CREATE TABLE untold (
+    id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    referral_id uuid        NOT NULL,
+    kind        text        NOT NULL,
+    child_id    uuid,
+    decision    integer     NOT NULL,
+    reason      text        NOT NULL,
+    at          timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX untold_once ON untold (referral_id, kind, child_id, decision) NULLS NOT DISTINCT;
+COMMENT ON TABLE untold IS 'Notices that were never made, because the referrer cannot be told safely or at all.';
+
+CREATE TABLE receipt (
+    notice_id    uuid        NOT NULL,
+    message_id   uuid        NOT NULL,
+    status       text        NOT NULL,
+    source       text        NOT NULL,
+    completed_at timestamptz,
+    arrived_at   timestamptz NOT NULL,
+    contradicts  boolean     NOT NULL,
+    PRIMARY KEY (notice_id, message_id, status)
+);
+COMMENT ON COLUMN receipt.contradicts IS 'It came after the notice had ended otherwise. The end stands.';
+"""
+
+
+def upgrade() -> None:
+    op.execute(create_sql(1))
+    op.execute(_SQL)

@@ -1,0 +1,65 @@
+"""What referrers are told: `wording.yaml` and the hub's telephone number from `hub.yaml` of the partnership."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import UUID
+
+import yaml
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from libs.schemas.base import Line, Model, Text
+from libs.schemas.levels import Destination
+from libs.schemas.notice import NoticeChannel, NoticeKind
+
+
+class Template(Model):
+    """A template in GOV.UK Notify. The text is what it must have there."""
+
+    id: UUID
+    subject: Line | None = None
+    body: Text
+
+
+class Words(Model):
+    """What was decided, in words that may be told, and what the referrer may do next."""
+
+    words: Text
+    next_step: Text
+
+
+class ChildWords(Model):
+    """How a message names a child, without its name."""
+
+    one: Line
+    several: Line = Field(description="With `{number}` and `{count}`.")
+
+
+class Wording(Model):
+    """Everything that a notice can say."""
+
+    telephone: Line
+    templates: Mapping[NoticeKind, Mapping[NoticeChannel, Template]]
+    child: ChildWords
+    changed: Line
+    looked_at: Words
+    decided: Words
+    destinations: Mapping[Destination, Words]
+
+    @model_validator(mode="after")
+    def _nothing_is_unsaid(self) -> Wording:
+        wanted = {(kind, channel) for kind in NoticeKind for channel in NoticeChannel}
+        if wanted - {(kind, channel) for kind, by in self.templates.items() for channel in by}:
+            raise PydanticCustomError("template_missing", "must have a template for each notice and channel")
+        if set(Destination) - set(self.destinations):
+            raise PydanticCustomError("destination_missing", "must have words for each destination")
+        return self
+
+
+def load_wording(directory: Path) -> Wording:
+    """Reads the partnership's files. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
+    hub = yaml.safe_load((directory / "hub.yaml").read_text(encoding="utf-8"))
+    wording = yaml.safe_load((directory / "wording.yaml").read_text(encoding="utf-8"))
+    return Wording.model_validate({**wording, "telephone": hub["telephone"]}, extra="forbid")
