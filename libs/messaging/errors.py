@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
+import asyncpg
+
 
 class ErrorClass(StrEnum):
     """Decides between pausing, parking, and retrying before parking."""
@@ -82,7 +84,10 @@ def classify(error: BaseException) -> ErrorClass:
     if state is not None:
         passing = state in TRANSIENT_SQLSTATES or state[:2] in TRANSIENT_SQLSTATE_CLASSES
         return ErrorClass.TRANSIENT if passing else ErrorClass.UNKNOWN
-    if isinstance(error, OSError | TimeoutError):
+    if isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError):
+        # The internal error is what a statement gets on a connection that the server has just ended.
+        return ErrorClass.TRANSIENT
+    if isinstance(error, asyncpg.InterfaceError) and "clos" in str(error):
         return ErrorClass.TRANSIENT
     return ErrorClass.UNKNOWN
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 import asyncpg
+import structlog
+
+from libs.messaging.errors import ErrorClass, classify, code_of
+
+if TYPE_CHECKING:
+    from libs.messaging.ledger import Ledger, Unit
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +81,140 @@ async def arm(connection: asyncpg.Connection, timers: Sequence[Arm], now: dateti
 async def disarm(connection: asyncpg.Connection, names: Sequence[tuple[str, UUID]], now: datetime) -> None:
     """Stops the clocks of these (kind, subject), in one statement; those that do not run stay as they are."""
     await connection.execute(_DISARM, [kind for kind, _ in names], [subject for _, subject in names], now)
+
+
+Handler: TypeAlias = "Callable[[Unit, Timer], Awaitable[None]]"
+"""What a timer sets off, in the transaction that marks it as fired. It does nothing where the state has moved on."""
+
+_DUE = """
+SELECT kind, subject, generation, referral_id FROM timer
+ WHERE state = 'armed' AND kind = ANY ($1::text[]) AND claim_at <= $2
+ ORDER BY claim_at LIMIT $3
+"""
+_CLAIM = """
+WITH claimed AS (
+    SELECT t.kind, t.subject
+      FROM timer AS t JOIN unnest($1::text[], $2::uuid[], $3::int[]) AS due (kind, subject, generation)
+        ON t.kind = due.kind AND t.subject = due.subject AND t.generation = due.generation
+     WHERE t.state = 'armed' AND t.claim_at <= $4
+       FOR UPDATE OF t SKIP LOCKED
+)
+UPDATE timer AS t SET state = 'fired', changed_at = $4
+  FROM claimed WHERE t.kind = claimed.kind AND t.subject = claimed.subject
+RETURNING t.kind, t.subject, t.generation, t.referral_id, t.due_at, t.data, t.traceparent, t.attempts
+"""
+_POSTPONE = """
+UPDATE timer SET attempts = attempts + 1, claim_at = $4
+ WHERE kind = $1 AND subject = $2 AND generation = $3 AND state = 'armed'
+"""
+_NEXT = "SELECT min(claim_at) FROM timer WHERE state = 'armed' AND kind = ANY ($1::text[])"
+
+LONGEST_SLEEP = 1.0
+"""Seconds between two looks at the clocks, however far the next one is: another process may have armed one."""
+FIRST_DELAY = timedelta(seconds=5)
+LONGEST_DELAY = timedelta(minutes=5)
+
+
+class TimerLoop:
+    """Fires the timers of the kinds that it has handlers for. Several instances may run; each timer fires once.
+
+    A timer is claimed, handled and marked in one transaction under its referral's lock. One whose handler fails is
+    tried again, later each time, for ever: a clock is never given up. It delays no other.
+    """
+
+    def __init__(self, ledger: Ledger, handlers: Mapping[str, Handler], *, batch: int = 200) -> None:
+        self._ledger = ledger
+        self._handlers = dict(handlers)
+        self._kinds = list(handlers)
+        self._batch = batch
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Asks `run` to finish what it has claimed and return."""
+        self._stopping = True
+        self._ledger.armed.ring()
+
+    async def run(self) -> None:
+        """Fires what is due, until `stop`."""
+        while not self._stopping:
+            sleep = LONGEST_SLEEP
+            try:
+                if await self.fire_due() >= self._batch:
+                    continue
+                sleep = await self._until_next()
+            except Exception as error:
+                if classify(error) is not ErrorClass.TRANSIENT:
+                    raise
+                _log.warning("timers-paused", code=code_of(error))
+            await self._ledger.armed.wait(sleep)
+
+    async def fire_due(self) -> int:
+        """Fires one batch of what is due now. Gives how many it found."""
+        now = self._ledger.clock.now()
+        due = await self._ledger.pool.fetch(_DUE, self._kinds, now, self._batch)
+        if due:
+            await self._fire(due, now)
+        return len(due)
+
+    async def _fire(self, due: Sequence[asyncpg.Record], now: datetime) -> None:
+        """Fires these in one transaction; where that fails, in halves, so that one bad handler stands alone."""
+        try:
+            async with self._ledger.unit({row["referral_id"] for row in due}) as unit:
+                claimed = await unit.connection.fetch(
+                    _CLAIM,
+                    [row["kind"] for row in due],
+                    [row["subject"] for row in due],
+                    [row["generation"] for row in due],
+                    now,
+                )
+                await self._ledger.failpoints.hit("timers.after_claim")
+                for row in sorted(claimed, key=lambda row: (row["due_at"], row["kind"], row["subject"])):
+                    await self._handlers[row["kind"]](unit, _timer(row))
+            return
+        except Exception as error:
+            if classify(error) is ErrorClass.TRANSIENT:
+                raise
+            failure = error
+        if len(due) == 1:
+            await self._postpone(due[0], failure)
+            return
+        middle = len(due) // 2
+        await self._fire(due[:middle], now)
+        await self._fire(due[middle:], now)
+
+    async def _postpone(self, row: asyncpg.Record, error: Exception) -> None:
+        async with self._ledger.unit([row["referral_id"]]) as unit:
+            attempts = await unit.connection.fetchval(
+                "SELECT attempts FROM timer WHERE kind = $1 AND subject = $2", row["kind"], row["subject"]
+            )
+            delay = min(FIRST_DELAY * float(2 ** min(attempts or 0, 16)), LONGEST_DELAY)
+            await unit.connection.execute(
+                _POSTPONE, row["kind"], row["subject"], row["generation"], unit.now + delay
+            )
+        _log.error(
+            "timer-failed",
+            timer=row["kind"],
+            referral_id=str(row["referral_id"]),
+            code=code_of(error),
+            attempts=(attempts or 0) + 1,
+        )
+
+    async def _until_next(self) -> float:
+        due = await self._ledger.pool.fetchval(_NEXT, self._kinds)
+        if due is None:
+            return LONGEST_SLEEP
+        seconds: float = (due - self._ledger.clock.now()).total_seconds()
+        return min(max(seconds, 0.001), LONGEST_SLEEP)
+
+
+def _timer(row: asyncpg.Record) -> Timer:
+    return Timer(
+        kind=row["kind"],
+        subject=row["subject"],
+        generation=row["generation"],
+        referral_id=row["referral_id"],
+        due_at=row["due_at"],
+        data=json.loads(row["data"]),
+        trace=row["traceparent"],
+        attempts=row["attempts"],
+    )

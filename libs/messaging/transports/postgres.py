@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from libs.messaging.errors import Transient, code_of
+from libs.messaging.errors import ErrorClass, classify
 from libs.messaging.event import Record
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.log import START, Cursor, OutboxLog, advance_cursor, load_cursor
@@ -82,8 +82,8 @@ class PostgresTransport:
         ]
 
     async def start(self) -> None:
-        async with self._busy:
-            await self._reconnect()
+        async with self._using():
+            pass
 
     async def poll(self, max_records: int, timeout: float) -> list[Record]:
         loop = asyncio.get_running_loop()
@@ -91,8 +91,8 @@ class PostgresTransport:
         nap = SHORTEST_NAP
         while True:
             if not self._paused:
-                async with self._busy:
-                    records = await self._read(max_records)
+                async with self._using() as connection:
+                    records = await self._read(connection, max_records)
                 if records:
                     return records
             left = until - loop.time()
@@ -102,10 +102,10 @@ class PostgresTransport:
             nap = min(nap * 1.5, LONGEST_NAP)
 
     async def commit(self, records: Sequence[Record]) -> None:
-        async with self._busy:
+        async with self._using() as connection:
             for source in self._sources:
                 if source.reading and source.read > source.committed:
-                    await self._advance(source)
+                    await self._advance(connection, source)
 
     async def abandon(self, records: Sequence[Record]) -> None:
         for source in self._sources:
@@ -118,8 +118,7 @@ class PostgresTransport:
         self._paused = False
 
     async def backlog(self) -> Backlog:
-        async with self._busy:
-            connection = await self._reconnect()
+        async with self._using() as connection:
             rows = [
                 await source.log.backlog(connection, source.committed)
                 for source in self._sources
@@ -140,8 +139,7 @@ class PostgresTransport:
                 ):
                     await connection.close(timeout=2.0)
 
-    async def _read(self, max_records: int) -> list[Record]:
-        connection = await self._reconnect()
+    async def _read(self, connection: asyncpg.Connection, max_records: int) -> list[Record]:
         await self._stand_for(connection)
         records: list[Record] = []
         # Another outbox comes first each time, so that none starves behind another's backlog.
@@ -156,10 +154,7 @@ class PostgresTransport:
                 records.extend(row.record() for row in rows)
         return records
 
-    async def _advance(self, source: _Source) -> None:
-        connection = await self._reconnect()
-        if not source.reading:
-            return
+    async def _advance(self, connection: asyncpg.Connection, source: _Source) -> None:
         now = self._clock.now()
         if await advance_cursor(connection, source.cursor_name, source.committed, source.read, now):
             source.committed = source.read
@@ -183,18 +178,21 @@ class PostgresTransport:
                 source.read = source.committed
                 source.reading = True
 
-    async def _reconnect(self) -> asyncpg.Connection:
-        """The connection that holds the locks; a new one holds none. Raises Transient where there is none."""
-        if self._connection is not None and not self._connection.is_closed():
-            return self._connection
-        for source in self._sources:
-            source.reading = False
-        self._next_attempt = 0.0
-        try:
-            self._connection = await self._connect()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-            raise Transient(code_of(error)) from error
-        return self._connection
+    @contextlib.asynccontextmanager
+    async def _using(self) -> AsyncIterator[asyncpg.Connection]:
+        """The connection that holds the locks, for one task at a time. One that failed is given up with them."""
+        async with self._busy:
+            if self._connection is None or self._connection.is_closed():
+                for source in self._sources:
+                    source.reading = False
+                self._next_attempt = 0.0
+                self._connection = await self._connect()
+            try:
+                yield self._connection
+            except Exception as error:
+                if classify(error) is ErrorClass.TRANSIENT:
+                    self._connection.terminate()
+                raise
 
 
 def _lock_key(group: Service, producer: Service) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,9 @@ from libs.messaging.consumer import Parked
 from libs.messaging.event import Event
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.runner import Limits
 from libs.messaging.tables import create_sql
+from libs.messaging.tasks import Part
 from libs.messaging.transports.postgres import PostgresTransport
 from libs.schemas.base import Nothing
 from libs.schemas.events import (
@@ -172,3 +175,26 @@ async def screen(ledger: Ledger, referral_ids: Sequence[UUID]) -> list[UUID]:
     """Has triage emit one event for each id in turn, in one unit."""
     async with ledger.unit(referral_ids) as unit:
         return [unit.emit(CASE_SCREENED, each, screening(unit.now), trace=None) for each in referral_ids]
+
+
+QUICK = Limits(poll_timeout=0.05, quick_delay=0.001, pause=0.01, longest_pause=0.02, breaker_pause=0.2)
+"""A runner's pace in tests."""
+
+
+@contextlib.asynccontextmanager
+async def running(*parts: Part) -> AsyncIterator[None]:
+    """Runs these beside the test; what they raise fails it."""
+    tasks = [asyncio.create_task(part.run()) for part in parts]
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.stop()
+        await asyncio.gather(*tasks)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 10.0) -> None:
+    """Waits until the condition holds. Raises TimeoutError."""
+    async with asyncio.timeout(timeout):
+        while not await condition():
+            await asyncio.sleep(0.01)

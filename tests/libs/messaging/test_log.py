@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections.abc import AsyncIterator, Iterable
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from libs.messaging.ledger import Ledger
+from libs.messaging.ledger import Ledger, Unit
 from libs.messaging.log import (
     START,
     Cursor,
@@ -108,28 +110,19 @@ async def emit_alone(ledger: Ledger, hot: list[UUID], chance: random.Random) -> 
 class RowLocks(Ledger):
     """The control: locks rows as it comes to them, after its transaction has an id."""
 
-    def unit(self, referrals=(), *, locks=()):  # type: ignore[no-untyped-def]
-        return self._by_rows(list(referrals))
-
-    def _by_rows(self, referrals):  # type: ignore[no-untyped-def]
-        import contextlib
-
-        from libs.messaging.ledger import Unit
-
-        @contextlib.asynccontextmanager
-        async def opened():  # type: ignore[no-untyped-def]
-            async with self.pool.acquire() as connection, connection.transaction():
-                # What a consumer does first: it takes the event into its inbox, which gives the transaction its id.
-                await connection.execute("SELECT pg_current_xact_id()")
-                await connection.execute(
-                    "SELECT 1 FROM stream WHERE referral_id = ANY ($1::uuid[]) ORDER BY referral_id FOR UPDATE",
-                    referrals,
-                )
-                unit = Unit(self, connection, self.clock.now(), frozenset(referrals))
-                yield unit
-                await unit.flush()
-
-        return opened()
+    @contextlib.asynccontextmanager
+    async def unit(self, referrals: Iterable[UUID] = (), *, locks: Iterable[str] = ()) -> AsyncIterator[Unit]:
+        wanted = frozenset(referrals)
+        async with self.pool.acquire() as connection, connection.transaction():
+            # What a consumer does first: it takes the event into its inbox, which gives the transaction its id.
+            await connection.execute("SELECT pg_current_xact_id()")
+            await connection.execute(
+                "SELECT 1 FROM stream WHERE referral_id = ANY ($1::uuid[]) ORDER BY referral_id FOR UPDATE",
+                wanted,
+            )
+            unit = Unit(self, connection, self.clock.now(), wanted)
+            yield unit
+            await unit.flush()
 
 
 async def out_of_order(world: World, ledger: Ledger) -> int:
@@ -144,10 +137,15 @@ async def out_of_order(world: World, ledger: Ledger) -> int:
     connection = await world.connect(Service.TRIAGE)
     last: dict[UUID, int] = {}
     wrong = 0
-    for row in await LOG.read(connection, START, 100_000):
+    everything = 20 + 4 * 30 * 10 + 8 * 60
+    done = asyncio.Event()
+    done_at = asyncio.get_running_loop().call_later(5, done.set)
+    rows = await follow(connection, everything, done)
+    done_at.cancel()
+    for row in rows:
         wrong += row.envelope.sequence != last.get(row.envelope.referral_id, 0) + 1
         last[row.envelope.referral_id] = row.envelope.sequence
-    assert sum(last.values()) == 20 + 4 * 30 * 10 + 8 * 60
+    assert len(rows) == everything
     return wrong
 
 
