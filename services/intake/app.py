@@ -2,15 +2,129 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from libs.messaging.assembly import UntilCancelled, assemble
+from libs.messaging.codec import PlainCodec
+from libs.messaging.errors import Refused
+from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
+from libs.messaging.tasks import Background
+from libs.platform.alarms import Alarms
+from libs.platform.auth import Authenticator
+from libs.platform.clock import SystemClock
+from libs.platform.database import connect, create_pool
+from libs.platform.health import health_router
+from libs.platform.http import http_client
+from libs.platform.migrations import check_schema
+from libs.platform.parked_api import parked_router
+from libs.platform.service import create_app
+from libs.platform.telemetry import setup
+from libs.schemas.clock import Clock
 from libs.schemas.dictionary import load_dictionary
+from libs.schemas.events import Service
 from services.intake.acceptance import Acceptance
 from services.intake.additions import Additions
 from services.intake.answers import danger_words
-from services.intake.api import Desk
+from services.intake.api import Desk, router
+from services.intake.consumer import StatusProjection
 from services.intake.hub import load_hub, load_wording
 from services.intake.lookup import Lookup
 from services.intake.settings import IntakeSettings
+from services.intake.watch import UnseenWatch
+
+DESCRIPTION = "Refer a child, add what became known since, and ask how far a referral has come."
+
+
+def build(settings: IntakeSettings, *, clock: Clock | None = None, failpoints: Failpoints = NEVER) -> FastAPI:
+    """The service: its API, and in its lifespan everything that runs beside it.
+
+    The lifespan raises SchemaMismatch on a database that is not migrated, and what PostgreSQL raises. Kafka may be
+    away: the service starts, is ready and accepts all the same.
+    """
+    time = clock or SystemClock()
+    telemetry = setup(Service.INTAKE, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(telemetry.shutdown)
+            dsn = settings.database_url
+            pool = await create_pool(dsn, service=Service.INTAKE, size=settings.pool_size)
+            stack.push_async_callback(pool.close)
+            await check_schema(pool, Service.INTAKE)
+            ledger = Ledger(
+                pool,
+                Service.INTAKE,
+                partnership=settings.partnership,
+                codec=PlainCodec(),
+                clock=time,
+                failpoints=failpoints,
+            )
+            keys = await stack.enter_async_context(http_client(settings.jwks_url, peer="issuer", limit=2))
+            app.state.authenticator = Authenticator(
+                settings.jwks_url, settings.issuer, settings.audience, keys, time
+            )
+            app.state.desk = desk(ledger, settings)
+            alarm_http = None
+            if settings.alarm_url is not None:
+                alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
+            alarms = Alarms(Service.INTAKE.value, time, telemetry.meter, alarm_http, settings.alarm_url)
+            watch = UnseenWatch(
+                ledger,
+                alarms,
+                seen_within=timedelta(seconds=settings.unseen_seconds),
+                seen_within_in_danger=timedelta(seconds=settings.unseen_danger_seconds),
+            )
+
+            async def alarm(code: str, ids: dict[str, str]) -> None:
+                await alarms.raise_alarm(code, **ids)
+
+            assembly = assemble(
+                ledger,
+                StatusProjection(),
+                lambda: connect(dsn, service=Service.INTAKE),
+                events=settings.events,
+                bootstrap=settings.kafka_bootstrap,
+                workers=[("watch", UntilCancelled(watch.run))],
+                alarm=alarm,
+            )
+            app.state.parked = assembly.parked
+            app.state.pool = pool
+
+            def failed(part: str) -> None:
+                app.state.failed = part
+                app.state.stop.set()
+
+            await stack.enter_async_context(Background(assembly.parts, failed=failed))
+            app.state.started = True
+            yield
+
+    async def database() -> None:
+        await app.state.pool.fetchval("SELECT 1")
+
+    health = health_router(
+        {"database": database},
+        started=lambda: app.state.started,
+        stopping=lambda: app.state.stop.is_set(),
+    )
+    app = create_app(
+        "Intake",
+        settings,
+        telemetry,
+        [router, parked_router(Refused), health],
+        lifespan,
+        description=DESCRIPTION,
+    )
+    app.state.started = False
+    app.state.failed = None
+    app.state.stop = asyncio.Event()
+    return app
 
 
 def desk(ledger: Ledger, settings: IntakeSettings) -> Desk:
