@@ -1,12 +1,10 @@
-# One image that runs any service: `docker run … services.intake`, `services.triage`, …
+# One image that runs any service: `docker run … services.intake`, `services.triage`, …, and the sandbox.
 FROM python:3.13-slim AS build
-# `requirements.lock` adds what the sandbox needs.
-ARG LOCK=requirements-image.lock
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 RUN python -m venv /app/.venv
-COPY ${LOCK} ./packages.lock
-RUN /app/.venv/bin/pip install --require-hashes --only-binary :all: -r packages.lock \
+COPY requirements-image.lock ./
+RUN /app/.venv/bin/pip install --require-hashes --only-binary :all: -r requirements-image.lock \
     && /app/.venv/bin/pip uninstall -y pip
 
 FROM python:3.13-slim
