@@ -14,13 +14,15 @@ import asyncpg
 import pytest
 
 from libs.messaging.codec import PlainCodec
-from libs.messaging.consumer import Parked
-from libs.messaging.event import Event
+from libs.messaging.consumer import Consumer, Parked
+from libs.messaging.event import Event, Record
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger, Unit
-from libs.messaging.runner import Limits
+from libs.messaging.log import START, OutboxLog
+from libs.messaging.runner import Limits, Runner
 from libs.messaging.tables import create_sql
 from libs.messaging.tasks import Part
+from libs.messaging.transport import Backlog
 from libs.messaging.transports.postgres import PostgresTransport
 from libs.schemas.base import Nothing
 from libs.schemas.events import (
@@ -198,3 +200,46 @@ async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 10.0)
     async with asyncio.timeout(timeout):
         while not await condition():
             await asyncio.sleep(0.01)
+
+
+class Once:
+    """A transport that gives what it was handed, and then asks its runner to stop."""
+
+    system = "test"
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.left = list(records)
+        self.runner: Runner | None = None
+
+    async def start(self) -> None: ...
+
+    async def poll(self, max_records: int, timeout: float) -> list[Record]:
+        batch, self.left = self.left[:max_records], self.left[max_records:]
+        if not batch and self.runner is not None:
+            self.runner.stop()
+        return batch
+
+    async def commit(self, records: Sequence[Record]) -> None: ...
+
+    async def abandon(self, records: Sequence[Record]) -> None:
+        self.left = [*records, *self.left]
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    async def backlog(self) -> Backlog:
+        return Backlog(len(self.left), None)
+
+    async def stop(self) -> None: ...
+
+
+async def deliver(world: World, consumer: Consumer, producer: Service, ids: Sequence[UUID]) -> None:
+    """Has triage's consumer take these events of the producer's outbox, in one batch, and returns when it has."""
+    ledger = await world.ledger(Service.TRIAGE)
+    pool = (await world.ledger(producer)).pool
+    rows = [row for row in await OutboxLog().read(pool, START, 100_000) if row.envelope.id in set(ids)]
+    assert len(rows) == len(ids)
+    transport = Once([row.record() for row in rows])
+    transport.runner = Runner(ledger, transport, consumer, limits=QUICK)
+    await transport.runner.run()
