@@ -18,7 +18,7 @@ run: ## start everything here and send the sample referrals (ARGS="--events post
 	@$(BIN)/mash up $(ARGS)
 
 test: environment jars check ## everything that CI runs
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -p randomly $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: environment ## the fast part: style, types, direction of imports, container files
 	$(BIN)/ruff check .
