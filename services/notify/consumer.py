@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -54,9 +54,11 @@ class NotifyConsumer:
     name = Service.NOTIFY.value
     types: frozenset[EventType[Any]] = frozenset({RECEIVED, CASE_SCREENED, CASE_DECIDED})
 
-    def __init__(self, wording: Wording, codec: Codec) -> None:
+    def __init__(self, wording: Wording, codec: Codec, wake: Callable[[], None]) -> None:
+        """`wake` is called when notices are there to be sent."""
         self._wording = wording
         self._codec = codec
+        self._wake = wake
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Applies a batch. Raises Permanent for a child that its referral does not have."""
@@ -93,6 +95,8 @@ class NotifyConsumer:
             for (occasion, place, _, trace), content in zip(told, contents, strict=True)
         ]
         await store.add_notices(unit.connection, drafts, unit.now)
+        if drafts:
+            unit.committed.append(self._wake)
         reasons = [(occasion, reason.value) for occasion, (reason, _) in untold.items()]
         for occasion in await store.add_untold(unit.connection, reasons, unit.now):
             reason, trace = untold[occasion]

@@ -49,6 +49,9 @@ class NotifySettings(ServiceSettings):
         le=720,
         description="A notice without an end has failed after this. Notify itself tries for 72.",
     )
+    unsent_alarm_seconds: float = Field(
+        900.0, gt=0, le=86_400, description="A notice that is not sent for longer raises an alarm."
+    )
     look_every_seconds: float = Field(
         0.2, gt=0, le=60, description="How often an idle instance looks for notices that are due."
     )
