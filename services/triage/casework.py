@@ -173,6 +173,15 @@ class Casework:
         file.case.unrouted = not file.case.decided
         return self._follow(file, cause)
 
+    def decided(self, file: File, number: int) -> None:
+        """A person decided, having the referrer's words before them."""
+        case = file.case
+        case.decision, case.at_risk = number, False
+        case.unread = case.unrouted = False
+        case.announced_level, case.announced_rag = case.level, case.rag
+        file.changed = True
+        self.refresh(case)
+
     def danger(self, case: Case) -> None:
         """A message about this child is blocked and tells of immediate danger: nobody waits for it."""
         case.immediate_danger = True

@@ -1,0 +1,176 @@
+"""The staff's operations: the queue, a case, its reading and its decision, and tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from libs.messaging.ledger import Ledger
+from libs.platform.auth import Principal, requires
+from libs.platform.bodies import json_body, read_json_body
+from libs.platform.etags import IfMatch
+from libs.platform.problems import Problem, responses
+from libs.schemas.base import Instant
+from libs.schemas.decision import DecisionBody
+from libs.schemas.levels import Destination, Rag, Stage
+from libs.schemas.reference import parse_reference
+from services.triage.access import note
+from services.triage.cases import Cases
+from services.triage.decisions import DECIDERS, DecisionMade, Decisions
+from services.triage.journeys import Journey, journey
+from services.triage.queue import Filters, Queue, QueuePage, Tag
+from services.triage.readings import ReadingBody, ReadingKept, Readings
+from services.triage.tasks import MOST_TASKS, TaskDone, TaskPage, Tasks
+from services.triage.views import CaseView, TaskView
+
+QueueReader = Annotated[Principal, requires("queue:read")]
+CaseReader = Annotated[Principal, requires("case:read")]
+Decider = Annotated[Principal, requires("decision:write", DECIDERS)]
+Watcher = Annotated[Principal, requires("operations:read")]
+
+READS = responses(400, 401, 403, 404, 422, 503)
+WRITES = responses(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 503)
+
+
+class Office:
+    """What the operations work with; set as `app.state.office` once the database is there."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: Queue,
+        cases: Cases,
+        decisions: Decisions,
+        readings: Readings,
+        tasks: Tasks,
+    ) -> None:
+        self.ledger = ledger
+        self.queue = queue
+        self.cases = cases
+        self.decisions = decisions
+        self.readings = readings
+        self.tasks = tasks
+
+
+def _office(request: Request) -> Office:
+    office: Office = request.app.state.office
+    return office
+
+
+InOffice = Annotated[Office, Depends(_office)]
+
+router = APIRouter(prefix="/v1", tags=["casework"])
+
+
+@router.get("/queue", responses=READS, summary="Cases in which somebody must act, most urgent first")
+async def read_queue(
+    caller: QueueReader,
+    office: InOffice,
+    team: Annotated[str | None, Query(max_length=63, description="Only this team's queue.")] = None,
+    stage: Stage | None = None,
+    rag: Rag | None = None,
+    destination: Destination | None = None,
+    due_before: Annotated[
+        Instant | None, Query(description="Only what must be acted on before then.")
+    ] = None,
+    tag: Tag | None = None,
+    cursor: Annotated[
+        str | None, Query(max_length=1000, description="`next_cursor` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> QueuePage:
+    """Codes and times only; whoever opens a case sees what was said. Equally urgent cases keep a fixed order."""
+    filters = Filters(
+        team=team, stage=stage, rag=rag, destination=destination, due_before=due_before, tag=tag
+    )
+    now = office.ledger.clock.now()
+    async with office.ledger.pool.acquire() as connection:
+        page = await office.queue.page(
+            connection, now, filters, subject=caller.subject, cursor=cursor, limit=limit
+        )
+        await note(connection, now, caller, "queue.read")
+    return page
+
+
+@router.get("/cases/{case_id}", responses=READS, summary="One child's case")
+async def read_case(caller: CaseReader, case_id: UUID, office: InOffice, response: Response) -> CaseView:
+    """The evidence first, then the evaluation with its explanation, then clocks and tasks. Reading is recorded.
+
+    The ETag covers what a decision rests on: evidence, agencies' answers, evaluation and decisions.
+    """
+    now = office.ledger.clock.now()
+    async with office.ledger.pool.acquire() as connection:
+        view, tag = await office.cases.read(connection, case_id, now)
+        await note(connection, now, caller, "case.read", case_id)
+    response.headers["ETag"] = f'"{tag}"'
+    return view
+
+
+@router.put(
+    "/cases/{case_id}/decision",
+    responses=WRITES,
+    openapi_extra=json_body(DecisionBody),
+    summary="Decide",
+)
+async def decide(
+    request: Request, caller: Decider, case_id: UUID, seen: IfMatch, office: InOffice, response: Response
+) -> DecisionMade:
+    """Records the caller's decision on what they have read (`If-Match`), beside any earlier one.
+
+    A reason is needed where it departs from the recommendation; a manager must decide what is below it, and
+    universal advice. The same decision sent again is the same answer; 409 says who decided first.
+    """
+    body, _ = await read_json_body(request, DecisionBody)
+    made = await office.decisions.decide(case_id, body, seen, caller)
+    response.headers["ETag"] = f'"{made.tag}"'
+    return made.answer
+
+
+@router.put(
+    "/cases/{case_id}/reading",
+    responses=WRITES,
+    openapi_extra=json_body(ReadingBody),
+    summary="Say that the referrer's words were read",
+)
+async def keep_reading(
+    request: Request, caller: Decider, case_id: UUID, office: InOffice, response: Response
+) -> ReadingKept:
+    """Records that a person read the words, and what facts they tell of; these are evaluated at once."""
+    body, fingerprint = await read_json_body(request, ReadingBody)
+    kept, tag = await office.readings.keep(case_id, body, fingerprint, caller)
+    response.headers["ETag"] = f'"{tag}"'
+    return kept
+
+
+@router.get("/tasks", responses=READS, summary="What else must be done, most urgent first")
+async def list_tasks(
+    caller: QueueReader,
+    office: InOffice,
+    case_id: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_TASKS)] = 50,
+) -> TaskPage:
+    """Open tasks: obliged actions, and referrers who could not be told."""
+    page = await office.tasks.open(case_id, limit)
+    await note(office.ledger.pool, office.ledger.clock.now(), caller, "tasks.read", case_id)
+    return page
+
+
+@router.put(
+    "/tasks/{task_id}", responses=WRITES, openapi_extra=json_body(TaskDone), summary="Say that a task is done"
+)
+async def finish_task(request: Request, caller: Decider, task_id: UUID, office: InOffice) -> TaskView:
+    """Takes a task as done, with what was done. The same note sent again is the same answer."""
+    body, _ = await read_json_body(request, TaskDone)
+    return await office.tasks.done(task_id, body, caller)
+
+
+@router.get("/journeys/{reference}", responses=READS, tags=["operations"], summary="How a referral travelled")
+async def read_journey(caller: Watcher, reference: str, office: InOffice) -> Journey:
+    """When each child was screened, routed and decided. Codes and times only."""
+    written = parse_reference(reference)
+    if written is None:
+        raise Problem(404, "referral-not-found", "Triage knows no such referral")
+    async with office.ledger.pool.acquire() as connection:
+        return await journey(connection, written)

@@ -1,0 +1,103 @@
+"""A person reads the referrer's words, and states as facts what they found in them."""
+
+from uuid import UUID, uuid5
+
+from pydantic import Field
+
+from libs.messaging.ledger import Ledger
+from libs.platform.auth import Principal
+from libs.platform.problems import Problem, invalid_body
+from libs.platform.validation import FieldError
+from libs.schemas.base import Instant, Model, Text
+from libs.schemas.findings import Fact
+from libs.schemas.levels import Level, Rag, Stage
+from services.triage.access import note
+from services.triage.casework import Casework, Cause
+from services.triage.consumer import tell
+from services.triage.decisions import referral_of
+from services.triage.desk import load, save
+from services.triage.documents import Reading
+
+
+class ReadingBody(Model):
+    """The body of `PUT /v1/cases/{id}/reading`. No facts means that the words tell of none."""
+
+    facts: tuple[Fact, ...] = Field(
+        (), max_length=200, description="What the words say, in the dictionary's facts."
+    )
+    immediate_danger: bool = Field(False, description="The words tell of danger now.")
+    note: Text | None = None
+
+
+class ReadingKept(Model):
+    """What became of the case by being read."""
+
+    case_id: UUID
+    stage: Stage
+    level: Level
+    rag: Rag
+    read_by: str
+    read_at: Instant
+
+
+class Readings:
+    """Keeps readings."""
+
+    def __init__(self, ledger: Ledger, casework: Casework) -> None:
+        self._ledger = ledger
+        self._casework = casework
+
+    async def keep(
+        self, case_id: UUID, body: ReadingBody, fingerprint: bytes, caller: Principal
+    ) -> tuple[ReadingKept, str]:
+        """Records a reading and evaluates what it found; gives the case's entity tag with it.
+
+        The same reading sent again is the same answer. Raises Problem: 404, 409 where nothing waits to be read, 422.
+        """
+        self._check(body)
+        referral_id = await referral_of(self._ledger, case_id)
+        async with self._ledger.unit([referral_id]) as unit:
+            desk = await load(unit.connection, self._ledger.codec, [referral_id])
+            file = desk.files.get(case_id)
+            if file is None:
+                raise Problem(409, "processing-stopped", "The referral could not be read yet")
+            case = file.case
+            reading = Reading(
+                facts=body.facts,
+                immediate_danger=body.immediate_danger,
+                note=body.note,
+                read_by=caller.subject,
+                read_at=unit.now,
+            )
+            words = case.read_due_at.isoformat() if case.read_due_at is not None else ""
+            event_id = uuid5(case_id, f"reading/{caller.subject}/{fingerprint.hex()}/{words}")
+            read_at = await unit.connection.fetchval(
+                "SELECT at FROM evidence WHERE case_id = $1 AND event_id = $2", case_id, event_id
+            )
+            if read_at is None:
+                if not case.unread:
+                    raise Problem(409, "nothing-to-read", "Nothing of this case waits to be read")
+                read_at = unit.now
+                change = self._casework.read(file, Cause(event_id, unit.now, unit.now), reading)
+                tell(unit, [(file, change)], case.trace)
+                await note(unit.connection, unit.now, caller, "case.reading", case_id)
+                await save(unit, self._ledger.codec, desk)
+            kept = ReadingKept(
+                case_id=case_id,
+                stage=case.stage,
+                level=case.level,
+                rag=case.rag,
+                read_by=caller.subject,
+                read_at=read_at,
+            )
+            return kept, case.tag
+
+    def _check(self, body: ReadingBody) -> None:
+        dictionary = self._casework.thresholds.dictionary
+        errors = []
+        for place, fact in enumerate(body.facts):
+            fault = dictionary.check(fact)
+            if fault is not None:
+                errors.append(FieldError(f"/facts/{place}/{fault.field}", fault.code, fault.wanted))
+        if errors:
+            raise invalid_body(errors[:20])

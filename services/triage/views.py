@@ -1,0 +1,155 @@
+"""What a person sees of a case: the evidence first, then what the thresholds say of it, then clocks and tasks."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from libs.schemas.base import Identifier, Instant, Line, Model, Open
+from libs.schemas.decision import Decision
+from libs.schemas.evaluation import Evaluation, Trigger
+from libs.schemas.events import AddedInformation, WithdrawnReferral
+from libs.schemas.findings import AgencyState, Answer
+from libs.schemas.levels import Destination, Level, Rag, Stage
+from libs.schemas.referral import ChildInformation, ReferralBody, ReferredChild
+from services.triage.documents import Reading
+from services.triage.queue import Tag
+
+
+class ReceivedView(Model):
+    """What the referrer saw and wrote, the child's voice with it."""
+
+    received_at: Instant
+    agency: Identifier
+    referral: ReferralBody
+    child: ReferredChild | None = Field(description="Absent where the child's part was erased.")
+
+
+class AddedView(Model):
+    """What the referrer added later."""
+
+    at: Instant
+    shared: AddedInformation
+    child: ChildInformation | None = None
+
+
+class AgencyView(Model):
+    """One agency: what its silence or answer means, and what it said."""
+
+    agency: str
+    state: Open[AgencyState]
+    reason: str | None = None
+    asked_at: Instant | None = None
+    due_at: Instant | None = None
+    answered_at: Instant | None = None
+    late: bool
+    answers: tuple[Answer, ...] = ()
+
+
+class SiblingView(Model):
+    """Another child of the same referral."""
+
+    case_id: UUID
+    child_number: int
+    stage: Stage
+
+
+class EvidenceView(Model):
+    """Everything that was said."""
+
+    received: ReceivedView | None = Field(description="Absent where the referral was erased.")
+    added: tuple[AddedView, ...] = ()
+    withdrawn: tuple[WithdrawnReferral, ...] = ()
+    agencies: tuple[AgencyView, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    siblings: tuple[SiblingView, ...] = ()
+    erased: int = Field(0, description="How many pieces of evidence can no longer be read.")
+
+
+class Recommendation(Model):
+    """What follows from level and placement. A person decides."""
+
+    level: Level
+    destination: Destination
+    rag: Rag
+    next_steps: tuple[str, ...] = ()
+    final: bool = Field(description="Whether the checks are complete; until then it may rise.")
+
+
+class EvaluationView(Model):
+    """One of the case's evaluations, without its explanation."""
+
+    number: int
+    at: Instant
+    trigger: Open[Trigger]
+    level: Level
+    rag: Rag
+    could_rise_to: Level
+
+
+class AtRisk(Model):
+    """What changed since the decision that a person is asked to look at again."""
+
+    decision: int
+    reopened_at: Instant | None
+    level_then: Level
+    level_now: Level
+    rag_then: Rag
+    rag_now: Rag
+    evaluations_since: tuple[int, ...]
+
+
+class ClockView(Model):
+    """A clock of the case."""
+
+    clock: str
+    due_at: Instant
+    overdue: bool
+
+
+class TaskView(Model):
+    """Something that a person must do."""
+
+    id: UUID
+    case_id: UUID | None = None
+    referral_id: UUID
+    kind: str
+    reason: str | None = None
+    raised_at: Instant
+    due_at: Instant
+    done_at: Instant | None = None
+    done_by: Line | None = None
+    note: str | None = None
+
+
+class StopView(Model):
+    """A service that cannot go on with this referral until somebody looks at the parked message."""
+
+    consumer: str
+    event_id: UUID
+    event_type: str
+    reason: str
+    at: Instant
+
+
+class CaseView(Model):
+    """One child's case."""
+
+    case_id: UUID
+    referral_id: UUID
+    reference: str | None
+    child_number: int
+    stage: Stage
+    team: str
+    tags: tuple[Tag, ...]
+    untellable: str | None = Field(None, description="Why the referrer cannot be told, which is no failure.")
+    evidence: EvidenceView
+    recommendation: Recommendation | None = Field(
+        None, description="Absent while a person must first read the referrer's words."
+    )
+    evaluation: Evaluation | None = Field(None, description="The last one, with its explanation as shown.")
+    evaluations: tuple[EvaluationView, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    at_risk: AtRisk | None = None
+    clocks: tuple[ClockView, ...] = ()
+    tasks: tuple[TaskView, ...] = ()
+    stops: tuple[StopView, ...] = ()

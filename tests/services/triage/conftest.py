@@ -1,0 +1,270 @@
+"""Triage on a real database, with the shipped thresholds, fed with the other services' events."""
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from libs.messaging.codec import Decoded, PlainCodec
+from libs.messaging.consumer import Parked
+from libs.messaging.event import Event
+from libs.messaging.ledger import Ledger
+from libs.platform.clock import ManualClock
+from libs.platform.database import create_pool, role_dsn
+from libs.platform.migrations import migrate
+from libs.platform.provision import prepare
+from libs.schemas.base import Nothing, Payload
+from libs.schemas.events import (
+    BY_NAME,
+    CHECK_RETURNED,
+    CHECKS_COMPLETED,
+    INFORMATION_ADDED,
+    RECEIVED,
+    WITHDRAWN,
+    AddedInformation,
+    CheckReturned,
+    ChecksCompleted,
+    CompletedChecks,
+    EventType,
+    InformationAdded,
+    Received,
+    ReceivedReferral,
+    Reference,
+    Service,
+    Withdrawn,
+    WithdrawnReferral,
+)
+from libs.schemas.findings import AgencyState, Answer, Fact
+from libs.schemas.reference import new_reference
+from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
+from sandbox.postgres import EmbeddedPostgres
+from services.triage.casework import Casework
+from services.triage.consumer import TriageConsumer
+from services.triage.desk import SELECT_CASES, case_of
+from services.triage.thresholds import Thresholds, load_thresholds
+from tests.conftest import execute
+
+MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
+AGENCIES = ("education", "health", "marac", "police")
+CANARY = "Zyxwquill"
+"""A name that must appear in payloads only."""
+
+CODEC = PlainCodec()
+
+
+@pytest.fixture(scope="session")
+def thresholds() -> Thresholds:
+    return load_thresholds(PARTNERSHIP)
+
+
+@pytest.fixture(scope="session")
+def triage_template(cluster: EmbeddedPostgres) -> str:
+    """The name of a database with triage's schema, to copy from."""
+    name = f"triage_{uuid.uuid4().hex[:8]}"
+
+    async def make() -> None:
+        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
+        await prepare(cluster.dsn(name), "postgres")
+        await migrate(cluster.dsn(name), Service.TRIAGE, transport="postgres")
+
+    asyncio.run(make())
+    return name
+
+
+@pytest.fixture
+async def triage_database(cluster: EmbeddedPostgres, triage_template: str) -> AsyncIterator[str]:
+    """The administrator's DSN of a database with triage's schema that is this test's alone."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {triage_template} STRATEGY FILE_COPY")
+    yield cluster.dsn(name)
+    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(MONDAY)
+
+
+@pytest.fixture
+async def ledger(triage_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
+    pool = await create_pool(role_dsn(triage_database, Service.TRIAGE), service=Service.TRIAGE, size=10)
+    yield Ledger(pool, Service.TRIAGE, partnership="peterborough", codec=CODEC, clock=clock)
+    await pool.close()
+
+
+@pytest.fixture
+def hub(ledger: Ledger, thresholds: Thresholds, clock: ManualClock) -> "HubWorld":
+    return HubWorld(ledger, TriageConsumer(Casework(thresholds), CODEC), clock)
+
+
+def stated(name: str, value: Any, basis: str = "observed") -> Fact:
+    return Fact(fact=name, value=value, basis=basis)
+
+
+@dataclass
+class Story:
+    """One referral, as the other services tell of it."""
+
+    children: int = 1
+    id: UUID = field(default_factory=uuid.uuid4)
+    reference: str = field(default_factory=new_reference)
+    at: datetime = MONDAY
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.child_ids = [uuid.uuid4() for _ in range(self.children)]
+        self._sequences = {service: itertools.count(1) for service in Service}
+
+    def event(self, type: EventType[Any], payload: Payload[Any, Any]) -> Event:
+        return Event(
+            id=uuid.uuid4(),
+            type=type,
+            source=f"/peterborough/{type.producer.value}",
+            referral_id=self.id,
+            sequence=next(self._sequences[type.producer]),
+            time=self.at,
+            payload=payload,
+            trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )
+
+    def received(self, *facts: Sequence[Fact], **body: Any) -> Event:
+        """`facts`: one list for each child; a child without one states nothing."""
+        referral = ReferralBody.model_validate(
+            {
+                "worry": f"{CANARY} comes without breakfast.",
+                "referrer": {"role": "teacher", "source": "2A", "name": CANARY},
+                **body,
+            }
+        )
+        children = {
+            child_id: ReferredChild(
+                given_name=CANARY,
+                nhs_number="9990000018",
+                facts=tuple(facts[place] if place < len(facts) else ()),
+            )
+            for place, child_id in enumerate(self.child_ids)
+        }
+        shared = ReceivedReferral(
+            reference=self.reference, received_at=self.at, agency="st_ives_primary", referral=referral
+        )
+        return self.event(RECEIVED, Received(shared=shared, children=children))
+
+    def answer(
+        self, agency: str, *facts: Fact, child: int = 0, state: str | None = None, **fields: Any
+    ) -> Event:
+        code = AgencyState(state) if state else AgencyState.RETURNED if facts else AgencyState.NOTHING_HELD
+        answer = Answer(agency=agency, question_id=uuid.uuid4().hex, state=code, facts=facts, **fields)
+        return self.event(
+            CHECK_RETURNED, CheckReturned(shared=self.about(), children={self.child_ids[child]: answer})
+        )
+
+    def completed(self, states: dict[str, str] | None = None) -> Event:
+        given = dict.fromkeys(AGENCIES, AgencyState.NOTHING_HELD) | {
+            agency: AgencyState(state) for agency, state in (states or {}).items()
+        }
+        checks = CompletedChecks(states=given, due_at=self.at + timedelta(minutes=30))
+        children = dict.fromkeys(self.child_ids, checks)
+        return self.event(CHECKS_COMPLETED, ChecksCompleted(shared=self.about(), children=children))
+
+    def information(self, *facts: Fact, child: int = 0, **shared: Any) -> Event:
+        added = AddedInformation(
+            reference=self.reference, received_at=self.at, agency="st_ives_primary", **shared
+        )
+        children = {self.child_ids[child]: ChildInformation(child=child + 1, facts=facts)} if facts else {}
+        return self.event(INFORMATION_ADDED, InformationAdded(shared=added, children=children))
+
+    def agreement(self, answer: str) -> Event:
+        agreements = Agreements.model_validate(
+            {"early_help": {"answer": answer}, "panel": {"answer": answer}}
+        )
+        return self.information(agreements=agreements)
+
+    def withdrawn(self) -> Event:
+        shared = WithdrawnReferral(
+            reference=self.reference,
+            received_at=self.at,
+            agency="st_ives_primary",
+            by="teacher",
+            reason=f"{CANARY} is fine now.",
+        )
+        return self.event(WITHDRAWN, Withdrawn(shared=shared, children={}))
+
+    def about(self) -> Reference:
+        return Reference(reference=self.reference, at=self.at)
+
+
+@dataclass
+class HubWorld:
+    """Triage with everything around it left out but the database."""
+
+    ledger: Ledger
+    consumer: TriageConsumer
+    clock: ManualClock
+
+    async def take(self, *events: Event) -> None:
+        """Takes in a batch, in one transaction, as the runner does."""
+        async with self.ledger.unit({event.referral_id for event in events}) as unit:
+            await self.consumer.handle(unit, events)
+
+    async def take_one_by_one(self, events: Sequence[Event]) -> None:
+        for event in events:
+            await self.take(event)
+
+    async def park(self, event: Event, *, first: bool = True, value: bytes | None = None) -> None:
+        """Puts a message aside; `value`: what it holds instead of what its type says."""
+        async with self.ledger.unit([event.referral_id]) as unit:
+            await unit.connection.execute(
+                "INSERT INTO parked (consumer, event_id, referral_id, type, topic, partition, position, key, headers,"
+                " payload, state, error_class, code, attempts, parked_at)"
+                " VALUES ('triage', $1, $2, $3, $4, 0, 0, '', '{}', $5, 'failed', 'permanent', 'contract', 1, $6)",
+                event.id,
+                event.referral_id,
+                event.type.name,
+                event.type.topic,
+                value if value is not None else b"",
+                unit.now,
+            )
+            readable = None if value is not None else event
+            parked = Parked(
+                event.id, event.referral_id, event.type.name, first, "contract", readable, unit.now
+            )
+            await self.consumer.stopped(unit, [parked])
+
+    async def resume(self, referral_id: UUID) -> None:
+        async with self.ledger.unit([referral_id]) as unit:
+            await self.consumer.resumed(unit, referral_id)
+
+    async def case(self, child_id: UUID) -> Any:
+        row = await self.ledger.pool.fetchrow(f"{SELECT_CASES} WHERE id = $1", child_id)
+        return case_of(row) if row is not None else None
+
+    async def rows(self, query: str, *parameters: Any) -> list[asyncpg.Record]:
+        found: list[asyncpg.Record] = await self.ledger.pool.fetch(query, *parameters)
+        return found
+
+    async def emitted(self, referral_id: UUID) -> list[tuple[str, Any]]:
+        """The events written about a referral, in order: the type's middle name and the payload."""
+        rows = await self.rows(
+            "SELECT type, payload FROM outbox WHERE referral_id = $1 ORDER BY sequence", referral_id
+        )
+        decoded = await CODEC.decode([(BY_NAME[row[0]].payload, row[1]) for row in rows])
+        found = []
+        for row, item in zip(rows, decoded, strict=True):
+            assert isinstance(item, Decoded)
+            found.append((row[0].removeprefix("uk.mash.triage.").removesuffix(".v1"), item.payload))
+        return found
+
+    async def names(self, referral_id: UUID) -> list[str]:
+        return [name for name, _ in await self.emitted(referral_id)]
+
+
+NO_PART = Nothing()
