@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 
 from libs.schemas.referral import Referral
 
-INSERT = "INSERT INTO floor (id, body) VALUES ($1, $2)"
+INSERT = "INSERT INTO public.floor (id, body) VALUES ($1, $2)"
 
 
 @asynccontextmanager

@@ -49,7 +49,6 @@ async def measure(rounds: int, seconds: float, connections: int) -> dict[str, ob
             await admin.execute(
                 "GRANT ALL ON public.floor TO mash_intake; GRANT USAGE ON SCHEMA public TO mash_intake"
             )
-            await admin.execute("ALTER ROLE mash_intake SET search_path = intake, public")
             await admin.close()
             stack.start_other(
                 "floor", "bench.floor", floor_port, {"MASH_DATABASE_URL": stack.dsn(Service.INTAKE)}
