@@ -20,8 +20,9 @@ class NotifySettings(ServiceSettings):
         pattern=r"^https?://[^/]+/?$",
     )
     notify_api_key: Secret = Field(description="Key of the service in GOV.UK Notify.", min_length=73)
-    notify_callback_token: Secret | None = Field(
+    notify_callback_token: str | None = Field(
         None,
+        repr=False,
         description="Bearer token that Notify's delivery receipts carry; without it none are taken.",
         min_length=10,
     )
