@@ -25,7 +25,8 @@ LOCK_TIMEOUT = "5s"
 """A revision waits this long for a table's lock, so that it never queues everybody else behind it."""
 WAIT_SECONDS = 60.0
 
-_LOCKS = {service: 0x6D617368_00000100 + number for number, service in enumerate(Service)}
+_LOCK = 0x6D617368_00000002
+"""Advisory lock of whoever migrates. One for all services: Alembic's `op` is one for the process."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,7 +66,7 @@ async def migrate(
 ) -> str | None:
     """Runs the revisions that are missing, one transaction each, and gives the role its rights on new tables.
 
-    One at a time for each service, by a session advisory lock. Returns the revision reached. Raises
+    One at a time in a database, by a session advisory lock. Returns the revision reached. Raises
     TimeoutError when another migration runs for longer than a minute, and what PostgreSQL raises.
     """
     guard = await asyncpg.connect(admin_dsn)
@@ -73,7 +74,7 @@ async def migrate(
         # No open transaction while waiting or migrating: it would hold the event log's fence.
         async with asyncio.timeout(WAIT_SECONDS):
             # Trying, not waiting: a waiting statement's snapshot would block CREATE INDEX CONCURRENTLY.
-            while not await guard.fetchval("SELECT pg_try_advisory_lock($1)", _LOCKS[service]):  # noqa: ASYNC110
+            while not await guard.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         await _upgrade(admin_dsn, service, versions or versions_of(service), to)
         async with guard.transaction():

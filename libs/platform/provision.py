@@ -65,7 +65,9 @@ async def prepare(
 
 
 async def grant(connection: Any, transport: Transport) -> None:
-    """Gives the roles their rights on the tables that exist now; called again after each migration."""
+    """Gives the roles their rights on the tables that exist now; called in a transaction after each migration."""
+    # Two sessions that grant on one table at the same moment fail each other.
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
     for service in Service:
         role, schema = role_name(service), service.value
         await connection.execute(
@@ -135,7 +137,8 @@ async def _statistics(connection: Any) -> None:
         if await connection.fetchval("SELECT pg_has_role($1, 'pg_read_all_stats', 'USAGE')", role):
             continue
         try:
-            await connection.execute(f"GRANT pg_read_all_stats TO {role} WITH INHERIT TRUE")
+            with contextlib.suppress(asyncpg.UniqueViolationError):
+                await connection.execute(f"GRANT pg_read_all_stats TO {role} WITH INHERIT TRUE")
         except asyncpg.InsufficientPrivilegeError:
             structlog.get_logger().warning(
                 "a role cannot be let see other sessions", code="no-pg-read-all-stats"

@@ -1,0 +1,65 @@
+import pytest
+
+from libs.platform.settings import ServiceSettings, load
+
+COMPLETE = {
+    "MASH_ENVIRONMENT": "dev",
+    "MASH_DATABASE_URL": "postgresql://mash_intake:hunter2@db/mash",
+    "MASH_KAFKA_BOOTSTRAP": "127.0.0.1:9092",
+    "MASH_ISSUER": "http://127.0.0.1:9000",
+    "MASH_JWKS_URL": "http://127.0.0.1:9000/jwks",
+    "MASH_CURSOR_SECRET": "s" * 32,
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_complete_settings_are_read(environment: pytest.MonkeyPatch) -> None:
+    settings = load(ServiceSettings)
+    assert settings.kafka_bootstrap == "127.0.0.1:9092"
+    assert settings.partnership == "peterborough"
+
+
+@pytest.mark.parametrize("name", ["MASH_DATABASE_URL", "MASH_ISSUER", "MASH_JWKS_URL", "MASH_CURSOR_SECRET"])
+def test_a_missing_variable_is_named_in_one_sentence(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.delenv(name)
+    with pytest.raises(SystemExit) as stop:
+        load(ServiceSettings)
+    assert str(stop.value) == f"Cannot start: {name} is not set."
+
+
+def test_a_wrong_value_is_named_but_never_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("MASH_PORT", "eighty")
+    environment.setenv("MASH_CURSOR_SECRET", "hunter2")
+    with pytest.raises(SystemExit) as stop:
+        load(ServiceSettings)
+    text = str(stop.value)
+    assert "MASH_PORT is wrong" in text
+    assert "MASH_CURSOR_SECRET is wrong" in text
+    assert "eighty" not in text
+    assert "hunter2" not in text
+
+
+def test_kafka_needs_its_brokers_and_postgres_does_not(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("MASH_KAFKA_BOOTSTRAP")
+    with pytest.raises(SystemExit, match="MASH_KAFKA_BOOTSTRAP is needed"):
+        load(ServiceSettings)
+    environment.setenv("MASH_EVENTS", "postgres")
+    assert load(ServiceSettings).events == "postgres"
+
+
+def test_production_takes_token_keys_only_over_https(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("MASH_ENVIRONMENT")
+    with pytest.raises(SystemExit, match="MASH_JWKS_URL must be https"):
+        load(ServiceSettings)
+
+
+def test_no_representation_shows_a_secret(environment: pytest.MonkeyPatch) -> None:
+    shown = repr(load(ServiceSettings)) + str(load(ServiceSettings))
+    assert "hunter2" not in shown
+    assert "s" * 32 not in shown
