@@ -1,0 +1,167 @@
+"""Clocks fire once, survive what fails, and are replaced when they are armed again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.messaging.errors import Transient
+from libs.messaging.failpoints import Failpoints
+from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.timers import Timer, TimerLoop
+from libs.schemas.events import CASE_SCREENED, Service
+from tests.libs.messaging.conftest import World, running, screening, until
+
+
+class Bells:
+    """Handlers that write down what fired, and fail where the test says so."""
+
+    def __init__(self) -> None:
+        self.fired: list[Timer] = []
+        self.fail: dict[UUID, Exception] = {}
+
+    async def ring(self, unit: Unit, timer: Timer) -> None:
+        if timer.subject in self.fail:
+            raise self.fail[timer.subject]
+        unit.emit(CASE_SCREENED, timer.referral_id, screening(unit.now), trace=timer.trace)
+        self.fired.append(timer)
+
+
+async def arm(ledger: Ledger, subject: UUID, *, minutes: float = 10, kind: str = "decision") -> None:
+    async with ledger.unit([subject]) as unit:
+        unit.arm(kind, subject, subject, unit.now + timedelta(minutes=minutes), trace=None, data={"round": 2})
+
+
+async def emitted(world: World) -> int:
+    count: int = (await world.fetch("SELECT count(*) AS n FROM triage.outbox"))[0]["n"]
+    return count
+
+
+async def test_a_timer_fires_when_it_is_due_and_only_once(world: World) -> None:
+    ledger, bells, subject = await world.ledger(Service.TRIAGE), Bells(), uuid4()
+    loop = TimerLoop(ledger, {"decision": bells.ring})
+    await arm(ledger, subject)
+    assert await loop.fire_due() == 0
+    world.clock.forward(minutes=10)
+    assert await loop.fire_due() == 1
+    assert await loop.fire_due() == 0
+    (timer,) = bells.fired
+    assert (timer.subject, timer.generation, dict(timer.data)) == (subject, 1, {"round": 2})
+    assert await emitted(world) == 1
+
+
+async def test_two_instances_fire_each_timer_once(world: World) -> None:
+    ledger, bells = await world.ledger(Service.TRIAGE), Bells()
+    subjects = [uuid4() for _ in range(30)]
+    for subject in subjects:
+        await arm(ledger, subject)
+    world.clock.forward(minutes=10)
+    loops = [TimerLoop(ledger, {"decision": bells.ring}, batch=7) for _ in range(3)]
+    for _ in range(6):
+        await asyncio.gather(*(loop.fire_due() for loop in loops))
+    assert sorted(timer.subject for timer in bells.fired) == sorted(subjects)
+    assert await emitted(world) == 30
+
+
+async def test_arming_again_replaces_and_disarming_stops(world: World) -> None:
+    ledger, bells, replaced, stopped = await world.ledger(Service.TRIAGE), Bells(), uuid4(), uuid4()
+    loop = TimerLoop(ledger, {"decision": bells.ring})
+    await arm(ledger, replaced)
+    await arm(ledger, replaced, minutes=60)
+    await arm(ledger, stopped)
+    async with ledger.unit([stopped]) as unit:
+        unit.disarm("decision", stopped)
+    world.clock.forward(minutes=30)
+    assert await loop.fire_due() == 0
+    world.clock.forward(minutes=30)
+    assert await loop.fire_due() == 1
+    assert [(timer.subject, timer.generation) for timer in bells.fired] == [(replaced, 2)]
+
+
+async def test_a_timer_replaced_after_it_was_found_due_does_not_fire(world: World) -> None:
+    ledger, bells, subject = await world.ledger(Service.TRIAGE), Bells(), uuid4()
+    await arm(ledger, subject)
+    world.clock.forward(minutes=10)
+    async with ledger.unit([subject]) as unit:
+        firing = asyncio.create_task(TimerLoop(ledger, {"decision": bells.ring}).fire_due())
+        await asyncio.sleep(0.1)
+        assert not firing.done(), "it waits for the referral's lock"
+        unit.arm("decision", subject, subject, unit.now + timedelta(minutes=5), trace=None)
+    await firing
+    assert bells.fired == []
+
+
+async def test_a_handler_that_fails_delays_no_other_timer_and_is_tried_again(world: World) -> None:
+    ledger, bells = await world.ledger(Service.TRIAGE), Bells()
+    subjects = [uuid4() for _ in range(9)]
+    for subject in subjects:
+        await arm(ledger, subject)
+    bells.fail[subjects[4]] = KeyError("Alice Example")
+    loop = TimerLoop(ledger, {"decision": bells.ring})
+    world.clock.forward(minutes=10)
+    await loop.fire_due()
+    assert {
+        row["subject"] for row in await world.fetch("SELECT subject FROM triage.timer WHERE state = 'armed'")
+    } == {subjects[4]}
+    assert await emitted(world) == 8
+    assert await loop.fire_due() == 0, "not at once"
+    bells.fail.clear()
+    world.clock.forward(seconds=5)
+    assert await loop.fire_due() == 1
+    assert await emitted(world) == 9
+
+
+async def test_a_dependency_that_fails_leaves_the_timer_as_it_was(world: World) -> None:
+    ledger, bells, subject = await world.ledger(Service.TRIAGE), Bells(), uuid4()
+    await arm(ledger, subject)
+    bells.fail[subject] = Transient("database-busy")
+    world.clock.forward(minutes=10)
+    with pytest.raises(Transient):
+        await TimerLoop(ledger, {"decision": bells.ring}).fire_due()
+    bells.fail.clear()
+    assert await TimerLoop(ledger, {"decision": bells.ring}).fire_due() == 1
+
+
+async def test_a_process_that_dies_after_claiming_loses_no_timer(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE, Failpoints.parse("timers.after_claim=fail"))
+    bells, subject = Bells(), uuid4()
+    await arm(ledger, subject)
+    world.clock.forward(minutes=10)
+    loop = TimerLoop(ledger, {"decision": bells.ring})
+    with pytest.raises(Transient):
+        await loop.fire_due()
+    assert await loop.fire_due() == 1
+    assert len(bells.fired) == 1
+
+
+async def test_a_running_loop_fires_what_is_armed_meanwhile_and_leaves_other_kinds_alone(
+    world: World,
+) -> None:
+    ledger, bells = await world.ledger(Service.TRIAGE), Bells()
+    async with running(TimerLoop(ledger, {"decision": bells.ring})):
+        await arm(ledger, uuid4(), minutes=-1)
+        await arm(ledger, uuid4(), minutes=-1, kind="lease")
+
+        async def rang() -> bool:
+            return len(bells.fired) == 1
+
+        await until(rang)
+    assert [timer.kind for timer in bells.fired] == ["decision"]
+
+
+async def test_a_handler_may_arm_its_own_timer_again(world: World) -> None:
+    ledger, fired, subject = await world.ledger(Service.TRIAGE), [], uuid4()
+
+    async def again(unit: Unit, timer: Timer) -> None:
+        fired.append(timer.generation)
+        unit.arm("decision", subject, subject, unit.now + timedelta(minutes=1), trace=timer.trace)
+
+    loop = TimerLoop(ledger, {"decision": again})
+    await arm(ledger, subject)
+    for _ in range(3):
+        world.clock.forward(minutes=10)
+        await loop.fire_due()
+    assert fired == [1, 2, 3]
