@@ -156,7 +156,7 @@ class Fence:
 
     xid: int
     held: bool
-    """Whether a writing transaction is in progress; otherwise nothing is held back."""
+    """Whether a later transaction has ended already, so that its rows may have to wait; otherwise nothing waits."""
 
 
 async def read_fence(connection: asyncpg.Connection) -> Fence:

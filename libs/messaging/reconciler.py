@@ -57,8 +57,12 @@ class Reconciler:
             try:
                 return await sweep.run()
             finally:
-                if not connection.is_closed():
+                try:
                     await connection.execute("SELECT pg_advisory_unlock($1)", key)
+                except BaseException:
+                    # Back in the pool, the session would keep the lock for ever.
+                    connection.terminate()
+                    raise
 
     async def _repeat(self, sweep: Sweep) -> None:
         while not self._stopping.is_set():

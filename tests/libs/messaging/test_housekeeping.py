@@ -1,0 +1,169 @@
+"""Pruning takes nothing that is needed, ages show what stands still, parts stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from libs.messaging import ages
+from libs.messaging.ages import Ages
+from libs.messaging.ledger import Ledger
+from libs.messaging.log import Cursor
+from libs.messaging.reconciler import Reconciler, Sweep
+from libs.messaging.retention import Retention, outbox_readers
+from libs.messaging.tasks import Background
+from libs.schemas.events import Service
+from tests.libs.messaging.conftest import World, screen
+
+
+async def events(world: World) -> int:
+    count: int = (await world.fetch("SELECT count(*) AS n FROM triage.outbox"))[0]["n"]
+    return count
+
+
+async def place(ledger: Ledger, schema: Service, name: str, cursor: Cursor) -> None:
+    await ledger.pool.execute(
+        f"INSERT INTO {schema.value}.log_cursor VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (name) DO UPDATE SET xid = EXCLUDED.xid, id = EXCLUDED.id",
+        name,
+        cursor.xid,
+        cursor.id,
+        ledger.clock.now(),
+    )
+
+
+async def test_pruning_waits_for_every_cursor_and_for_the_retention(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    readers = outbox_readers(Service.TRIAGE, "postgres")
+    assert {service for service, _ in readers} == {Service.INTAKE, Service.ENRICHMENT, Service.NOTIFY}
+    retention = Retention(ledger, readers)
+    for _ in range(5):
+        await screen(ledger, [uuid4()])
+    rows = await world.fetch("SELECT xid, id FROM triage.outbox ORDER BY xid, id")
+    places = [Cursor(row["xid"], row["id"]) for row in rows]
+    world.clock.forward(days=8)
+    await retention.prune()
+    assert await events(world) == 5, "one reader was never seen"
+    for (service, name), reached in zip(readers, (4, 1, 3), strict=True):
+        await place(ledger, service, name, places[reached])
+    await screen(ledger, [uuid4()])
+    await retention.prune()
+    assert await events(world) == 4, "two are behind the slowest reader"
+    for service, name in readers:
+        await place(ledger, service, name, Cursor(2**40, 2**40))
+    await retention.prune()
+    assert await events(world) == 1, "the newest is younger than the retention"
+
+
+async def test_the_inbox_is_kept_longer_than_any_event_can_come_again(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    retention = Retention(ledger, outbox_readers(Service.TRIAGE, "kafka"))
+    await ledger.pool.execute(
+        "INSERT INTO inbox SELECT 'triage', gen_random_uuid(), 'x', $1 FROM generate_series(1, 5000)",
+        world.clock.now(),
+    )
+    world.clock.forward(days=34)
+    await retention.prune()
+    assert await ledger.pool.fetchval("SELECT count(*) FROM inbox") == 5000
+    world.clock.forward(days=2)
+    await retention.prune()
+    assert await ledger.pool.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_who_holds_the_fence_is_named_in_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ages, "NAME_HOLDER_AFTER", 0.2)
+    ledger = await world.ledger(Service.TRIAGE)
+    watch = Ages(ledger, "triage", None)
+    assert await watch.measure_fence() == 0
+    idle = await asyncpg.connect(world.dsn, server_settings={"application_name": "somebody-else"})
+    transaction = idle.transaction()
+    await transaction.start()
+    await idle.execute("SELECT pg_current_xact_id()")
+    await screen(ledger, [uuid4()])
+    with capture_logs() as logs:
+        await watch.measure_fence()
+        await asyncio.sleep(0.3)
+        assert await watch.measure_fence() >= 0.2
+        await watch.measure()
+    await transaction.rollback()
+    named = [log for log in logs if log["event"] == "outbox-fence-held"]
+    assert [(log["pid"], log["application_name"]) for log in named] == [
+        (idle.get_server_pid(), "somebody-else")
+    ]
+    await idle.close()
+    await watch.measure_fence()
+    assert await watch.measure_fence() < 0.2
+
+
+async def test_a_sweep_runs_in_one_instance_at_a_time(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    started, go = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> int:
+        started.set()
+        await go.wait()
+        return 3
+
+    sweep = Sweep("unscreened", 60, slow)
+    first = asyncio.create_task(Reconciler(ledger, [sweep]).sweep_once(sweep))
+    await started.wait()
+    assert await Reconciler(ledger, [sweep]).sweep_once(sweep) is None
+    go.set()
+    assert await first == 3
+    assert await Reconciler(ledger, [sweep]).sweep_once(sweep) == 3
+
+
+class Step:
+    """A part that writes down when it stops."""
+
+    def __init__(self, name: str, order: list[str], *, ends: bool = False) -> None:
+        self.name, self.order, self.ends = name, order, ends
+        self.told = asyncio.Event()
+
+    async def run(self) -> None:
+        if self.ends:
+            raise KeyError("Alice Example")
+        await self.told.wait()
+        self.order.append(self.name)
+
+    def stop(self) -> None:
+        self.told.set()
+
+
+async def test_parts_stop_one_after_the_other_in_the_order_given() -> None:
+    order: list[str] = []
+    failures: list[str] = []
+    parts = [(name, Step(name, order)) for name in ("runner", "timers", "relay")]
+    async with Background(parts, failed=failures.append) as background:
+        assert background.healthy
+    assert order == ["runner", "timers", "relay"]
+    assert failures == []
+    assert not background.healthy
+
+
+async def test_a_part_that_ends_by_itself_ends_the_process() -> None:
+    order: list[str] = []
+    failures: list[str] = []
+    parts = [("runner", Step("runner", order)), ("relay", Step("relay", order, ends=True))]
+    async with Background(parts, failed=failures.append) as background:
+        await asyncio.sleep(0.05)
+        assert failures == ["relay"]
+        assert not background.healthy
+    assert order == ["runner"]
+
+
+async def test_a_part_that_does_not_stop_is_cancelled_when_the_grace_is_over() -> None:
+    class Deaf(Step):
+        async def run(self) -> None:
+            await asyncio.Event().wait()
+
+    order: list[str] = []
+    parts = [("deaf", Deaf("deaf", order)), ("relay", Step("relay", order))]
+    async with asyncio.timeout(5):
+        async with Background(parts, failed=order.append, grace=0.1):
+            pass
+    assert order == ["relay"]
