@@ -18,14 +18,18 @@ from typing import Literal
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import yaml
+
 from libs.platform.database import role_dsn
 from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
 from libs.schemas.events import PARTITIONS, RETENTION_DAYS, TOPICS, Service
+from sandbox.issuer import CLIENTS
 from sandbox.jars import UnavailableJars
 from sandbox.kafka import EmbeddedKafka, create_topics
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.processes import Process, Processes, StartError, free_port, is_free
+from sandbox.settings import AGENCY_KEY
 
 Events = Literal["kafka", "postgres"]
 Progress = Callable[[str], None]
@@ -35,8 +39,6 @@ READY_SECONDS = 30.0
 
 PORTS = {"sandbox": 8100, "intake": 8101, "enrichment": 8102, "triage": 8103, "notify": 8104}
 """Where `mash up` listens unless it is told otherwise."""
-
-NOTIFY_KEY = "sandbox-key-11111111-1111-4111-8111-111111111111-22222222-2222-4222-8222-222222222222"
 
 
 class BusyPort(RuntimeError):
@@ -250,7 +252,6 @@ class Stack:
             "MASH_PORT": str(self.ports["sandbox"]),
             "MASH_DATA": str(self.plan.data / "sandbox"),
             "MASH_NOTIFY_CALLBACK_URL": f"{self.url('notify')}/v1/notify/callback",
-            "MASH_NOTIFY_CALLBACK_TOKEN": "sandbox-only-callback-token",
         }
 
     def _service_environment(self, service: Service, instance: int) -> dict[str, str]:
@@ -267,7 +268,28 @@ class Stack:
             "MASH_OTLP_ENDPOINT": sandbox,
             "MASH_ALARM_URL": f"{sandbox}/alarms",
             "MASH_PARTNERSHIP_DIR": str(ROOT / "deploy" / "partnership"),
+            **self._neighbours(service),
         }
+
+    def _neighbours(self, service: Service) -> dict[str, str]:
+        """Where a service finds what the sandbox stands in for, with waits short enough to watch."""
+        sandbox = self.url("sandbox")
+        if service is Service.ENRICHMENT:
+            return {
+                "MASH_AGENCIES_URL": sandbox,
+                "MASH_AGENCY_KEY": AGENCY_KEY,
+                "MASH_CHECK_DEADLINE_CAP_SECONDS": "20",
+            }
+        if service is Service.NOTIFY:
+            known = yaml.safe_load(CLIENTS.read_text())["notify"]
+            return {
+                "MASH_NOTIFY_URL": sandbox,
+                "MASH_NOTIFY_API_KEY": known["api_key"],
+                "MASH_NOTIFY_CALLBACK_TOKEN": known["callback_token"],
+                "MASH_LOOK_UP_AFTER_SECONDS": "3",
+                "MASH_POLL_AFTER_SECONDS": "5",
+            }
+        return {}
 
 
 def _key(name: str, instance: int) -> str:
