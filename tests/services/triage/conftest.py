@@ -11,16 +11,20 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 
 from libs.messaging.codec import Decoded, PlainCodec
 from libs.messaging.consumer import Parked
 from libs.messaging.event import Event
 from libs.messaging.ledger import Ledger
+from libs.platform.auth import Authenticator
 from libs.platform.clock import ManualClock
 from libs.platform.database import create_pool, role_dsn
 from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
+from libs.platform.service import create_app
+from libs.platform.telemetry import setup
 from libs.schemas.base import Nothing, Payload
 from libs.schemas.events import (
     BY_NAME,
@@ -45,13 +49,18 @@ from libs.schemas.events import (
 from libs.schemas.findings import AgencyState, Answer, Fact
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
+from sandbox.issuer import Issuer, load_clients, load_key
 from sandbox.postgres import EmbeddedPostgres
+from services.triage.api import router
+from services.triage.app import office
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
+from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
 
+ISSUER = "https://issuer.example.org"
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
 AGENCIES = ("education", "health", "marac", "police")
@@ -104,6 +113,95 @@ async def ledger(triage_database: str, clock: ManualClock) -> AsyncIterator[Ledg
 @pytest.fixture
 def hub(ledger: Ledger, thresholds: Thresholds, clock: ManualClock) -> "HubWorld":
     return HubWorld(ledger, TriageConsumer(Casework(thresholds), CODEC), clock)
+
+
+@pytest.fixture(scope="session")
+def issuer_key(scratch: Path) -> Any:
+    return load_key(scratch / "issuer")
+
+
+@pytest.fixture
+def issuer(issuer_key: Any, clock: ManualClock) -> Issuer:
+    return Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
+
+
+@pytest.fixture
+def settings() -> TriageSettings:
+    return TriageSettings(
+        environment="test",
+        database_url="unused",
+        events="postgres",
+        issuer=ISSUER,
+        jwks_url="http://issuer.example.org/jwks.json",
+        cursor_secret="s" * 32,
+    )
+
+
+@pytest.fixture
+async def http(
+    hub: "HubWorld", settings: TriageSettings, issuer: Issuer, clock: ManualClock, thresholds: Thresholds
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Triage's API in this process, with tokens of the sandbox's issuer."""
+
+    def keys(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=issuer.jwks())
+
+    telemetry = setup(Service.TRIAGE, settings, install=False)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as client:
+        authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
+        app = create_app("Triage", settings, telemetry, [router], authenticator=authenticator)
+        app.state.office = office(hub.ledger, Casework(thresholds), settings)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
+            yield caller
+    telemetry.shutdown()
+
+
+@dataclass
+class Person:
+    """A member of staff with a token."""
+
+    http: httpx.AsyncClient
+    token: str
+    id: str
+
+    async def get(self, path: str, **parameters: Any) -> httpx.Response:
+        return await self.http.get(path, params=parameters, headers={"Authorization": f"Bearer {self.token}"})
+
+    async def put(self, path: str, body: Any, tag: str | None = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} | ({"If-Match": tag} if tag is not None else {})
+        return await self.http.put(path, json=body, headers=headers)
+
+    async def open(self, case_id: UUID) -> tuple[dict[str, Any], str]:
+        """Reads a case: what it shows, and its entity tag."""
+        answer = await self.get(f"/v1/cases/{case_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json(), answer.headers["etag"]
+
+    async def decide(self, case_id: UUID, tag: str | None, **body: Any) -> httpx.Response:
+        decision = {
+            "level": "targeted",
+            "destination": "early_help",
+            "rationale": f"{CANARY} needs help at home.",
+            "may_tell_referrer": True,
+            **body,
+        }
+        return await self.put(f"/v1/cases/{case_id}/decision", decision, tag)
+
+
+@pytest.fixture
+def worker(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer.token("staff-sw-1"), "staff-sw-1")
+
+
+@pytest.fixture
+def manager(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer.token("staff-mgr-1"), "staff-mgr-1")
+
+
+@pytest.fixture
+def operator(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer.token("operations"), "operations")
 
 
 def stated(name: str, value: Any, basis: str = "observed") -> Fact:

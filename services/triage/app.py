@@ -1,0 +1,141 @@
+"""Triage's composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from libs.messaging.assembly import assemble
+from libs.messaging.codec import PlainCodec
+from libs.messaging.errors import Refused
+from libs.messaging.failpoints import NEVER, Failpoints
+from libs.messaging.ledger import Ledger
+from libs.messaging.reconciler import Sweep
+from libs.messaging.tasks import Background
+from libs.platform.alarms import Alarms
+from libs.platform.auth import Authenticator
+from libs.platform.clock import SystemClock
+from libs.platform.cursors import Cursors
+from libs.platform.database import connect, create_pool
+from libs.platform.health import health_router
+from libs.platform.http import http_client
+from libs.platform.migrations import check_schema
+from libs.platform.parked_api import parked_router
+from libs.platform.service import create_app
+from libs.platform.telemetry import setup
+from libs.schemas.clock import Clock
+from libs.schemas.events import Service
+from services.triage.api import Office, router
+from services.triage.cases import Cases
+from services.triage.casework import Casework
+from services.triage.consumer import TriageConsumer
+from services.triage.decisions import Decisions
+from services.triage.overdue import HANDLERS
+from services.triage.queue import Queue
+from services.triage.readings import Readings
+from services.triage.repair import EVERY_SECONDS, Repair
+from services.triage.settings import TriageSettings
+from services.triage.tasks import Tasks
+from services.triage.thresholds import load_thresholds
+
+DESCRIPTION = "The queue of cases, each with its evidence and evaluation, and the decisions that people make."
+
+
+def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: Failpoints = NEVER) -> FastAPI:
+    """The service: its API, and in its lifespan everything that runs beside it.
+
+    Raises DocumentError where the partnership's files are wrong. The lifespan raises SchemaMismatch on a database
+    that is not migrated, and what PostgreSQL raises.
+    """
+    time = clock or SystemClock()
+    telemetry = setup(Service.TRIAGE, settings)
+    casework = Casework(load_thresholds(settings.partnership_dir))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(telemetry.shutdown)
+            dsn = settings.database_url
+            pool = await create_pool(dsn, service=Service.TRIAGE, size=settings.pool_size)
+            stack.push_async_callback(pool.close)
+            await check_schema(pool, Service.TRIAGE)
+            codec = PlainCodec()
+            ledger = Ledger(
+                pool,
+                Service.TRIAGE,
+                partnership=settings.partnership,
+                codec=codec,
+                clock=time,
+                failpoints=failpoints,
+            )
+            keys = await stack.enter_async_context(http_client(settings.jwks_url, peer="issuer", limit=2))
+            app.state.authenticator = Authenticator(
+                settings.jwks_url, settings.issuer, settings.audience, keys, time
+            )
+            app.state.office = office(ledger, casework, settings)
+            alarm_http = None
+            if settings.alarm_url is not None:
+                alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
+            alarms = Alarms(Service.TRIAGE.value, time, telemetry.meter, alarm_http, settings.alarm_url)
+
+            async def alarm(code: str, ids: dict[str, str]) -> None:
+                await alarms.raise_alarm(code, **ids)
+
+            repair = Repair(ledger, casework, timedelta(minutes=settings.checks_patience_minutes))
+            assembly = assemble(
+                ledger,
+                TriageConsumer(casework, codec),
+                lambda: connect(dsn, service=Service.TRIAGE),
+                events=settings.events,
+                bootstrap=settings.kafka_bootstrap,
+                handlers=HANDLERS,
+                sweeps=[Sweep("checks-completed", EVERY_SECONDS, repair.sweep)],
+                alarm=alarm,
+            )
+            app.state.parked = assembly.parked
+            app.state.pool = pool
+
+            def failed(part: str) -> None:
+                app.state.failed = part
+                app.state.stop.set()
+
+            await stack.enter_async_context(Background(assembly.parts, failed=failed))
+            app.state.started = True
+            yield
+
+    async def database() -> None:
+        await app.state.pool.fetchval("SELECT 1")
+
+    health = health_router(
+        {"database": database},
+        started=lambda: app.state.started,
+        stopping=lambda: app.state.stop.is_set(),
+    )
+    app = create_app(
+        "Triage",
+        settings,
+        telemetry,
+        [router, parked_router(Refused), health],
+        lifespan,
+        description=DESCRIPTION,
+    )
+    app.state.started = False
+    app.state.failed = None
+    app.state.stop = asyncio.Event()
+    return app
+
+
+def office(ledger: Ledger, casework: Casework, settings: TriageSettings) -> Office:
+    """What the operations work with."""
+    return Office(
+        ledger,
+        Queue(Cursors(settings.cursor_secret)),
+        Cases(ledger.codec, casework.thresholds),
+        Decisions(ledger, casework),
+        Readings(ledger, casework),
+        Tasks(ledger),
+    )

@@ -1,0 +1,241 @@
+"""Who may decide what, on what they have seen, and what becomes of it."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from libs.schemas.decision import DecisionBody, Departure
+from libs.schemas.levels import Destination, Level, Stage
+from services.triage.decisions import departure
+from services.triage.placement import MINIMUM, Placement
+from tests.services.triage.conftest import CANARY, HubWorld, Person, Story, stated
+
+HUNGRY = stated("child.hunger", "persistent")
+STRANGLED = stated("household.strangulation_or_weapon", True)
+
+
+@pytest.fixture
+async def story(hub: HubWorld) -> Story:
+    """A referral whose case waits for its decision: targeted, so early help as long as there is no agreement."""
+    story = Story()
+    await hub.take(story.received([HUNGRY]), story.completed({"police": "no_answer"}))
+    return story
+
+
+async def test_a_decision_is_told_and_takes_the_case_out_of_the_queue(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    answer = await worker.decide(child, tag)
+
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["stage"] == "decided"
+    assert (body["decision"]["departure"], body["decision"]["decided_by"]) == ("agrees", worker.id)
+    assert (await worker.get("/v1/queue")).json()["items"] == []
+    assert await hub.names(story.id) == ["case-screened", "case-routed", "case-decided"]
+    assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
+    told = (await hub.emitted(story.id))[-1][1].children[child]
+    assert (told.destination, told.decision, told.departs) == (Destination.EARLY_HELP, 1, False)
+
+
+async def test_a_decision_needs_what_was_seen(story: Story, worker: Person) -> None:
+    answer = await worker.decide(story.child_ids[0], None)
+    assert (answer.status_code, answer.json()["code"]) == (428, "if-match-missing")
+
+
+async def test_new_evidence_refuses_a_decision_and_says_what_is_new(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    await hub.take(story.answer("police", late=True))
+    answer = await worker.decide(child, tag)
+
+    assert answer.status_code == 412
+    assert answer.json()["changed"] == ["evidence", "answers", "evaluation"]
+    assert (await hub.case(child)).decision == 0
+
+
+async def test_who_comes_second_learns_who_was_first(story: Story, worker: Person, manager: Person) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    _, same = await manager.open(child)
+    await worker.decide(child, tag)
+    answer = await manager.decide(child, same)
+
+    assert answer.status_code == 409
+    assert answer.json()["decided_by"] == worker.id
+    assert answer.json()["destination"] == "early_help"
+    _, fresh = await manager.open(child)
+    assert (await manager.decide(child, fresh)).status_code == 409
+
+
+async def test_of_two_at_once_one_decides(
+    hub: HubWorld, story: Story, worker: Person, manager: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    answers = await asyncio.gather(*(person.decide(child, tag) for person in (worker, manager)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert len(await hub.rows("SELECT 1 FROM decision")) == 1
+    assert (await hub.names(story.id)).count("case-decided") == 1
+
+
+async def test_the_same_decision_again_is_the_same_answer(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    first = await worker.decide(child, tag)
+    again = await worker.decide(child, tag)
+    with_new_tag = await worker.decide(child, first.headers["etag"])
+
+    assert again.json() == first.json() == with_new_tag.json()
+    assert again.headers["etag"] == first.headers["etag"]
+    assert (await hub.names(story.id)).count("case-decided") == 1
+    assert (await worker.decide(child, tag, rationale="Otherwise.")).status_code == 409
+
+
+async def test_a_departure_needs_its_reason(story: Story, worker: Person) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    answer = await worker.decide(child, tag, level="section_17", destination="csc_section_17")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/departure_reason"
+
+    answer = await worker.decide(
+        child, tag, level="section_17", destination="csc_section_17", departure_reason="Seen today."
+    )
+    assert answer.json()["decision"]["departure"] == "above"
+
+
+async def test_below_the_recommendation_is_a_managers(story: Story, worker: Person, manager: Person) -> None:
+    child = story.child_ids[0]
+    lower = {"level": "early_help", "destination": "early_help", "departure_reason": "Seen today."}
+    _, tag = await worker.open(child)
+    answer = await worker.decide(child, tag, **lower)
+    assert (answer.status_code, answer.json()["code"]) == (403, "manager-needed")
+    answer = await manager.decide(child, tag, **lower)
+    assert answer.json()["decision"]["departure"] == "below"
+
+
+async def test_universal_advice_is_a_managers_even_where_it_is_recommended(
+    hub: HubWorld, worker: Person, manager: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received([stated("household.protective_adult", True)]), story.completed())
+    child = story.child_ids[0]
+    view, tag = await worker.open(child)
+    assert view["recommendation"]["destination"] == "universal_advice"
+    advice = {"level": "universal", "destination": "universal_advice"}
+    assert (await worker.decide(child, tag, **advice)).status_code == 403
+    assert (await manager.decide(child, tag, **advice)).json()["decision"]["departure"] == "agrees"
+
+
+async def test_who_only_prepares_does_not_decide(story: Story, operator: Person) -> None:
+    assert (await operator.decide(story.child_ids[0], '"1.1.1.0"')).status_code == 403
+
+
+async def test_a_case_that_does_not_exist_looks_like_one_that_is_not_yours(worker: Person) -> None:
+    answer = await worker.decide(uuid.uuid4(), '"1.1.1.0"')
+    assert (answer.status_code, answer.json()["code"]) == (404, "case-not-found")
+    assert (await worker.get(f"/v1/cases/{uuid.uuid4()}")).json()["code"] == "case-not-found"
+
+
+async def test_a_late_fact_puts_the_decision_at_risk_and_leaves_it_as_it_is(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    first = (await worker.decide(child, tag)).json()["decision"]
+    await hub.take(story.answer("police", STRANGLED, late=True))
+
+    view, tag = await worker.open(child)
+    assert view["stage"] == "decision"
+    assert "decision_at_risk" in view["tags"]
+    assert view["decisions"] == [first]
+    assert (view["at_risk"]["level_then"], view["at_risk"]["level_now"]) == ("targeted", "section_47")
+    assert view["at_risk"]["evaluations_since"] == [3]
+    assert (await hub.names(story.id))[-1] == "case-reopened"
+    [item] = (await worker.get("/v1/queue")).json()["items"]
+    assert item["case_id"] == str(child)
+    armed = await hub.rows("SELECT due_at FROM timer WHERE kind = 'decision' AND state = 'armed'")
+    assert len(armed) == 1
+
+    second = await worker.decide(child, tag, level="section_47", destination="csc_section_47")
+    assert second.json()["decision"]["number"] == 2
+    view, _ = await worker.open(child)
+    assert [decision["number"] for decision in view["decisions"]] == [1, 2]
+    assert (await hub.case(child)).stage is Stage.DECIDED
+
+
+async def test_a_late_fact_that_raises_nothing_leaves_a_decided_case_decided(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    await worker.decide(child, tag)
+    await hub.take(story.answer("police", late=True))
+    case = await hub.case(child)
+    assert (case.stage, case.at_risk) == (Stage.DECIDED, False)
+
+
+async def test_news_in_words_on_a_decided_case_waits_for_a_reader(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    await worker.decide(child, tag)
+    await hub.take(story.information(worry="His uncle has moved in."))
+
+    case = await hub.case(child)
+    assert (case.stage, case.decision) == (Stage.TO_BE_READ, 1)
+    assert (await worker.put(f"/v1/cases/{child}/reading", {})).status_code == 200
+    assert (await hub.case(child)).stage is Stage.DECIDED
+
+
+async def test_danger_is_decided_before_the_checks_are_complete(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY], immediate_danger=True))
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    answer = await worker.decide(child, tag, level="section_47", destination="csc_section_47")
+    assert answer.json()["decision"]["departure"] == "agrees"
+
+    await hub.take(story.completed())
+    assert (await hub.case(child)).stage is Stage.DECIDED
+    assert "case-routed" not in await hub.names(story.id)
+
+
+async def test_the_event_tells_codes_and_never_the_rationale(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    await worker.decide(child, tag)
+    [row] = await hub.rows("SELECT payload FROM outbox WHERE type = 'uk.mash.triage.case-decided.v1'")
+    assert CANARY.encode() not in row[0]
+
+
+@pytest.mark.parametrize("recommended", Destination)
+@pytest.mark.parametrize("decided", Destination)
+def test_whatever_is_milder_than_recommended_is_below(recommended: Destination, decided: Destination) -> None:
+    body = DecisionBody(level=MINIMUM[decided], destination=decided, rationale="x", may_tell_referrer=True)
+    relation = departure(body, Placement(recommended, MINIMUM[recommended]))
+    if MINIMUM[decided] < MINIMUM[recommended]:
+        assert relation is Departure.BELOW
+    elif MINIMUM[decided] > MINIMUM[recommended]:
+        assert relation is Departure.ABOVE
+    else:
+        assert relation is Departure.AGREES
+
+
+def test_a_high_level_does_not_hide_a_milder_destination() -> None:
+    body = DecisionBody(
+        level=Level.SECTION_47, destination=Destination.EARLY_HELP, rationale="x", may_tell_referrer=True
+    )
+    assert departure(body, Placement(Destination.SECTION_17, Level.SECTION_17)) is Departure.BELOW
