@@ -96,7 +96,7 @@ SELECT pid, application_name, state FROM pg_stat_activity
  WHERE backend_xid IS NOT NULL AND backend_xid::text::bigint = $1 & 4294967295
 """
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]*")
-COUNT_LIMIT = 100_000
+COUNT_LIMIT = 10_000
 """Counting stops here: a backlog of that size is told by its age, not by its number."""
 
 

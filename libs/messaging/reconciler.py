@@ -75,7 +75,7 @@ class Reconciler:
                 repaired = await self.sweep_once(sweep)
             except Exception as error:  # noqa: BLE001 - the next sweep is the retry
                 level = "warning" if classify(error) is ErrorClass.TRANSIENT else "error"
-                getattr(_log, level)("sweep-failed", name=sweep.name, code=code_of(error))
+                getattr(_log, level)("sweep-failed", worker=sweep.name, code=code_of(error))
                 continue
             if repaired:
-                _log.warning("sweep-repaired", name=sweep.name, count=repaired)
+                _log.warning("sweep-repaired", worker=sweep.name, count=repaired)

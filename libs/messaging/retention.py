@@ -78,7 +78,7 @@ class Retention:
             ):
                 row = None
             if row is None or row["xid"] is None:
-                _log.info("outbox-kept", name=name)
+                _log.info("outbox-kept", cursor=name)
                 return None
             places.append(Cursor(row["xid"], row["id"]))
         return min(places, default=None)

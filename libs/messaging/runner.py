@@ -235,7 +235,7 @@ class Runner:
                     "consumer": self._consumer.name,
                     "event_id": str(message.id),
                     "referral_id": str(message.referral_id),
-                    "error": code_of(hidden),
+                    "reason": code_of(hidden),
                 },
             )
 

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import structlog
 
 from libs.messaging.errors import code_of
+from libs.messaging.log import RestoredLog
 
 _log = structlog.get_logger(__name__)
 
@@ -83,17 +84,19 @@ class Background:
             left = max(deadline - asyncio.get_running_loop().time(), 0.0)
             done, _ = await asyncio.wait([running.task], timeout=left)
             if not done:
-                _log.warning("part-cancelled", name=running.name)
+                _log.warning("part-cancelled", worker=running.name)
                 running.task.cancel()
             with contextlib.suppress(BaseException):
                 await asyncio.wait([running.task])
 
     def _ended(self, running: _Running, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
+        if isinstance(error, RestoredLog):
+            _log.critical(str(error))
         if error is not None:
-            _log.critical("part-failed", name=running.name, code=code_of(error), exc_info=error)
+            _log.critical("part-failed", worker=running.name, code=code_of(error), exc_info=error)
         elif not self._stopping:
-            _log.critical("part-ended", name=running.name)
+            _log.critical("part-ended", worker=running.name)
         if not self._stopping:
             self._stopping = True
             self._failed(running.name)

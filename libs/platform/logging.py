@@ -24,6 +24,7 @@ FIELDS = frozenset(
     {
         "agency",
         "age_seconds",
+        "application_name",
         "attempt",
         "attempts",
         "backend",

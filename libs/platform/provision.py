@@ -91,6 +91,11 @@ async def grant(connection: Any, transport: Transport) -> None:
                 await connection.execute(
                     f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {schema}.{OUTBOX} TO {role}"
                 )
+    if transport == "postgres":
+        # Lets a producer call its readers' `log_position`, so that it prunes nothing they have yet to read.
+        for producer in Service:
+            for reader in readers_of(producer) - {producer}:
+                await connection.execute(f"GRANT USAGE ON SCHEMA {reader.value} TO {role_name(producer)}")
 
 
 def readers_of(producer: Service) -> frozenset[Service]:

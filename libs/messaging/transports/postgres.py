@@ -160,7 +160,7 @@ class PostgresTransport:
             source.committed = source.read
             return
         # Somebody else has moved it: this instance's lock was lost without its noticing.
-        _log.warning("log-cursor-moved", consumer=self._group.value, name=source.cursor_name)
+        _log.warning("log-cursor-moved", consumer=self._group.value, cursor=source.cursor_name)
         await connection.execute("SELECT pg_advisory_unlock($1)", source.lock)
         source.reading = False
 

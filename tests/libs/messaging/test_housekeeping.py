@@ -12,12 +12,15 @@ from structlog.testing import capture_logs
 from libs.messaging import ages
 from libs.messaging.ages import Ages
 from libs.messaging.ledger import Ledger
-from libs.messaging.log import Cursor
+from libs.messaging.log import Cursor, load_cursor
 from libs.messaging.reconciler import Reconciler, Sweep
 from libs.messaging.retention import Retention, outbox_readers
+from libs.messaging.tables import create_sql
 from libs.messaging.tasks import Background
+from libs.platform.database import role_dsn, session_settings
+from libs.platform.provision import grant, prepare
 from libs.schemas.events import Service
-from tests.libs.messaging.conftest import World, screen
+from tests.libs.messaging.conftest import Hands, World, screen
 
 
 async def events(world: World) -> int:
@@ -167,3 +170,25 @@ async def test_a_part_that_does_not_stop_is_cancelled_when_the_grace_is_over() -
         async with Background(parts, failed=order.append, grace=0.1):
             pass
     assert order == ["relay"]
+
+
+async def test_a_producer_learns_how_far_its_readers_are_and_nothing_else(database: str) -> None:
+    await prepare(database, "postgres")
+    admin = await asyncpg.connect(database)
+    for service in Service:
+        await admin.execute(f"SET search_path = {service}")
+        await admin.execute(create_sql())
+    await grant(admin, "postgres")
+    now = Hands().now()
+    for service in Service:
+        own = await asyncpg.connect(role_dsn(database, service), server_settings=session_settings(service))
+        for reader, name in outbox_readers(service, "postgres"):
+            await admin.execute(f"SET search_path = {reader}")
+            await load_cursor(admin, name, now)
+            row = await own.fetchrow(f"SELECT xid, id FROM {reader}.log_position($1)", name)
+            assert (row["xid"], row["id"]) == (0, 0)
+            for table in ("log_cursor", "inbox", "parked"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await own.execute(f"SELECT FROM {reader}.{table}")
+        await own.close()
+    await admin.close()
