@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -175,18 +175,10 @@ def _occasions(event: Event) -> list[Occasion]:
 
 
 async def _with_released(unit: Unit, events: Sequence[Event]) -> Sequence[Event]:
-    """The batch, with what was held for a referral right behind its arrival."""
-    held = await unit.release({event.referral_id for event in events if event.type is RECEIVED})
-    if not held:
-        return events
-    waiting: dict[UUID, list[Event]] = {}
-    for event in held:
-        waiting.setdefault(event.referral_id, []).append(event)
-    return list(_merged(events, waiting))
+    """The batch with referrals first, then what was held for them, then the rest.
 
-
-def _merged(events: Sequence[Event], waiting: dict[UUID, list[Event]]) -> Iterable[Event]:
-    for event in events:
-        yield event
-        if event.type is RECEIVED:
-            yield from waiting.pop(event.referral_id, ())
+    Within a batch, too, an event may stand before its referral: the topics have no common order.
+    """
+    arrived = [event for event in events if event.type is RECEIVED]
+    held = await unit.release({event.referral_id for event in arrived})
+    return [*arrived, *held, *(event for event in events if event.type is not RECEIVED)]

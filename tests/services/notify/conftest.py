@@ -1,0 +1,352 @@
+"""Notify on a real database, with the sandbox's GOV.UK Notify behind a real socket, on one clock that tests move."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+import yaml
+from fastapi import FastAPI
+
+from libs.messaging.codec import PlainCodec
+from libs.messaging.event import Event, new_event_id
+from libs.messaging.failpoints import NEVER, Failpoints
+from libs.messaging.ledger import Ledger
+from libs.platform.clock import ManualClock
+from libs.platform.database import create_pool, role_dsn
+from libs.platform.http import http_client
+from libs.platform.migrations import migrate
+from libs.platform.provision import prepare
+from libs.platform.settings import ServiceSettings
+from libs.platform.telemetry import Telemetry, setup
+from libs.schemas.codes import ReferralSource, ReferrerRole, SafeChannel
+from libs.schemas.events import (
+    CASE_DECIDED,
+    CASE_SCREENED,
+    RECEIVED,
+    CaseDecided,
+    CaseScreened,
+    DecidedChild,
+    Received,
+    ReceivedReferral,
+    Reference,
+    ScreenedChild,
+    Service,
+)
+from libs.schemas.levels import Destination, Level, Rag
+from libs.schemas.reference import new_reference
+from libs.schemas.referral import ReferralBody, ReferredChild, Referrer, SafeContact
+from sandbox.issuer import CLIENTS
+from sandbox.messages import Behaviour, Messages
+from sandbox.notify import NotifyApi, load_templates, notify_router
+from sandbox.postgres import EmbeddedPostgres
+from services.notify.consumer import NotifyConsumer
+from services.notify.courier import Courier
+from services.notify.govuk import GovUkNotify
+from services.notify.progress import Patience
+from services.notify.wording import Wording, load_wording
+from tests.conftest import execute
+from tests.sandbox.serving import serve
+
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+PARTNERSHIP = Path("deploy/partnership")
+KEY: str = yaml.safe_load(CLIENTS.read_text())["notify"]["api_key"]
+CALLBACK_TOKEN: str = yaml.safe_load(CLIENTS.read_text())["notify"]["callback_token"]
+LEASE = timedelta(seconds=60)
+PATIENCE = Patience(
+    look_up_after=timedelta(seconds=30), poll_after=timedelta(seconds=60), give_up_after=timedelta(hours=76)
+)
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+EMAIL = SafeContact(channel=SafeChannel.EMAIL, email="referrer@example.org")
+SMS = SafeContact(channel=SafeChannel.SMS, phone="07700 900123")
+
+
+@pytest.fixture(scope="session")
+def wording() -> Wording:
+    return load_wording(PARTNERSHIP)
+
+
+@pytest.fixture(scope="session")
+def notify_template(cluster: EmbeddedPostgres) -> str:
+    """The name of a database with the schemas that notify reads and writes, to copy from."""
+    name = f"notify_{uuid.uuid4().hex[:8]}"
+
+    async def make() -> None:
+        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
+        await prepare(cluster.dsn(name), "postgres")
+        for service in (Service.INTAKE, Service.TRIAGE, Service.NOTIFY):
+            await migrate(cluster.dsn(name), service, transport="postgres")
+
+    asyncio.run(make())
+    return name
+
+
+@pytest.fixture
+async def notify_database(cluster: EmbeddedPostgres, notify_template: str) -> AsyncIterator[str]:
+    """The administrator's DSN of a database that is this test's alone."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {notify_template} STRATEGY FILE_COPY")
+    yield cluster.dsn(name)
+    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@asynccontextmanager
+async def open_ledger(
+    dsn: str, clock: ManualClock, service: Service = Service.NOTIFY, failpoints: Failpoints = NEVER
+) -> AsyncIterator[Ledger]:
+    pool = await create_pool(role_dsn(dsn, service), service=service, size=10)
+    try:
+        yield Ledger(
+            pool,
+            service,
+            partnership="peterborough",
+            codec=PlainCodec(),
+            clock=clock,
+            failpoints=failpoints,
+        )
+    finally:
+        await pool.close()
+
+
+@pytest.fixture
+async def ledger(notify_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
+    async with open_ledger(notify_database, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    settings = ServiceSettings.model_construct(otlp_endpoint=None, environment="test", partnership="p")
+    settings = settings.model_copy(update={"trace_ratio": 1.0})
+    return setup(Service.NOTIFY, settings, install=False)
+
+
+def metric(telemetry: Telemetry, name: str) -> float:
+    """A counter's total over all its labels."""
+    return sum(
+        sample.value
+        for family in telemetry.registry.collect()
+        for sample in family.samples
+        if sample.name == name
+    )
+
+
+@dataclass
+class GovUk:
+    """The sandbox's GOV.UK Notify."""
+
+    url: str
+    messages: Messages
+    clock: ManualClock
+    receipts: list[dict[str, Any]]
+
+    def behave(self, **changes: Any) -> None:
+        self.messages.behaviour = Behaviour.model_validate(
+            {"delivery_seconds": 0, "callback": False, **changes}
+        )
+
+    def sent(self) -> list[dict[str, Any]]:
+        return self.messages.everything()
+
+    @asynccontextmanager
+    async def client(self, timeout: float = 5.0) -> AsyncIterator[GovUkNotify]:
+        bound = httpx.Timeout(timeout)
+        async with http_client(self.url, peer="govuk-notify", limit=20, timeout=bound) as http:
+            yield GovUkNotify(http, KEY, self.clock)
+
+
+@pytest.fixture
+async def govuk(clock: ManualClock) -> AsyncIterator[GovUk]:
+    receipts: list[dict[str, Any]] = []
+
+    async def post(receipt: dict[str, Any]) -> bool:
+        receipts.append(receipt)
+        return True
+
+    messages = Messages(None, clock=clock, post=post)
+    app = FastAPI()
+    templates = load_templates(PARTNERSHIP / "wording.yaml")
+    app.include_router(notify_router(NotifyApi(messages, templates, api_key=KEY, clock=clock)))
+    async with serve(app) as url:
+        stand_in = GovUk(url, messages, clock, receipts)
+        stand_in.behave()
+        yield stand_in
+    await messages.stop()
+
+
+@dataclass
+class Story:
+    """One referral and the events about it."""
+
+    id: UUID = field(default_factory=lambda: new_event_id(START))
+    reference: str = field(default_factory=new_reference)
+    children: tuple[UUID, ...] = field(default_factory=lambda: (new_event_id(START), new_event_id(START)))
+    role: ReferrerRole = ReferrerRole.HEALTH_VISITOR
+    anonymous: bool = False
+    contacts: tuple[SafeContact, ...] = (EMAIL,)
+    suspect_may_read: str | None = None
+    sequences: dict[Service, int] = field(default_factory=dict)
+
+    def received(self) -> Event:
+        referral = ReferralBody(
+            worry="He comes without breakfast.",
+            referrer=Referrer(
+                role=self.role,
+                source=ReferralSource.HEALTH_VISITOR,
+                anonymous=self.anonymous,
+                contacts=self.contacts,
+                suspect_may_read=self.suspect_may_read,
+            ),
+        )
+        shared = ReceivedReferral(
+            reference=self.reference, received_at=START, agency="health_visiting", referral=referral
+        )
+        children = {
+            child: ReferredChild(given_name="Zebedee", family_name="Canary-Test") for child in self.children
+        }
+        return self.event(RECEIVED, Received(shared=shared, children=children))
+
+    def screened(self, *children: UUID) -> Event:
+        first = ScreenedChild(
+            level=Level.SECTION_17,
+            rag=Rag.AMBER,
+            immediate_danger=False,
+            to_be_read=False,
+            team="mash",
+            due_at=START,
+        )
+        shared = Reference(reference=self.reference, at=START)
+        return self.event(
+            CASE_SCREENED,
+            CaseScreened(shared=shared, children=dict.fromkeys(children or self.children, first)),
+        )
+
+    def decided(
+        self,
+        child: UUID,
+        destination: Destination | str = Destination.EARLY_HELP,
+        *,
+        decision: int = 1,
+        may_tell: bool = True,
+    ) -> Event:
+        made = DecidedChild(
+            level=Level.EARLY_HELP,
+            destination=destination,
+            departs=False,
+            decision=decision,
+            may_tell_referrer=may_tell,
+        )
+        shared = Reference(reference=self.reference, at=START)
+        return self.event(CASE_DECIDED, CaseDecided(shared=shared, children={child: made}))
+
+    def event(self, kind: Any, payload: Any) -> Event:
+        sequence = self.sequences[kind.producer] = self.sequences.get(kind.producer, 0) + 1
+        source = f"/peterborough/{kind.producer.value}"
+        return Event(
+            new_event_id(START),
+            kind,
+            source,
+            self.id,
+            sequence,
+            START,
+            payload,
+            trace=TRACE,
+            value=payload.model_dump_json().encode(),
+        )
+
+
+async def feed(ledger: Ledger, wording: Wording, *events: Event) -> None:
+    """One batch of events, as the runner would hand it over."""
+    consumer = NotifyConsumer(wording, ledger.codec, lambda: None)
+    async with ledger.unit({event.referral_id for event in events}) as unit:
+        await consumer.handle(unit, events)
+
+
+@dataclass
+class Couriers:
+    """Couriers of this test, stopped at its end."""
+
+    ledger: Ledger
+    govuk: GovUk
+    telemetry: Telemetry
+    stack: AsyncExitStack
+
+    async def start(
+        self, *, ledger: Ledger | None = None, timeout: float = 5.0, at_once: int = 20
+    ) -> Courier:
+        client = await self.stack.enter_async_context(self.govuk.client(timeout))
+        courier = Courier(
+            ledger or self.ledger,
+            client,
+            PATIENCE,
+            lease=LEASE,
+            at_once=at_once,
+            look_every=0.02,
+            meter=self.telemetry.meter,
+        )
+        task = asyncio.create_task(courier.run())
+
+        async def stop() -> None:
+            courier.stop()
+            await task
+
+        self.stack.push_async_callback(stop)
+        return courier
+
+
+@pytest.fixture
+async def couriers(ledger: Ledger, govuk: GovUk, telemetry: Telemetry) -> AsyncIterator[Couriers]:
+    async with AsyncExitStack() as stack:
+        yield Couriers(ledger, govuk, telemetry, stack)
+
+
+async def notices(ledger: Ledger) -> list[asyncpg.Record]:
+    """All notices in the order of their making."""
+    return list(await ledger.pool.fetch("SELECT * FROM notice ORDER BY number"))
+
+
+async def emitted(ledger: Ledger) -> list[tuple[str, dict[str, Any]]]:
+    """What notify told the other services: type and payload's shared part."""
+    rows = await ledger.pool.fetch("SELECT type, payload FROM outbox ORDER BY id")
+    return [(row["type"], yaml.safe_load(row["payload"])["shared"]) for row in rows]
+
+
+async def until(condition: Callable[[], Any], seconds: float = 8.0) -> None:
+    """Waits for a condition, which may be asynchronous."""
+    async with asyncio.timeout(seconds):
+        while True:
+            result = condition()
+            if asyncio.iscoroutine(result):
+                result = await result
+            if result:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def states(ledger: Ledger) -> list[str]:
+    return [row["state"] for row in await notices(ledger)]
+
+
+async def reach(ledger: Ledger, *expected: str) -> None:
+    """Waits until the notices have these states."""
+    wanted: Sequence[str] = list(expected)
+
+    async def there() -> bool:
+        return await states(ledger) == wanted
+
+    await until(there)

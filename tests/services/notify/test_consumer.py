@@ -1,0 +1,117 @@
+"""Which notices the events bring, on a real database."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from libs.messaging.errors import Permanent
+from libs.messaging.event import new_event_id
+from libs.messaging.ledger import Ledger
+from libs.schemas.codes import ReferrerRole
+from libs.schemas.levels import Destination
+from services.notify.wording import Wording
+from tests.services.notify.conftest import START, TRACE, Story, emitted, feed, notices
+
+
+async def kinds(ledger: Ledger) -> list[tuple[str, int]]:
+    return [(row["kind"], row["decision"]) for row in await notices(ledger)]
+
+
+async def test_a_referral_brings_a_receipt_one_being_looked_at_and_an_outcome_for_each_child(
+    ledger: Ledger, wording: Wording
+) -> None:
+    story = Story()
+    first, second = story.children
+    await feed(ledger, wording, story.received())
+    await feed(ledger, wording, story.screened(first), story.screened(second), story.screened())
+    await feed(ledger, wording, story.decided(first), story.decided(second, Destination.MASG))
+    assert await kinds(ledger) == [("receipt", 0), ("being_looked_at", 0), ("outcome", 1), ("outcome", 1)]
+    rows = await notices(ledger)
+    assert {row["state"] for row in rows} == {"to_send"}
+    assert {row["traceparent"] for row in rows} == {TRACE}
+    assert [row["child_id"] for row in rows[2:]] == [first, second]
+
+
+async def test_an_event_that_comes_again_brings_nothing_again(ledger: Ledger, wording: Wording) -> None:
+    story = Story()
+    events = [story.received(), story.screened(), story.decided(story.children[0])]
+    await feed(ledger, wording, *events)
+    await feed(ledger, wording, *events)
+    assert len(await notices(ledger)) == 3
+
+
+async def test_a_new_decision_on_a_case_brings_a_new_outcome(ledger: Ledger, wording: Wording) -> None:
+    story = Story()
+    child = story.children[0]
+    await feed(ledger, wording, story.received(), story.decided(child))
+    await feed(ledger, wording, story.decided(child, Destination.SECTION_47, decision=2))
+    assert await kinds(ledger) == [("receipt", 0), ("outcome", 1), ("outcome", 2)]
+    assert wording.changed.encode() in (await notices(ledger))[2]["content"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_topics_in_any_order_bring_the_same_notices(
+    ledger: Ledger, wording: Wording, seed: int
+) -> None:
+    story = Story()
+    first, second = story.children
+    triage = [story.screened(), story.decided(first), story.decided(second)]
+    chance = random.Random(seed)
+    batches = [[story.received()], *([event] for event in triage)]
+    place = chance.randrange(4)
+    batches.insert(place, batches.pop(0))
+    if chance.random() < 0.5:
+        batches = [[event for batch in batches for event in batch]]
+    for batch in batches:
+        await feed(ledger, wording, *batch)
+    assert await kinds(ledger) == [("receipt", 0), ("being_looked_at", 0), ("outcome", 1), ("outcome", 1)]
+    assert await ledger.pool.fetchval("SELECT count(*) FROM held") == 0
+
+
+async def test_a_referrer_who_cannot_be_told_is_recorded_once_for_each_notice_and_is_no_failure(
+    ledger: Ledger, wording: Wording
+) -> None:
+    story = Story(anonymous=True, role=ReferrerRole.PUBLIC)
+    child = story.children[0]
+    events = [story.received(), story.screened(), story.decided(child)]
+    await feed(ledger, wording, *events)
+    await feed(ledger, wording, *events, story.screened())
+    assert await notices(ledger) == []
+    told = await emitted(ledger)
+    assert [kind for kind, _ in told] == ["uk.mash.notice.referrer-untellable.v1"] * 3
+    assert {shared["reason"] for _, shared in told} == {"anonymous"}
+    assert {shared["reference"] for _, shared in told} == {story.reference}
+    recorded = await ledger.pool.fetch("SELECT kind FROM untold ORDER BY id")
+    assert [row["kind"] for row in recorded] == ["receipt", "being_looked_at", "outcome"]
+
+
+async def test_a_channel_that_the_suspect_may_read_is_never_used(ledger: Ledger, wording: Wording) -> None:
+    story = Story(role=ReferrerRole.FAMILY, suspect_may_read="he reads my emails")
+    await feed(ledger, wording, story.received())
+    assert await notices(ledger) == []
+    assert [shared["reason"] for _, shared in await emitted(ledger)] == ["suspect_may_read"]
+
+
+async def test_a_child_that_the_referral_does_not_have_is_not_told_of(
+    ledger: Ledger, wording: Wording
+) -> None:
+    story = Story()
+    await feed(ledger, wording, story.received())
+    with pytest.raises(Permanent):
+        await feed(ledger, wording, story.decided(new_event_id(START)))
+    assert len(await notices(ledger)) == 1
+
+
+async def test_no_column_holds_what_belongs_into_a_payload(ledger: Ledger, wording: Wording) -> None:
+    story = Story()
+    await feed(ledger, wording, story.received(), story.screened(), story.decided(story.children[0]))
+    for table in ("referral", "notice", "untold", "receipt"):
+        for row in await ledger.pool.fetch(f"SELECT * FROM {table}"):
+            plain = repr([value for value in row.values() if not isinstance(value, bytes)])
+            for canary in ("referrer@example.org", "Zebedee", "Canary-Test", "breakfast"):
+                assert canary not in plain
+    for row in await notices(ledger):
+        assert b"Zebedee" not in row["content"]
+        assert b"breakfast" not in row["content"]
