@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,6 +24,10 @@ class Story:
     """The client of the sandbox's issuer whose token it is sent with."""
     referral: dict[str, Any]
     title: str
+    reading: dict[str, Any] = field(default_factory=dict)
+    """What the sandbox's member of staff finds in the words, where they wait to be read."""
+    expect: tuple[str, ...] = ()
+    """Where each child should be routed, in the order of the children."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,7 +51,7 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
     A bare referral is sent by `DEFAULT_CLIENT`.
     """
     try:
-        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_Loader)
+        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (ValueError, yaml.YAMLError):
         raise StoryError(f"{name} is neither YAML nor JSON") from None
     if not isinstance(document, Mapping):
@@ -57,7 +62,23 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
     sender = client or (
         str(document.get("from", DEFAULT_CLIENT)) if "referral" in document else DEFAULT_CLIENT
     )
-    return Story(sender, dict(referral), _title(text, name))
+    if document is referral:
+        return Story(sender, dict(referral), _title(text, name))
+    unknown = document.keys() - {"from", "referral", "reading", "expect"}
+    if unknown:
+        raise StoryError(f"{name} has keys that no story has: {', '.join(sorted(map(str, unknown)))}")
+    return Story(
+        sender,
+        dict(referral),
+        _title(text, name),
+        dict(document.get("reading") or {"note": "Sandbox: the words tell of nothing more."}),
+        tuple(document.get("expect") or ()),
+    )
+
+
+def example_stories(folder: Path) -> list[Story]:
+    """The stories of a folder, by their file names. Raises StoryError."""
+    return [read_story(path.read_text(), name=path.name) for path in sorted(folder.glob("*.yaml"))]
 
 
 def _title(text: str, name: str) -> str:

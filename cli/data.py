@@ -1,0 +1,72 @@
+"""`mash migrate` and `mash reset`: the local system's data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from typing import Annotated
+
+import typer
+
+from cli.console import explained, fail, out
+from cli.options import Data
+from cli.state import DATA, read_state
+from libs.platform.migrations import migrate as bring_up
+from libs.platform.provision import prepare
+from libs.schemas.events import Service
+from sandbox.postgres import EmbeddedPostgres
+from sandbox.stack import Events
+
+PARTS = ("postgres", "kafka", "sandbox", "logs")
+FILES = ("run.json", "sent", "cursor-secret", "passwords.json", "postgres.log", "kafka.log")
+
+
+@explained
+def migrate(
+    events: Annotated[
+        Events, typer.Option(help="What carries events: decides who may read which outbox.")
+    ] = "kafka",
+    data: Data = DATA,
+) -> None:
+    """Bring the database to this release: schemas, roles, rights and tables. Running it again changes nothing.
+
+    Uses MASH_DATABASE_URL where it is set (an administrator's address), else the local system's own database, which
+    must not be running.
+    """
+    url = os.environ.get("MASH_DATABASE_URL")
+    if url:
+        asyncio.run(_migrate(url, events))
+        return
+    state = read_state(data)
+    if state is not None and state.alive:
+        fail("The local system is running: it migrates its database when it starts.")
+    with EmbeddedPostgres(data.absolute() / "postgres", progress=out().print) as server:
+        asyncio.run(_migrate(server.dsn(), events))
+
+
+async def _migrate(url: str, events: Events) -> None:
+    await prepare(url, events)
+    for service in Service:
+        revision = await bring_up(url, service, transport=events)
+        out().print(f"{service.value}: at revision {revision}")
+
+
+@explained
+def reset(data: Data = DATA) -> None:
+    """Remove the local system's data: database, event log, messages, keys and logs."""
+    state = read_state(data)
+    if state is not None and state.alive:
+        fail(f"The system runs (process {state.pid}): stop it first.")
+    if not data.exists():
+        out().print(f"There is nothing in {data}.")
+        return
+    for name in PARTS:
+        shutil.rmtree(data / name, ignore_errors=True)
+    for name in FILES:
+        (data / name).unlink(missing_ok=True)
+    if not any(data.iterdir()):
+        data.rmdir()
+        out().print(f"Removed {data}.")
+    else:
+        out().print(f"Removed the system's data. What else lies in {data} is not ours and stays.")

@@ -1,0 +1,34 @@
+"""The `mash` command."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import data, parked, send, smoke, up, watch
+
+app = typer.Typer(
+    help="""MASH Triage on this machine: start it, send referrals, follow them, look after what got stuck.
+
+    Start with `mash up`. Everybody in the sandbox is made up.""",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command()(up.up)
+app.command()(send.send)
+app.command()(watch.watch)
+app.command()(smoke.smoke)
+app.command()(send.token)
+app.command()(data.migrate)
+app.command()(data.reset)
+app.add_typer(parked.app, name="parked")
+
+
+def main() -> None:
+    """Runs the command that the arguments name."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""`mash parked`: messages that could not be processed, and what people do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from cli.client import Client, Refused
+from cli.console import explained, fail, out
+from cli.options import Data
+from cli.state import DATA, running
+from libs.schemas.events import Service
+
+app = typer.Typer(
+    help="Messages that could not be processed: list, show, retry, discard.", no_args_is_help=True
+)
+
+Id = Annotated[UUID, typer.Argument(help="The message's event id, as `mash parked list` shows it.")]
+Of = Annotated[
+    Service | None,
+    typer.Option("--service", help="Only this service; without it, all are asked.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command(name="list")
+@explained
+def list_(service: Of = None, as_json: AsJson = False, data: Data = DATA) -> None:
+    """List open parked messages: ids, codes and times, never what is in them."""
+    with Client(running(data).urls) as client:
+        found = [item for each in ([service] if service else Service) for item in _open(client, each)]
+    if as_json:
+        out().print_json(data=found)
+        return
+    if not found:
+        out().print("Nothing is parked.")
+        return
+    table = Table("service", "event id", "referral", "type", "state", "why", "tries", "since", box=None)
+    for item in found:
+        kind = item["type"].removeprefix("uk.mash.").removesuffix(".v1")
+        row = (item["consumer"], item["event_id"], item["referral_id"], kind, item["state"], item["code"])
+        table.add_row(*row, str(item["attempts"]), item["parked_at"])
+    out().print(table)
+
+
+@app.command()
+@explained
+def show(event_id: Id, service: Of = None, data: Data = DATA) -> None:
+    """Read a parked message with its content and history. That you read it is kept."""
+    with Client(running(data).urls) as client:
+        out().print_json(data=client.parked(_where(client, event_id, service), f"/{event_id}"))
+
+
+@app.command()
+@explained
+def retry(event_id: Id, service: Of = None, data: Data = DATA) -> None:
+    """Try a message again, then those of the same referral that wait behind it."""
+    with Client(running(data).urls) as client:
+        _tell(client.parked(_where(client, event_id, service), f"/{event_id}/retry", post=True))
+
+
+@app.command()
+@explained
+def discard(
+    event_id: Id,
+    reason: Annotated[str, typer.Option(help="Why it is given up. Kept with the message.", prompt=True)],
+    service: Of = None,
+    data: Data = DATA,
+) -> None:
+    """Give a message up for good, with a reason; those that wait behind it go on."""
+    with Client(running(data).urls) as client:
+        path = f"/{event_id}/discard"
+        _tell(client.parked(_where(client, event_id, service), path, json={"reason": reason}))
+
+
+def _open(client: Client, service: Service) -> Iterator[dict[str, Any]]:
+    after: int | None = 0
+    while after is not None:
+        page = client.parked(service.value, f"?after={after}")
+        yield from page["items"]
+        after = page["next_after"]
+
+
+def _where(client: Client, event_id: UUID, service: Service | None) -> str:
+    """The service that holds the message. Raises Refused where none does."""
+    for each in [service] if service else list(Service):
+        if service or any(item["event_id"] == str(event_id) for item in _open(client, each)):
+            return each.value
+    raise Refused("no service has an open parked message of that id")
+
+
+def _tell(result: dict[str, Any]) -> None:
+    word = "message" if result["processed"] == 1 else "messages"
+    out().print(f"{result['processed']} {word} processed.")
+    if result["stopped_by"]:
+        fail(f"Stopped again: {result['stopped_by']}")

@@ -1,0 +1,76 @@
+"""`mash smoke`: is this running system able to carry a referral for each route from POST to notice?"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from cli import samples
+from cli.client import Client, Refused
+from cli.console import explained, out
+from cli.options import Data
+from cli.state import DATA, running
+from cli.stories import Story, example_stories
+from cli.watch import Follower
+from libs.schemas.levels import Destination
+
+
+@explained
+def smoke(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for programs.")] = False,
+    seconds: Annotated[float, typer.Option(help="How long all of it may take.", min=1)] = 60.0,
+    data: Data = DATA,
+) -> None:
+    """Send one referral for each route, decide it as staff, wait for the delivered notice; status 1 if any fails."""
+    state = running(data)
+    console = out()
+    begun = time.monotonic()
+    say = (lambda line: None) if as_json else console.print
+    results: list[dict[str, Any]] = []
+    with Client(state.urls) as client:
+        stories = list(_one_for_each_route(example_stories(samples.EXAMPLES)).items())
+        sent = samples.send(client, [story for _, story in stories], data, say)
+        reason = None
+        try:
+            samples.follow(client, sent, Follower(client, say), seconds=seconds)
+        except Refused as refused:
+            reason = str(refused)
+        for (destination, _), each in zip(stories, sent, strict=True):
+            results.append(_result(destination, each, reason))
+    passed = all(result["passed"] for result in results)
+    took = round(time.monotonic() - begun, 2)
+    if as_json:
+        console.print_json(data={"passed": passed, "seconds": took, "routes": results})
+    else:
+        console.print()
+        for result in results:
+            mark = "[green]passed[/green]" if result["passed"] else "[red]FAILED[/red]"
+            why = "" if result["passed"] else f": {result['reason']}"
+            console.print(f"{mark}  {result['route']:<18} [cyan]{result['reference']}[/cyan]{why}")
+    raise typer.Exit(0 if passed else 1)
+
+
+def _one_for_each_route(stories: list[Story]) -> dict[Destination, Story]:
+    """A story that should be routed there, for each destination. Raises LookupError where there is none."""
+    found: dict[Destination, Story] = {}
+    for destination in Destination:
+        found[destination] = next(story for story in stories if destination.value in story.expect)
+    return found
+
+
+def _result(destination: Destination, sent: samples.Sent, refused: str | None) -> dict[str, Any]:
+    reason: str | None = None
+    if not sent.finished:
+        reason = refused or sent.missing
+    elif destination.value not in sent.destinations:
+        reason = f"routed to {', '.join(sent.destinations)}"
+    elif undelivered := sent.undelivered:
+        reason = f"not delivered: {', '.join(undelivered)}"
+    return {
+        "route": destination.value,
+        "reference": sent.reference,
+        "passed": reason is None,
+        **({"reason": reason} if reason else {}),
+    }

@@ -1,0 +1,215 @@
+"""`mash up`: the whole system on this machine, with sample referrals on their way through it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli import samples
+from cli.client import Client, Refused
+from cli.console import explained, fail, out
+from cli.options import Data
+from cli.state import DATA, RunState, clear_state, read_state, write_state
+from cli.stories import example_stories
+from cli.watch import Follower
+from libs.schemas.events import Service
+from sandbox.processes import Process
+from sandbox.stack import PORTS, Events, Plan, Stack
+
+SAMPLE_SECONDS = 90.0
+RESTARTS = 3
+"""A service that dies more often than this is not started again."""
+
+
+@explained
+def up(
+    events: Annotated[
+        Events | None,
+        typer.Option(
+            help="What carries events; without it Kafka, or PostgreSQL where Kafka cannot be had.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = DATA,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help=f"Another port for one part ({', '.join(f'{name} {number}' for name, number in PORTS.items())}).",
+            show_default=False,
+        ),
+    ] = None,
+    any_ports: Annotated[bool, typer.Option("--any-ports", help="Take whatever ports are free.")] = False,
+    instances: Annotated[int, typer.Option(min=1, max=4, help="Processes of each service.")] = 1,
+    with_samples: Annotated[
+        bool, typer.Option("--samples/--no-samples", help="Send the stories of examples/.")
+    ] = True,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop when the samples are through; status 1 if one is not.")
+    ] = False,
+) -> None:
+    """Start everything here, send the sample referrals, and keep running until Ctrl-C.
+
+    PostgreSQL and Apache Kafka run as child processes, or are used where MASH_DATABASE_URL and
+    MASH_KAFKA_BOOTSTRAP name servers that run already. Data stay for the next start; `mash reset` removes them.
+    """
+    earlier = read_state(data)
+    if earlier is not None and earlier.alive:
+        fail(
+            f"A system runs on {data} already (process {earlier.pid}): stop it first, or choose another --data."
+        )
+    plan = Plan(
+        data.absolute(),
+        events=events,
+        ports=_ports(port or [], any_ports),
+        instances=instances,
+        database_url=os.environ.get("MASH_DATABASE_URL") or None,
+        kafka_bootstrap=os.environ.get("MASH_KAFKA_BOOTSTRAP") or None,
+    )
+    console = out()
+    begun = time.monotonic()
+    stack = Stack(plan, lambda message: _progress(console, begun, message))
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = 0
+    try:
+        asyncio.run(stack.start())
+        urls = {name: stack.url(name) for name in ("sandbox", *(service.value for service in Service))}
+        write_state(data, RunState(os.getpid(), stack.events, urls))
+        _progress(console, begun, f"ready, events on {stack.events}")
+        code = _run(stack, urls, data, console, with_samples=with_samples, once=once)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        console.print("[dim]stopping…[/dim]")
+        stack.stop()
+        clear_state(data)
+    console.print(f"Stopped. The data stay in {escape(str(data))}; `mash reset` removes them.")
+    raise typer.Exit(code)
+
+
+def _run(
+    stack: Stack, urls: dict[str, str], data: Path, console: Console, *, with_samples: bool, once: bool
+) -> int:
+    guard = _Guard(stack, console)
+    late: Sequence[samples.Sent] = ()
+    if with_samples:
+        with Client(urls) as client:
+            late = _samples(client, data, console, guard)
+    if once:
+        return 1 if late else 0
+    _invite(urls, console)
+    while True:
+        guard.look()
+        time.sleep(0.5)
+
+
+def _samples(client: Client, data: Path, console: Console, guard: _Guard) -> Sequence[samples.Sent]:
+    console.print("\n[bold]Sample referrals[/bold] (their times count from the moment intake took them)")
+    late: Sequence[samples.Sent] = ()
+    try:
+        sent = samples.send(client, example_stories(samples.EXAMPLES), data, console.print)
+        console.print()
+        follower = Follower(client, console.print)
+        late = samples.follow(client, sent, follower, seconds=SAMPLE_SECONDS, meanwhile=guard.look)
+    except Refused as refused:
+        console.print(f"[red]{escape(str(refused))}[/red]")
+        return late
+    console.print()
+    if late:
+        for each in late:
+            console.print(f"[red]{each.reference} is not through: {each.missing}[/red] (`mash parked list`)")
+    else:
+        console.print(
+            f"[green]All {len(sent)} are decided, and their referrers told as far as that is safe.[/green]"
+        )
+    return late
+
+
+def _invite(urls: dict[str, str], console: Console) -> None:
+    mash = Path(sys.argv[0])
+    shown = os.path.relpath(mash) if mash.exists() else "mash"
+    console.print("\n[bold]Look around[/bold]")
+    for service in Service:
+        console.print(f"  {service.value:<11} {urls[service.value]}/docs")
+    console.print(f"  {'sandbox':<11} {urls['sandbox']}/")
+    console.print(f"  {'traces':<11} {urls['sandbox']}/traces")
+    console.print("\n[bold]Refer somebody yourself[/bold]")
+    body = (
+        '{"worry": "She comes to school hungry.", "referrer": {"role": "teacher", "source": "2A"},'
+        ' "children": [{"given_name": "Robin", "facts": [{"fact": "child.hunger", "value": "persistent",'
+        ' "basis": "observed"}]}]}'
+    )
+    console.print(
+        f"  curl -s {urls['intake']}/v1/referrals -H 'Content-Type: application/json' \\\n"
+        f'    -H "Authorization: Bearer $({shown} token st_ives_primary)" -H "Idempotency-Key: $RANDOM" \\\n'
+        f"    -d '{body}'",
+        markup=False,
+    )
+    console.print("\nRunning until Ctrl-C. In another terminal: `mash send`, `mash watch`, `mash smoke`.")
+
+
+class _Guard:
+    """Tells of every child process that ended, and starts a service or the sandbox again a few times."""
+
+    def __init__(self, stack: Stack, console: Console) -> None:
+        self._stack = stack
+        self._console = console
+        self._restarts: dict[str, int] = {}
+
+    def look(self) -> None:
+        """Raises typer.Exit where the system cannot go on."""
+        stack = self._stack
+        for (service, instance), process in list(stack.services.items()):
+            if not process.running:
+                self._ended(process)
+                stack.start_service(service, instance)
+        if stack.sandbox is not None and not stack.sandbox.running:
+            self._ended(stack.sandbox)
+            stack.start_sandbox()
+        for server in (stack.postgres, stack.kafka):
+            if server is not None and not server.running:
+                self._tell(server.process)
+                raise typer.Exit(1)
+
+    def _ended(self, process: Process) -> None:
+        self._tell(process)
+        self._restarts[process.name] = self._restarts.get(process.name, 0) + 1
+        if self._restarts[process.name] > RESTARTS:
+            self._console.print(f"[red]{process.name} ended {RESTARTS + 1} times: giving up.[/red]")
+            raise typer.Exit(1)
+
+    def _tell(self, process: Process) -> None:
+        self._console.print(
+            f"[red]{process.name} ended with status {process.exit_code}. The end of {escape(str(process.log))}:[/red]"
+        )
+        self._console.print(process.log_tail(), markup=False)
+
+
+def _progress(console: Console, begun: float, message: str) -> None:
+    console.print(f"[dim]{time.monotonic() - begun:6.1f} s[/dim]  {escape(message)}")
+
+
+def _ports(chosen: Sequence[str], any_ports: bool) -> dict[str, int]:
+    """The ports by name. Raises typer.BadParameter."""
+    ports = dict.fromkeys(PORTS, 0) if any_ports else dict(PORTS)
+    for each in chosen:
+        name, _, number = each.partition("=")
+        if name not in PORTS or not number.isdigit() or not 0 <= int(number) <= 65535:
+            raise typer.BadParameter(f"--port takes NAME=NUMBER with a NAME of {', '.join(PORTS)}")
+        ports[name] = int(number)
+    return ports
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
