@@ -106,6 +106,7 @@ class Asked:
     answered: int = 0
     failures: int = 0
     keys: set[str] = field(default_factory=set)
+    fields: set[str] = field(default_factory=set)
 
 
 class SandboxAgency:
@@ -124,6 +125,7 @@ class SandboxAgency:
         child = question.get("child") or {}
         known = self._families.find(child, question.get("mother"))
         asked = self._note(question_id, key)
+        asked.fields |= child.keys()
         behaviour = next((each for each in self.behaviours if each.concerns(question_id, child, known)), None)
         now = self._clock.now()
         if behaviour is None or behaviour.behaviour is Manner.ANSWER:
@@ -271,6 +273,7 @@ def agencies_router(families: Families, *, key: str, clock: Clock) -> APIRouter:
                 "question_id": each.question_id,
                 "idempotency_keys": sorted(each.keys),
                 "requests": each.requests,
+                "fields": sorted(each.fields),
                 "answered": each.answered,
                 "first_at": each.first_at,
             }

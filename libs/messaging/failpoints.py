@@ -23,6 +23,7 @@ NAMES = frozenset(
         "kafka.revoke",
         "postgres.revoke",
         "timers.after_claim",
+        "enrichment.after_ask",
         "notify.after_send",
     }
 )

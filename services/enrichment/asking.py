@@ -16,6 +16,7 @@ from opentelemetry.metrics import Meter
 from libs.messaging.codec import Decoded, Undecodable
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Bell, Ledger
+from libs.platform.alarms import Alarm
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Agency, Reply
 from services.enrichment.partnership import AgencyTerms
@@ -54,6 +55,29 @@ UPDATE agency_check AS c SET ask_at = $3
 logger = structlog.get_logger()
 
 
+class Asking:
+    """The askers of all agencies, as one part of the process."""
+
+    def __init__(self, askers: Sequence["Asker"]) -> None:
+        self._askers = askers
+
+    def wake(self) -> None:
+        """There may be questions that are due."""
+        for asker in self._askers:
+            asker.wake()
+
+    def stop(self) -> None:
+        """Asks `run` to end."""
+        for asker in self._askers:
+            asker.stop()
+
+    async def run(self) -> None:
+        """Asks every agency until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            for asker in self._askers:
+                group.create_task(asker.run())
+
+
 class Asker:
     """Asks one agency, with as many questions at the same time as its terms permit."""
 
@@ -66,14 +90,18 @@ class Asker:
         recorder: Recorder,
         lease: timedelta,
         meter: Meter,
-        slots: int | None = None,
+        alarms: Alarm,
+        slots: int,
+        grace: float = STOP_GRACE,
     ) -> None:
         self._terms = terms
         self._agency = agency
         self._ledger = ledger
         self._recorder = recorder
         self._lease = lease
-        self._slots = slots or terms.at_once
+        self._alarms = alarms
+        self._slots = slots
+        self._grace = grace
         self._bell = Bell()
         self._asking: dict[asyncio.Task[None], Claim] = {}
         self._stopping = False
@@ -89,25 +117,25 @@ class Asker:
         """There may be questions that are due."""
         self._bell.ring()
 
+    def stop(self) -> None:
+        """Asks `run` to take on nothing more."""
+        self._stopping = True
+        self._bell.ring()
+
     async def run(self) -> None:
-        """Asks until `stop`."""
+        """Asks until `stop`; then waits a little for what is out, and gives back the rest."""
         while not self._stopping:
             try:
                 wait = await self._round()
             except Exception as error:  # noqa: BLE001 - an agency's task outlives every failure of a round
                 passing = classify(error) is ErrorClass.TRANSIENT
                 report = logger.warning if passing else logger.error
-                report("asking_failed", agency=self._terms.id, code=code_of(error))
+                report("asking-failed", agency=self._terms.id, code=code_of(error))
                 wait = LOOK_EVERY
             if wait > 0:
                 await self._bell.wait(wait)
-
-    async def stop(self) -> None:
-        """Takes on nothing more, waits a little for what is out, and gives back the rest."""
-        self._stopping = True
-        self._bell.ring()
         if self._asking:
-            await asyncio.wait(self._asking, timeout=STOP_GRACE)
+            await asyncio.wait(self._asking, timeout=self._grace)
         abandoned = dict(self._asking)
         for task in abandoned:
             task.cancel()
@@ -160,8 +188,8 @@ class Asker:
         for code, count in reply.dropped.items():
             self._dropped.add(count, {"agency": self._terms.id, "code": code})
         if reply.reason == "about_someone_else":
-            logger.error(
-                "answer_about_someone_else", agency=self._terms.id, referral_id=str(claim.referral_id)
+            await self._alarms.raise_alarm(
+                "answer-about-someone-else", agency=self._terms.id, referral_id=claim.referral_id
             )
         await self._recorder.put(Recorded(claim, reply, self._ledger.clock.now()))
 
@@ -174,14 +202,14 @@ class Asker:
         try:
             return await self._agency.ask(question, trace=claim.trace)
         except Exception as error:
-            logger.exception("agency_adapter_failed", agency=self._terms.id, code=code_of(error))
+            logger.exception("agency-adapter-failed", agency=self._terms.id, code=code_of(error))
             return unavailable("adapter_failed")
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._asking.pop(task, None)
         self._bell.ring()
         if not task.cancelled() and task.exception() is not None:
-            logger.error("reply_lost", agency=self._terms.id)
+            logger.error("reply-lost", agency=self._terms.id)
 
     async def _give_back(self, claims: Sequence[Claim]) -> None:
         if claims:

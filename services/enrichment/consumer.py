@@ -1,7 +1,8 @@
 """What enrichment does with the events that it reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from libs.messaging.consumer import Parked
@@ -17,6 +18,7 @@ from libs.schemas.events import (
     WITHDRAWN,
     AddedInformation,
     CaseScreened,
+    EventType,
     InformationAdded,
     ProcessingResumed,
     ProcessingStopped,
@@ -38,11 +40,13 @@ class EnrichmentConsumer:
     """Keeps what the checks need of a referral, and starts them when triage has screened."""
 
     name = Service.ENRICHMENT.value
-    types = frozenset({RECEIVED, INFORMATION_ADDED, WITHDRAWN, CASE_SCREENED})
+    types: frozenset[EventType[Any]] = frozenset({RECEIVED, INFORMATION_ADDED, WITHDRAWN, CASE_SCREENED})
 
-    def __init__(self, desk: Desk, store: Store) -> None:
+    def __init__(self, desk: Desk, store: Store, wake: Callable[[], None]) -> None:
+        """`wake` is called when a committed batch may have left questions to ask."""
         self._desk = desk
         self._store = store
+        self._wake = wake
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Applies a batch. Raises Permanent for a child that its referral does not have."""
@@ -63,6 +67,7 @@ class EnrichmentConsumer:
         await unit.hold(early)
         await self._store.add(unit.connection, fresh)
         await self._store.save(unit.connection, referrals.values(), unit.now)
+        unit.committed.append(self._wake)
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
         """Tells triage that this referral waits here for a person."""

@@ -47,13 +47,13 @@ class Subject(Model):
 
     given_name: str | None = None
     family_name: str | None = None
-    also_known_as: tuple[str, ...] = ()
+    also_known_as: tuple[str, ...] | None = None
     sex: str | None = None
     born: Date | None = None
     expected: Date | None = None
     nhs_number: str | None = None
     upn: str | None = None
-    address: tuple[str, ...] = ()
+    address: tuple[str, ...] | None = None
     postcode: str | None = None
     school: str | None = None
 
@@ -175,7 +175,7 @@ def _names(person: Person | KeptChild, send: Collection[str]) -> dict[str, objec
     return {
         "given_name": person.given_name,
         "family_name": person.family_name,
-        "also_known_as": person.also_known_as,
+        "also_known_as": person.also_known_as or None,
     }
 
 
@@ -183,7 +183,7 @@ def _address(person: Person | KeptChild, send: Collection[str]) -> dict[str, obj
     address = person.address
     if address is None or address.confidential or "address" not in send:
         return {}
-    return {"address": address.lines, "postcode": address.postcode}
+    return {"address": address.lines or None, "postcode": address.postcode}
 
 
 def exact_birth(born: Date | None) -> date | None:

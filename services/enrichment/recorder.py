@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from libs.messaging.errors import ErrorClass, classify, code_of
-from libs.messaging.ledger import Ledger
+from libs.messaging.ledger import Bell, Ledger
 from services.enrichment.agency import Reply
 from services.enrichment.checks import Desk, Effect
 from services.enrichment.effects import carry_out
@@ -18,6 +18,7 @@ from services.enrichment.store import Store
 
 MOST_AT_ONCE = 200
 WAITING = 2000
+LONGEST_WAIT = 60.0
 PAUSE = 0.5
 """Seconds between attempts while the database fails."""
 
@@ -55,26 +56,29 @@ class Recorder:
         self._desk = desk
         self._random = random
         self._queue: asyncio.Queue[Recorded] = asyncio.Queue(WAITING)
+        self._bell = Bell()
+        self._stopping = False
 
     async def put(self, recorded: Recorded) -> None:
         """Hands over a reply; waits while too many are on their way."""
         await self._queue.put(recorded)
+        self._bell.ring()
+
+    def stop(self) -> None:
+        """Asks `run` to record what it was handed and return."""
+        self._stopping = True
+        self._bell.ring()
 
     async def run(self) -> None:
-        """Records until it is cancelled."""
-        while True:
-            batch = [await self._queue.get()]
+        """Records until `stop`."""
+        while not (self._stopping and self._queue.empty()):
+            batch: list[Recorded] = []
             while len(batch) < MOST_AT_ONCE and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            try:
+            if batch:
                 await self._persist(batch)
-            finally:
-                for _ in batch:
-                    self._queue.task_done()
-
-    async def drained(self) -> None:
-        """Returns when everything that was handed over is recorded."""
-        await self._queue.join()
+            else:
+                await self._bell.wait(LONGEST_WAIT)
 
     async def _persist(self, batch: Sequence[Recorded]) -> None:
         while True:
@@ -89,7 +93,7 @@ class Recorder:
                         await self._persist([item])
                 else:
                     logger.exception(
-                        "reply_not_recorded",
+                        "reply-not-recorded",
                         agency=batch[0].claim.agency,
                         referral_id=str(batch[0].claim.referral_id),
                         code=code_of(error),

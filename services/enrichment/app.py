@@ -1,0 +1,206 @@
+"""Enrichment's composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from random import SystemRandom
+
+import httpx
+from fastapi import FastAPI
+
+from libs.messaging.assembly import assemble
+from libs.messaging.codec import PlainCodec
+from libs.messaging.errors import Refused
+from libs.messaging.failpoints import NEVER, Failpoints
+from libs.messaging.ledger import Ledger
+from libs.messaging.reconciler import Sweep
+from libs.messaging.tasks import Background
+from libs.platform.alarms import Alarms
+from libs.platform.auth import Authenticator
+from libs.platform.clock import SystemClock
+from libs.platform.database import connect, create_pool
+from libs.platform.health import health_router
+from libs.platform.http import http_client
+from libs.platform.migrations import check_schema
+from libs.platform.parked_api import parked_router
+from libs.platform.service import create_app
+from libs.platform.telemetry import Telemetry, setup
+from libs.schemas.clock import Clock
+from libs.schemas.dictionary import Dictionary, load_dictionary
+from libs.schemas.events import Service
+from services.enrichment import journeys
+from services.enrichment.agency import Agency, InstantAgency
+from services.enrichment.agency_http import HttpAgency
+from services.enrichment.asking import STOP_GRACE, Asker, Asking
+from services.enrichment.checks import Desk
+from services.enrichment.consumer import EnrichmentConsumer
+from services.enrichment.deadlines import Deadlines
+from services.enrichment.effects import DEADLINE
+from services.enrichment.partnership import AgencyTerms, load_agencies, load_check_terms
+from services.enrichment.recorder import Recorder
+from services.enrichment.settings import EnrichmentSettings
+from services.enrichment.store import Store
+
+DESCRIPTION = (
+    "Asks the agencies what they know of a child, and keeps every kind of silence apart from an answer."
+)
+RECONCILE_SECONDS = 30.0
+INSTANT_SLOTS = 500
+"""Questions at a time to an agency inside the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Everything that checks are made with, on one ledger."""
+
+    consumer: EnrichmentConsumer
+    deadlines: Deadlines
+    asking: Asking
+    recorder: Recorder
+
+
+def compose(
+    ledger: Ledger,
+    settings: EnrichmentSettings,
+    terms: Mapping[str, AgencyTerms],
+    agencies: Mapping[str, Agency],
+    telemetry: Telemetry,
+    alarms: Alarms,
+) -> Checks:
+    """The parts of checking, built on a ledger. Raises DocumentError for a faulty file."""
+    desk = Desk(load_check_terms(settings.partnership_dir / "checks.yaml", settings.check_limit), terms)
+    store = Store(ledger.codec)
+    recorder = Recorder(ledger, store, desk, SystemRandom())
+    asking = Asking(
+        [
+            Asker(
+                terms[name],
+                agency,
+                ledger=ledger,
+                recorder=recorder,
+                lease=timedelta(seconds=settings.ask_lease_seconds),
+                meter=telemetry.meter,
+                alarms=alarms,
+                slots=INSTANT_SLOTS if isinstance(agency, InstantAgency) else terms[name].at_once,
+                grace=min(STOP_GRACE, settings.shutdown_seconds),
+            )
+            for name, agency in agencies.items()
+        ]
+    )
+    consumer = EnrichmentConsumer(desk, store, asking.wake)
+    return Checks(consumer, Deadlines(ledger, store, desk), asking, recorder)
+
+
+def reach_agencies(
+    settings: EnrichmentSettings, terms: Mapping[str, AgencyTerms], dictionary: Dictionary, clock: Clock
+) -> dict[str, Agency]:
+    """A way to each agency: over HTTP, or inside the process where the settings say so."""
+    if settings.agencies_in_process:
+        return {name: InstantAgency() for name in terms}
+    return {name: _over_http(settings, agency, dictionary, clock) for name, agency in terms.items()}
+
+
+def _over_http(
+    settings: EnrichmentSettings, terms: AgencyTerms, dictionary: Dictionary, clock: Clock
+) -> HttpAgency:
+    timeout = httpx.Timeout(terms.read_seconds, connect=terms.connect_seconds)
+    client = http_client(settings.agencies_url, peer=terms.id, limit=terms.at_once, timeout=timeout)
+    return HttpAgency(terms, client, settings.agency_key, dictionary, clock)
+
+
+def build(
+    settings: EnrichmentSettings,
+    *,
+    clock: Clock | None = None,
+    agencies: Mapping[str, Agency] | None = None,
+    failpoints: Failpoints = NEVER,
+) -> FastAPI:
+    """The service: its API, and in its lifespan everything that runs beside it. `agencies` replaces the way to them.
+
+    Raises DocumentError for a faulty file. The lifespan raises SchemaMismatch on a database that is not migrated,
+    and what PostgreSQL raises; Kafka and the agencies may be away.
+    """
+    time = clock or SystemClock()
+    terms = load_agencies(settings.partnership_dir / "agencies.yaml")
+    dictionary = load_dictionary(settings.partnership_dir / "facts.yaml")
+    telemetry = setup(Service.ENRICHMENT, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(telemetry.shutdown)
+            dsn = settings.database_url
+            pool = await create_pool(dsn, service=Service.ENRICHMENT, size=settings.pool_size)
+            stack.push_async_callback(pool.close)
+            await check_schema(pool, Service.ENRICHMENT)
+            ledger = Ledger(
+                pool,
+                Service.ENRICHMENT,
+                partnership=settings.partnership,
+                codec=PlainCodec(),
+                clock=time,
+                failpoints=failpoints,
+            )
+            keys = await stack.enter_async_context(http_client(settings.jwks_url, peer="issuer", limit=2))
+            app.state.authenticator = Authenticator(
+                settings.jwks_url, settings.issuer, settings.audience, keys, time
+            )
+            alarm_http = None
+            if settings.alarm_url is not None:
+                alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
+            alarms = Alarms(Service.ENRICHMENT, time, telemetry.meter, alarm_http, settings.alarm_url)
+            reached = dict(agencies or reach_agencies(settings, terms, dictionary, time))
+            for agency in reached.values():
+                stack.push_async_callback(agency.close)
+            checks = compose(ledger, settings, terms, reached, telemetry, alarms)
+
+            async def alarm(code: str, ids: dict[str, str]) -> None:
+                await alarms.raise_alarm(code, **ids)
+
+            assembly = assemble(
+                ledger,
+                checks.consumer,
+                lambda: connect(dsn, service=Service.ENRICHMENT),
+                events=settings.events,
+                bootstrap=settings.kafka_bootstrap,
+                handlers={DEADLINE: checks.deadlines.passed},
+                sweeps=[Sweep("checks-overdue", RECONCILE_SECONDS, checks.deadlines.reconcile)],
+                workers=[("asking", checks.asking), ("recorder", checks.recorder)],
+                alarm=alarm,
+            )
+            app.state.parked = assembly.parked
+            app.state.journeys = journeys.Journeys(ledger)
+            app.state.pool = pool
+
+            def failed(part: str) -> None:
+                app.state.failed = part
+                app.state.stop.set()
+
+            await stack.enter_async_context(Background(assembly.parts, failed=failed))
+            app.state.started = True
+            yield
+
+    async def database() -> None:
+        await app.state.pool.fetchval("SELECT 1")
+
+    health = health_router(
+        {"database": database},
+        started=lambda: app.state.started,
+        stopping=lambda: app.state.stop.is_set(),
+    )
+    app = create_app(
+        "Enrichment",
+        settings,
+        telemetry,
+        [journeys.router, parked_router(Refused), health],
+        lifespan,
+        description=DESCRIPTION,
+    )
+    app.state.started = False
+    app.state.failed = None
+    app.state.stop = asyncio.Event()
+    return app

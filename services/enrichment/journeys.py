@@ -1,0 +1,122 @@
+"""How far the checks of a referral have come, for operations: codes and times only."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from libs.messaging.ledger import Ledger
+from libs.platform.auth import Principal, requires
+from libs.platform.problems import Problem, responses
+from libs.schemas.base import Model
+from libs.schemas.reference import parse_reference
+
+_REFERRAL = """
+SELECT id, reference, received_at, withdrawn_at FROM referral WHERE id = $1 OR reference = $2
+"""
+_CHILDREN = """
+SELECT id, number, level, rag, screened_at, due_at, completed_at FROM child WHERE referral_id = $1 ORDER BY number
+"""
+_CHECKS = """
+SELECT child_id, agency, question_id, state, reason, asked_at, due_at, answered_at, late, attempts, ask_at
+  FROM agency_check WHERE referral_id = $1 ORDER BY agency
+"""
+
+Operator = Annotated[Principal, requires("operations:read")]
+
+
+class CheckJourney(Model):
+    """One agency's check of one child."""
+
+    agency: str
+    question_id: UUID
+    state: str
+    reason: str | None
+    asked_at: datetime | None
+    due_at: datetime
+    answered_at: datetime | None
+    late: bool
+    attempts: int
+    ask_at: datetime | None
+    """When it is asked again, or the end of the lease of a question that is out."""
+
+
+class ChildJourney(Model):
+    """One child's checks; the number counts the referral's children from 1."""
+
+    number: int
+    level: str | None
+    rag: str | None
+    screened_at: datetime | None
+    due_at: datetime | None
+    completed_at: datetime | None
+    checks: tuple[CheckJourney, ...]
+
+
+class Journey(Model):
+    """A referral's checks."""
+
+    reference: str
+    referral_id: UUID
+    received_at: datetime
+    withdrawn_at: datetime | None
+    children: tuple[ChildJourney, ...]
+
+
+class Journeys:
+    """Reads journeys; set as `app.state.journeys` once the database is there."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._pool = ledger.pool
+
+    async def find(self, name: str) -> Journey | None:
+        """The journey of a reference or a referral's id."""
+        try:
+            referral_id = UUID(name)
+        except ValueError:
+            referral_id = None
+        async with self._pool.acquire() as connection:
+            referral = await connection.fetchrow(_REFERRAL, referral_id, parse_reference(name))
+            if referral is None:
+                return None
+            children = await connection.fetch(_CHILDREN, referral["id"])
+            checks = await connection.fetch(_CHECKS, referral["id"])
+        return Journey(
+            reference=referral["reference"],
+            referral_id=referral["id"],
+            received_at=referral["received_at"],
+            withdrawn_at=referral["withdrawn_at"],
+            children=tuple(
+                ChildJourney(
+                    **{name: child[name] for name in ChildJourney.model_fields if name != "checks"},
+                    checks=tuple(
+                        CheckJourney(**{name: check[name] for name in CheckJourney.model_fields})
+                        for check in checks
+                        if check["child_id"] == child["id"]
+                    ),
+                )
+                for child in children
+            ),
+        )
+
+
+def _journeys(request: Request) -> Journeys:
+    journeys: Journeys = request.app.state.journeys
+    return journeys
+
+
+router = APIRouter(prefix="/v1/journeys", tags=["operations"])
+
+
+@router.get("/{name}", responses=responses(401, 403, 404, 503), summary="How far the checks have come")
+async def read_journey(
+    name: Annotated[str, Path(description="The reference or the referral's id.", max_length=40)],
+    caller: Operator,
+    journeys: Annotated[Journeys, Depends(_journeys)],
+) -> Journey:
+    """The state of each agency's check of each child. Nothing that identifies anybody."""
+    journey = await journeys.find(name)
+    if journey is None:
+        raise Problem(404, "referral-not-found", "There is no such referral here")
+    return journey

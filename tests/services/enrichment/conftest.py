@@ -1,0 +1,331 @@
+"""Enrichment on a real database, asking the sandbox's agencies over real HTTP."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from libs.messaging.codec import Decoded, PlainCodec
+from libs.messaging.event import Event
+from libs.messaging.failpoints import NEVER, Failpoints
+from libs.messaging.ledger import Ledger
+from libs.messaging.tasks import Part
+from libs.messaging.timers import TimerLoop
+from libs.platform.alarms import Alarms
+from libs.platform.clock import SystemClock
+from libs.platform.database import create_pool, role_dsn
+from libs.platform.migrations import migrate
+from libs.platform.provision import prepare
+from libs.platform.telemetry import setup
+from libs.schemas.base import Payload
+from libs.schemas.codes import ReferralSource, ReferrerRole
+from libs.schemas.dictionary import Dictionary, load_dictionary
+from libs.schemas.events import (
+    BY_NAME,
+    CASE_SCREENED,
+    INFORMATION_ADDED,
+    RECEIVED,
+    AddedInformation,
+    CaseScreened,
+    EventType,
+    InformationAdded,
+    Received,
+    ReceivedReferral,
+    Reference,
+    ScreenedChild,
+    Service,
+)
+from libs.schemas.findings import Answer
+from libs.schemas.levels import Level, Rag
+from libs.schemas.referral import Agreement, Agreements, ReferralBody, ReferredChild, Referrer
+from sandbox.agencies import agencies_router
+from sandbox.families import load_families
+from sandbox.postgres import EmbeddedPostgres
+from sandbox.settings import AGENCY_KEY
+from services.enrichment.app import Checks, compose, reach_agencies
+from services.enrichment.effects import DEADLINE
+from services.enrichment.partnership import AgencyTerms, load_agencies
+from services.enrichment.settings import EnrichmentSettings
+from tests.conftest import execute
+from tests.sandbox.serving import serve
+
+PARTNERSHIP = Path("deploy/partnership")
+WREN = {
+    "given_name": "Wren",
+    "family_name": "Kestrel-Test",
+    "born": {"on": "2015-02-11"},
+    "nhs_number": "9990041008",
+}
+FINCH = {
+    "given_name": "Finch",
+    "family_name": "Kestrel-Test",
+    "born": {"on": "2019-10-03"},
+    "nhs_number": "9990041016",
+}
+FOUR = {"police", "health", "education", "marac"}
+
+
+@pytest.fixture(scope="session")
+def dictionary() -> Dictionary:
+    return load_dictionary(PARTNERSHIP / "facts.yaml")
+
+
+@pytest.fixture(scope="session")
+def enrichment_template(cluster: EmbeddedPostgres) -> str:
+    """The name of a database with enrichment's schema, to copy from."""
+    name = f"enrichment_{uuid.uuid4().hex[:8]}"
+
+    async def make() -> None:
+        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
+        await prepare(cluster.dsn(name), "postgres")
+        await migrate(cluster.dsn(name), Service.ENRICHMENT, transport="postgres")
+
+    asyncio.run(make())
+    return name
+
+
+@pytest.fixture
+async def enrichment_database(cluster: EmbeddedPostgres, enrichment_template: str) -> AsyncIterator[str]:
+    """The administrator's DSN of a database with enrichment's schema that is this test's alone."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {enrichment_template} STRATEGY FILE_COPY")
+    yield cluster.dsn(name)
+    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@dataclass
+class Sandbox:
+    """The sandbox's agencies behind a real socket."""
+
+    url: str
+    http: httpx.AsyncClient
+
+    async def tell(self, agency: str, behaviour: str, **more: Any) -> None:
+        """Tells an agency how to treat questions."""
+        told = await self.http.put(f"/agencies/{agency}/behaviour", json={"behaviour": behaviour, **more})
+        told.raise_for_status()
+
+    async def asked(self, agency: str) -> list[dict[str, Any]]:
+        """What an agency was asked."""
+        answer = await self.http.get(f"/agencies/{agency}/questions")
+        questions: list[dict[str, Any]] = answer.json()
+        return questions
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    app = FastAPI()
+    app.include_router(agencies_router(load_families(), key=AGENCY_KEY, clock=SystemClock()))
+    async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
+        yield Sandbox(url, http)
+
+
+@dataclass
+class Instance:
+    """One running enrichment without its transport: `take` hands it events as its runner would."""
+
+    ledger: Ledger
+    checks: Checks
+
+    async def take(self, *events: Event) -> None:
+        """Applies events in one unit, in this order."""
+        async with self.ledger.unit({event.referral_id for event in events}) as unit:
+            await self.checks.consumer.handle(unit, events)
+
+    async def told(self) -> list[tuple[EventType[Any], Payload[Any, Any]]]:
+        """The events that were written, in their order."""
+        rows = await self.ledger.pool.fetch("SELECT type, payload FROM outbox ORDER BY xid, id")
+        decoded = await self.ledger.codec.decode(
+            [(BY_NAME[row["type"]].payload, row["payload"]) for row in rows]
+        )
+        return [
+            (BY_NAME[row["type"]], item.payload)
+            for row, item in zip(rows, decoded, strict=True)
+            if isinstance(item, Decoded)
+        ]
+
+    async def answers(self, child_id: uuid.UUID) -> list[Answer]:
+        """The answers about a child that were told, in their order."""
+        return [
+            payload.children[child_id]
+            for kind, payload in await self.told()
+            if kind.name.endswith("check-returned.v1") and child_id in payload.children
+        ]
+
+    async def completed(self, child_id: uuid.UUID) -> list[dict[str, str]]:
+        """The states of each completion of a child's checks that was told."""
+        return [
+            {agency: str(state) for agency, state in payload.children[child_id].states.items()}
+            for kind, payload in await self.told()
+            if kind.name.endswith("checks.completed.v1") and child_id in payload.children
+        ]
+
+
+@dataclass
+class World:
+    """Starts instances of enrichment on one database and one sandbox."""
+
+    dsn: str
+    settings: EnrichmentSettings
+    stack: AsyncExitStack
+    terms: dict[str, AgencyTerms] = field(
+        default_factory=lambda: load_agencies(PARTNERSHIP / "agencies.yaml")
+    )
+
+    def with_terms(self, **changes: Any) -> None:
+        """Changes every agency's terms, such as its timeouts."""
+        self.terms = {name: replace(terms, **changes) for name, terms in self.terms.items()}
+
+    async def start(self, failpoints: Failpoints = NEVER, **settings: Any) -> Instance:
+        """Starts an instance with everything but its transport."""
+        return await self.stack.enter_async_context(self._running(failpoints, settings))
+
+    @asynccontextmanager
+    async def _running(self, failpoints: Failpoints, changes: Mapping[str, Any]) -> AsyncIterator[Instance]:
+        settings = self.settings.model_copy(update=dict(changes))
+        clock = SystemClock()
+        pool = await create_pool(role_dsn(self.dsn, Service.ENRICHMENT), service=Service.ENRICHMENT)
+        ledger = Ledger(
+            pool,
+            Service.ENRICHMENT,
+            partnership="peterborough",
+            codec=PlainCodec(),
+            clock=clock,
+            failpoints=failpoints,
+        )
+        telemetry = setup(Service.ENRICHMENT, settings, install=False)
+        agencies = reach_agencies(settings, self.terms, load_dictionary(PARTNERSHIP / "facts.yaml"), clock)
+        alarms = Alarms(Service.ENRICHMENT, clock, telemetry.meter)
+        checks = compose(ledger, settings, self.terms, agencies, telemetry, alarms)
+        timers = TimerLoop(ledger, {DEADLINE: checks.deadlines.passed})
+        parts: list[Part] = [checks.asking, checks.recorder, timers]
+        tasks = [asyncio.create_task(part.run()) for part in parts]
+        try:
+            yield Instance(ledger, checks)
+        finally:
+            for part, task in zip(parts, tasks, strict=True):
+                part.stop()
+                await asyncio.wait([task], timeout=5)
+                task.cancel()
+            for agency in agencies.values():
+                await agency.close()
+            telemetry.shutdown()
+            await pool.close()
+
+
+@pytest.fixture
+async def world(enrichment_database: str, sandbox: Sandbox) -> AsyncIterator[World]:
+    settings = EnrichmentSettings(
+        environment="test",
+        database_url="unused",
+        events="postgres",
+        issuer="https://issuer.example.org",
+        jwks_url="http://issuer.example.org/jwks.json",
+        cursor_secret="s" * 32,
+        agencies_url=sandbox.url,
+        agency_key=AGENCY_KEY,
+        check_deadline_cap_seconds=0.5,
+        shutdown_seconds=0.1,
+    )
+    async with AsyncExitStack() as stack:
+        yield World(enrichment_database, settings, stack)
+
+
+@dataclass
+class Case:
+    """A referral as the events about it, with ids of its own."""
+
+    children: tuple[Mapping[str, Any], ...] = (WREN,)
+    agreement: str | None = "given"
+    body: Mapping[str, Any] = field(default_factory=dict)
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    def __post_init__(self) -> None:
+        self.child_ids = [uuid.uuid4() for _ in self.children]
+        self.reference = f"{uuid.uuid4().hex[:9].upper()}"
+        self._sequence = dict.fromkeys(Service, 0)
+
+    @property
+    def child(self) -> uuid.UUID:
+        """The first child's id."""
+        return self.child_ids[0]
+
+    def received(self) -> Event:
+        checks = None if self.agreement is None else Agreement(answer=self.agreement)
+        body = ReferralBody.model_validate(
+            {
+                "worry": "He comes without breakfast.",
+                "referrer": Referrer(role=ReferrerRole.TEACHER, source=ReferralSource.SCHOOL),
+                "agreements": Agreements(checks=checks),
+                **self.body,
+            }
+        )
+        now = SystemClock().now()
+        shared = ReceivedReferral(reference=self.reference, received_at=now, agency="school", referral=body)
+        children = {
+            child_id: ReferredChild.model_validate(child)
+            for child_id, child in zip(self.child_ids, self.children, strict=True)
+        }
+        return self.event(RECEIVED, Received(shared=shared, children=children))
+
+    def screened(self, level: Level = Level.EARLY_HELP, rag: Rag = Rag.GREEN) -> Event:
+        now = SystemClock().now()
+        child = ScreenedChild(
+            level=level,
+            rag=rag,
+            immediate_danger=False,
+            to_be_read=False,
+            team="duty",
+            due_at=now + timedelta(days=1),
+        )
+        payload = CaseScreened(
+            shared=Reference(reference=self.reference, at=now), children=dict.fromkeys(self.child_ids, child)
+        )
+        return self.event(CASE_SCREENED, payload)
+
+    def informed(self, agreement: str) -> Event:
+        shared = AddedInformation(
+            reference=self.reference,
+            received_at=SystemClock().now(),
+            agency="school",
+            agreements=Agreements(checks=Agreement(answer=agreement)),
+        )
+        return self.event(INFORMATION_ADDED, InformationAdded(shared=shared))
+
+    def event(self, kind: EventType[Any], payload: Payload[Any, Any]) -> Event:
+        self._sequence[kind.producer] += 1
+        return Event(
+            id=uuid.uuid4(),
+            type=kind,
+            source=f"/peterborough/{kind.producer.value}",
+            referral_id=self.id,
+            sequence=self._sequence[kind.producer],
+            time=SystemClock().now(),
+            payload=payload,
+        )
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 8.0) -> None:
+    """Waits until a condition holds; fails the test where it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def until_completed(instance: Instance, child_id: uuid.UUID) -> dict[str, str]:
+    """Waits for a child's completion; gives the states that it told."""
+
+    async def there() -> bool:
+        return bool(await instance.completed(child_id))
+
+    await until(there)
+    (states,) = await instance.completed(child_id)
+    return states

@@ -1,0 +1,124 @@
+"""Questions survive crashes and several instances: none is forgotten, and each agency sees one."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from libs.messaging.failpoints import Failpoints
+from libs.platform.clock import SystemClock
+from tests.services.enrichment.conftest import FOUR, Case, Instance, Sandbox, World, until, until_completed
+
+
+async def _questions(sandbox: Sandbox) -> list[dict[str, Any]]:
+    return [question for agency in sorted(FOUR) for question in await sandbox.asked(agency)]
+
+
+async def test_two_instances_ask_each_question_once(world: World, sandbox: Sandbox) -> None:
+    first, second = await world.start(), await world.start()
+    cases = [Case() for _ in range(25)]
+    await asyncio.gather(
+        *(
+            one.take(*(case.received() for case in part))
+            for one, part in ((first, cases[:12]), (second, cases[12:]))
+        )
+    )
+    await asyncio.gather(
+        *(
+            one.take(*(case.screened() for case in part))
+            for one, part in ((second, cases[:12]), (first, cases[12:]))
+        )
+    )
+    for case in cases:
+        await until_completed(first, case.child)
+    questions = await _questions(sandbox)
+    assert len(questions) == 100
+    assert {question["requests"] for question in questions} == {1}
+    assert len(await first.told()) == 125
+
+
+async def test_a_question_that_a_dead_process_had_taken_is_asked_again_with_the_same_key(
+    world: World, sandbox: Sandbox
+) -> None:
+    failpoints = Failpoints.parse("enrichment.after_ask=fail:1")
+    dead = await world.start(failpoints, ask_lease_seconds=0.5, check_deadline_cap_seconds=None)
+    case = Case()
+    await dead.take(case.received(), case.screened())
+    await until_completed(dead, case.child)
+    questions = await _questions(sandbox)
+    assert sorted(question["requests"] for question in questions) == [1, 1, 1, 2]
+    assert all(question["idempotency_keys"] == [question["question_id"]] for question in questions)
+    assert len(await dead.answers(case.child)) == 4
+
+
+async def test_a_stopping_instance_gives_back_what_is_out(world: World, sandbox: Sandbox) -> None:
+    await sandbox.tell("health", "fail", fault="hang")
+    running = world.start(check_deadline_cap_seconds=None, ask_lease_seconds=600.0)
+    instance, case = await running, Case()
+    await instance.take(case.received(), case.screened())
+
+    async def out() -> bool:
+        return bool(await sandbox.asked("health"))
+
+    await until(out)
+    instance.checks.asking.stop()
+
+    async def given_back() -> bool:
+        due = await instance.ledger.pool.fetchval("SELECT ask_at FROM agency_check WHERE agency = 'health'")
+        return bool(due < SystemClock().now() + timedelta(seconds=1))
+
+    await until(given_back)
+
+
+async def test_the_second_answer_to_one_question_changes_nothing(world: World, sandbox: Sandbox) -> None:
+    await sandbox.tell("health", "slow", seconds=0.6)
+    instance, case = await world.start(ask_lease_seconds=0.2, check_deadline_cap_seconds=None), Case()
+    await instance.take(case.received(), case.screened())
+    await until_completed(instance, case.child)
+
+    async def asked_twice() -> bool:
+        (question,) = await sandbox.asked("health")
+        return int(question["answered"]) >= 2
+
+    await until(asked_twice)
+    await asyncio.sleep(0.1)
+    assert len([each for each in await instance.answers(case.child) if each.agency == "health"]) == 1
+
+
+@pytest.mark.timeout(60)
+async def test_a_process_killed_with_questions_out_loses_none(world: World, sandbox: Sandbox) -> None:
+    await sandbox.tell("education", "slow", seconds=0.3)
+    case = Case(
+        children=({"given_name": "Wren", "family_name": "Kestrel-Test", "nhs_number": "9990041008"},) * 3
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.services.enrichment.crash",
+        world.dsn,
+        sandbox.url,
+        env={**os.environ, "MASH_FAILPOINTS": "enrichment.after_ask=kill:5"},
+    )
+    survivor: Instance | None = None
+    try:
+        feeder = await world.start(check_deadline_cap_seconds=None)
+        feeder.checks.asking.stop()
+        await feeder.take(case.received(), case.screened())
+        # Nobody else asks until it is dead: what then remains are rows and leases.
+        assert await asyncio.wait_for(process.wait(), 40) == -signal.SIGKILL
+        survivor = await world.start(check_deadline_cap_seconds=None)
+        for child_id in case.child_ids:
+            await until_completed(survivor, child_id)
+            assert len(await survivor.answers(child_id)) == 4
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    questions = await _questions(sandbox)
+    assert len(questions) == 12
+    assert all(question["idempotency_keys"] == [question["question_id"]] for question in questions)
+    assert max(question["requests"] for question in questions) == 2
