@@ -159,11 +159,15 @@ async def http(
 
 @dataclass
 class Person:
-    """A member of staff with a token."""
+    """A member of staff, who gets a fresh token for each request."""
 
     http: httpx.AsyncClient
-    token: str
+    issuer: Issuer
     id: str
+
+    @property
+    def token(self) -> str:
+        return self.issuer.token(self.id)
 
     async def get(self, path: str, **parameters: Any) -> httpx.Response:
         return await self.http.get(path, params=parameters, headers={"Authorization": f"Bearer {self.token}"})
@@ -191,17 +195,17 @@ class Person:
 
 @pytest.fixture
 def worker(http: httpx.AsyncClient, issuer: Issuer) -> Person:
-    return Person(http, issuer.token("staff-sw-1"), "staff-sw-1")
+    return Person(http, issuer, "staff-sw-1")
 
 
 @pytest.fixture
 def manager(http: httpx.AsyncClient, issuer: Issuer) -> Person:
-    return Person(http, issuer.token("staff-mgr-1"), "staff-mgr-1")
+    return Person(http, issuer, "staff-mgr-1")
 
 
 @pytest.fixture
 def operator(http: httpx.AsyncClient, issuer: Issuer) -> Person:
-    return Person(http, issuer.token("operations"), "operations")
+    return Person(http, issuer, "operations")
 
 
 def stated(name: str, value: Any, basis: str = "observed") -> Fact:

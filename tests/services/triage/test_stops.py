@@ -1,0 +1,207 @@
+"""A referral that cannot go on stands in the duty queue at once, and danger in a blocked message is seen."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from libs.schemas.events import (
+    ENRICHMENT_RESUMED,
+    ENRICHMENT_STOPPED,
+    NOTIFY_STOPPED,
+    ProcessingResumed,
+    ProcessingStopped,
+    Resumed,
+    Stopped,
+)
+from libs.schemas.levels import Level, Rag, Stage
+from tests.services.triage.conftest import CANARY, MONDAY, HubWorld, Person, Story, stated
+
+HUNGRY = stated("child.hunger", "persistent")
+STRANGLED = stated("household.strangulation_or_weapon", True)
+ABUSED = stated("child.disclosed_sexual_abuse", True)
+DUE = datetime(2026, 11, 24, 17, 30, tzinfo=UTC)
+
+
+def stop(story: Story, consumer: str = "enrichment") -> ProcessingStopped:
+    return ProcessingStopped(
+        shared=Stopped(
+            consumer=consumer, event_id=uuid.uuid4(), event_type="uk.mash.x.v1", reason="contract", at=MONDAY
+        )
+    )
+
+
+def resume(consumer: str = "enrichment") -> ProcessingResumed:
+    return ProcessingResumed(shared=Resumed(consumer=consumer, at=MONDAY))
+
+
+def unreadable(story: Story, **referral: object) -> bytes:
+    """A referral whose form is of no release that ever was."""
+    return json.dumps(
+        {
+            "shared": {
+                "reference": story.reference,
+                "received_at": MONDAY.isoformat(),
+                "referral": {"worry": {"text": CANARY}, **referral},
+            },
+            "children": {str(child): {"given_name": [CANARY]} for child in story.child_ids},
+        }
+    ).encode()
+
+
+async def test_a_blocked_referral_stands_in_the_duty_queue_with_its_clock_running(
+    hub: HubWorld, worker: Person
+) -> None:
+    story = Story(children=2)
+    await hub.park(story.received([HUNGRY], [HUNGRY]))
+
+    items = (await worker.get("/v1/queue", tag="processing_stopped")).json()["items"]
+    assert {item["case_id"] for item in items} == {str(child) for child in story.child_ids}
+    assert {(item["stage"], item["team"], item["reference"]) for item in items} == {
+        ("processing_stopped", "duty", story.reference)
+    }
+    armed = await hub.rows("SELECT subject, due_at FROM timer WHERE kind = 'decision' AND state = 'armed'")
+    assert {row["subject"]: row["due_at"] for row in armed} == dict.fromkeys(story.child_ids, DUE)
+
+
+@pytest.mark.parametrize("facts", [[ABUSED], [HUNGRY]])
+async def test_danger_in_a_blocked_referral_is_screened(hub: HubWorld, facts: list[object]) -> None:
+    story = Story()
+    await hub.park(story.received(facts))  # type: ignore[arg-type]
+    case = await hub.case(story.child_ids[0])
+    assert case.immediate_danger is (facts == [ABUSED])
+    assert (case.act_by == MONDAY) is (facts == [ABUSED])
+
+
+async def test_danger_is_seen_in_a_message_of_a_form_that_nobody_knows(hub: HubWorld) -> None:
+    story = Story(children=2)
+    await hub.park(story.received(), value=unreadable(story, immediate_danger=True))
+    for child in story.child_ids:
+        case = await hub.case(child)
+        assert (case.immediate_danger, case.rag, case.team, case.reference) == (
+            True,
+            Rag.RED,
+            "duty",
+            story.reference,
+        )
+        assert case.received_at == MONDAY
+
+
+@pytest.mark.parametrize("value", [b"\xff\x00", b"{}", b"[]", b'{"shared": 3}'])
+async def test_where_danger_cannot_be_ruled_out_it_is_red(hub: HubWorld, value: bytes) -> None:
+    story = Story()
+    await hub.park(story.received(), value=value)
+    stub = await hub.case(story.id)
+    assert (stub.stub, stub.rag, stub.stage, stub.act_by) == (
+        True,
+        Rag.RED,
+        Stage.PROCESSING_STOPPED,
+        stub.received_at,
+    )
+
+
+async def test_danger_in_a_message_behind_the_blocked_one_is_seen(hub: HubWorld) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]))
+    await hub.park(story.answer("health"))
+    assert not (await hub.case(story.child_ids[0])).immediate_danger
+    await hub.park(story.information(immediate_danger=True), first=False)
+
+    case = await hub.case(story.child_ids[0])
+    assert (case.stage, case.team, case.rag, case.act_by) == (
+        Stage.PROCESSING_STOPPED,
+        "duty",
+        Rag.RED,
+        MONDAY,
+    )
+
+
+async def test_a_blocked_fact_that_is_danger_only_with_what_is_known_is_seen(hub: HubWorld) -> None:
+    story = Story()
+    await hub.take(story.received([stated("child.non_mobile", True)]))
+    await hub.park(story.answer("health", stated("child.injury", "explained")))
+    assert (await hub.case(story.child_ids[0])).immediate_danger
+
+
+async def test_when_the_message_is_processed_the_stub_becomes_the_case(hub: HubWorld) -> None:
+    story = Story()
+    received = story.received([HUNGRY])
+    await hub.park(received, value=b"\xff")
+    await hub.take(received)
+    await hub.resume(story.id)
+
+    case = await hub.case(story.child_ids[0])
+    assert (case.stage, case.stub, case.level) == (Stage.CHECKS, False, Level.TARGETED)
+    assert await hub.case(story.id) is None
+    assert await hub.names(story.id) == ["case-screened"]
+    armed = await hub.rows("SELECT subject FROM timer WHERE state = 'armed'")
+    assert [row[0] for row in armed] == [story.child_ids[0]]
+
+
+async def test_a_stub_of_a_child_becomes_that_childs_case(hub: HubWorld) -> None:
+    story = Story()
+    received = story.received([HUNGRY])
+    await hub.park(received)
+    await hub.take(received)
+    await hub.resume(story.id)
+    case = await hub.case(story.child_ids[0])
+    assert (case.stage, case.stub, case.evaluation) == (Stage.CHECKS, False, 1)
+    armed = await hub.rows("SELECT subject FROM timer WHERE state = 'armed'")
+    assert [row[0] for row in armed] == [story.child_ids[0]]
+
+
+async def test_a_discarded_referral_leaves_nothing_in_the_queue(hub: HubWorld) -> None:
+    story = Story()
+    await hub.park(story.received(), value=b"\xff")
+    await hub.resume(story.id)
+    assert await hub.rows("SELECT 1 FROM child_case") == []
+    assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
+
+
+async def test_another_services_stop_shows_until_every_consumer_goes_on(
+    hub: HubWorld, worker: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]))
+    await hub.take(
+        story.event(ENRICHMENT_STOPPED, stop(story)), story.event(NOTIFY_STOPPED, stop(story, "notify"))
+    )
+    child = story.child_ids[0]
+    assert (await hub.case(child)).stage is Stage.PROCESSING_STOPPED
+    view, _ = await worker.open(child)
+    assert sorted(stop["consumer"] for stop in view["stops"]) == ["enrichment", "notify"]
+
+    await hub.take(story.event(ENRICHMENT_RESUMED, resume()))
+    assert (await hub.case(child)).stage is Stage.PROCESSING_STOPPED
+    await hub.take(story.event(ENRICHMENT_RESUMED, resume("notify")))
+    assert (await hub.case(child)).stage is Stage.CHECKS
+
+
+async def test_a_stop_before_the_referral_is_a_stub_that_the_referral_replaces(hub: HubWorld) -> None:
+    story = Story()
+    await hub.take(story.event(ENRICHMENT_STOPPED, stop(story)))
+    assert (await hub.case(story.id)).stub
+    await hub.take(story.received([HUNGRY]))
+    assert await hub.case(story.id) is None
+    assert (await hub.case(story.child_ids[0])).stage is Stage.PROCESSING_STOPPED
+
+
+async def test_nobody_decides_on_a_stub(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    await hub.park(story.received([HUNGRY]))
+    view, tag = await worker.open(story.child_ids[0])
+    assert view["recommendation"] is None
+    answer = await worker.decide(story.child_ids[0], tag)
+    assert (answer.status_code, answer.json()["code"]) == (409, "processing-stopped")
+
+
+async def test_a_stopped_case_can_be_decided(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]), story.completed())
+    await hub.park(story.answer("police"))
+    _, tag = await worker.open(story.child_ids[0])
+    assert (await worker.decide(story.child_ids[0], tag)).status_code == 200
+    assert (await hub.case(story.child_ids[0])).stage is Stage.PROCESSING_STOPPED
+    await hub.resume(story.id)
+    assert (await hub.case(story.child_ids[0])).stage is Stage.DECIDED
