@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,15 +32,20 @@ def http_client(
 
     `peer` names the system in spans; `limit` is how many requests may be under way; the phases' times are
     bounded in seconds. Each request is a CLIENT span that holds no part of the address, and sends
-    `traceparent`. Redirects are not followed and proxies of the environment are not used. `transport`
-    replaces the network, for tests.
+    `traceparent`. Redirects are not followed, cookies are not kept and proxies of the environment are not
+    used. `transport` replaces the network, for tests.
     """
     timeout = timeout or httpx.Timeout(
         connect=CONNECT_SECONDS, read=READ_SECONDS, write=WRITE_SECONDS, pool=POOL_SECONDS
     )
     inner = transport or _network(base_url, limit)
     return httpx.AsyncClient(
-        base_url=base_url, transport=_Traced(inner, peer), timeout=timeout, headers=headers, trust_env=False
+        base_url=base_url,
+        transport=_Traced(inner, peer),
+        timeout=timeout,
+        headers=headers,
+        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+        trust_env=False,
     )
 
 
@@ -74,7 +80,7 @@ class _Traced(httpx.AsyncBaseTransport):
         ) as span:
             propagate.inject(request.headers)
             try:
-                response = await self._inner.handle_async_request(request)
+                response = await self._answer(request)
             except BaseException as error:
                 span.set_attribute("error.type", type(error).__name__)
                 span.set_status(StatusCode.ERROR)
@@ -84,16 +90,35 @@ class _Traced(httpx.AsyncBaseTransport):
                 span.set_status(StatusCode.ERROR)
             return response
 
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._inner.handle_async_request(request)
+        except httpx.ConnectTimeout as error:
+            # The transport reports every lost connection so, even one that was lost after the request had
+            # been sent.
+            cause = error.__cause__
+            if isinstance(cause, aiohttp.ClientConnectorError):
+                raise httpx.ConnectError("no connection", request=request) from cause
+            if isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, TimeoutError):
+                raise httpx.ReadError("the connection was lost", request=request) from cause
+            raise
+
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
 def outcome(error: BaseException) -> str:
-    """A code for how a request failed before an answer: `timeout`, `unreachable` or `protocol`."""
+    """A code for how a request failed before an answer.
+
+    `unreachable`: it was certainly not sent. `timeout`, `lost`: it may have been received and acted upon.
+    `protocol`: what came back is no HTTP.
+    """
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return "unreachable"
     if isinstance(error, httpx.TimeoutException):
         return "timeout"
     if isinstance(error, httpx.NetworkError):
-        return "unreachable"
+        return "lost"
     return "protocol"
 
 

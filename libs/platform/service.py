@@ -73,8 +73,13 @@ class _Outermost:
             await self._app(scope, receive, send)
             return
 
+        complete = False
+
         async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            nonlocal complete
+            if message["type"] == "http.response.body":
+                complete = not message.get("more_body", False)
+            elif message["type"] == "http.response.start":
                 headers = message["headers"]
                 present = {name for name, _ in headers}
                 message["headers"] = [*headers, *(item for item in _RAW_HEADERS if item[0] not in present)]
@@ -97,7 +102,8 @@ class _Outermost:
         try:
             await self._app(scope, bounded, with_headers)
         except Exception:
-            if problems.ANSWERED not in scope:
+            # A response that broke midway must reach the server, which then cuts the connection.
+            if problems.ANSWERED not in scope or not complete:
                 raise
 
 
@@ -183,12 +189,7 @@ async def serve(
         lifespan="on",
         timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
     )
-    try:
-        bound = config.bind_socket()
-    except SystemExit:
-        raise SystemExit(
-            f"Cannot start: port {settings.port} on {settings.host} is taken or not permitted (MASH_PORT, MASH_HOST)."
-        ) from None
+    bound = _bound(settings.host, settings.port)
     server = _Server(config, ready)
     ending = asyncio.create_task(_end(server, stop), name="api-stop")
     try:
@@ -222,6 +223,19 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise SystemExit(
+            f"Cannot start: port {port} on {host} is taken or not permitted (MASH_PORT, MASH_HOST)."
+        ) from None
+    return bound
 
 
 async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:

@@ -62,7 +62,7 @@ def part(header: dict[str, str]) -> str:
 
 
 async def test_a_forged_token_names_nobody(authenticator: Authenticator, issuer: Issuer) -> None:
-    stranger = ECKey.generate_key("P-256", {"kid": issuer.keys[0].kid})
+    stranger = ECKey.generate_key("P-256", {"kid": str(issuer.keys[0].kid)})
     signed, _, signature = issuer.token().rpartition(".")
     unsigned = f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{signed.partition('.')[2]}."
     # The public key taken as a shared secret: the classic confusion of algorithms.

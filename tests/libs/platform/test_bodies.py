@@ -1,3 +1,4 @@
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -180,10 +181,8 @@ def test_what_any_json_writer_sends_is_read_as_it_was_meant(document: Any) -> No
 
 @given(st.text(max_size=200))
 def test_no_text_makes_the_reader_fail_in_any_other_way_than_a_problem(text: str) -> None:
-    try:
+    with contextlib.suppress(Problem):
         bodies.parse(text)
-    except Problem as problem:
-        assert problem.status in (400, 422)
 
 
 async def test_brackets_within_a_text_are_no_nesting(http: httpx.AsyncClient) -> None:

@@ -91,7 +91,7 @@ async def test_further_members_stand_beside_the_standard_ones(http: httpx.AsyncC
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256])
 async def test_a_malformed_idempotency_key_is_refused_as_one(http: httpx.AsyncClient, key: str) -> None:
-    answer = await http.post("/v1/numbers", headers={"idempotency-key": key.encode()})
+    answer = await http.post("/v1/numbers", headers={b"idempotency-key": key.encode()})
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key-invalid")
 
 

@@ -1,0 +1,133 @@
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import StringIO
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import HTMLResponse
+
+from libs.platform.http import http_client
+from libs.platform.service import create_app, serve, stop_on_signals
+from libs.platform.settings import ServiceSettings
+from libs.platform.telemetry import Telemetry
+from tests.libs.platform.conftest import Client
+
+
+def routes() -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/v1/slow")
+    async def slow(request: Request) -> str:
+        await asyncio.sleep(0.3)
+        return "done"
+
+    @router.get("/page")
+    async def page() -> HTMLResponse:
+        return HTMLResponse("x", headers={"content-security-policy": "default-src 'self'"})
+
+    return router
+
+
+async def test_requests_in_progress_end_before_the_service_does(
+    settings: ServiceSettings, instruments: Telemetry
+) -> None:
+    app = create_app("Slow", settings, instruments, [routes()])
+    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(app, settings, stop=stop, ready=bound.set_result))
+    port = await bound
+    async with http_client(f"http://127.0.0.1:{port}", peer="self") as http:
+        slow = asyncio.create_task(http.get("/v1/slow"))
+        await asyncio.sleep(0.1)
+        stop.set()
+        assert (await slow).json() == "done"
+    await serving
+    assert app.state.stop.is_set()
+
+
+async def test_a_signal_stops_in_order_and_ends_nothing_by_itself(
+    settings: ServiceSettings, instruments: Telemetry
+) -> None:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        bound = asyncio.get_running_loop().create_future()
+        app = create_app("Slow", settings, instruments, [])
+        serving = asyncio.create_task(serve(app, settings, stop=stop_on_signals(), ready=bound.set_result))
+        await bound
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, 5)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+async def test_a_taken_port_is_named(settings: ServiceSettings, instruments: Telemetry) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        busy = settings.model_copy(update={"port": port})
+        with pytest.raises(
+            SystemExit, match=f"port {port} on 127.0.0.1 is taken .* \\(MASH_PORT, MASH_HOST\\)"
+        ):
+            await serve(create_app("x", busy, instruments, []), busy, stop=asyncio.Event())
+
+
+async def test_a_failing_start_is_logged_without_its_text(
+    settings: ServiceSettings, instruments: Telemetry, logged: StringIO
+) -> None:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if app.title:
+            raise RuntimeError("postgresql://mash_intake:hunter2@db")
+        yield
+
+    app = create_app("x", settings, instruments, [], lifespan)
+    with pytest.raises(SystemExit):
+        await serve(app, settings, stop=asyncio.Event())
+    said = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert any(
+        line["event"] == "start failed" and line["exception"]["type"] == "builtins.RuntimeError"
+        for line in said
+    )
+    assert "hunter2" not in logged.getvalue()
+
+
+async def test_every_answer_has_the_security_headers_and_a_page_may_set_its_own(
+    settings: ServiceSettings, instruments: Telemetry, client: Client
+) -> None:
+    async with client(create_app("x", settings, instruments, [routes()])) as http:
+        for path in ("/page", "/nothing", "/openapi.json"):
+            answer = await http.get(path)
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["referrer-policy"] == "no-referrer"
+        assert (await http.get("/page")).headers["content-security-policy"] == "default-src 'self'"
+        assert (
+            (await http.get("/nothing")).headers["content-security-policy"].startswith("default-src 'none'")
+        )
+
+
+async def test_a_stream_that_breaks_midway_is_cut_not_completed(
+    settings: ServiceSettings, instruments: Telemetry, client: Client
+) -> None:
+    from starlette.responses import StreamingResponse
+
+    router = APIRouter()
+
+    @router.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"x"
+            raise RuntimeError("broken")
+
+        return StreamingResponse(pieces())
+
+    async with client(create_app("x", settings, instruments, [router])) as http:
+        with pytest.raises((RuntimeError, httpx.HTTPError)):
+            await http.get("/stream")
