@@ -18,6 +18,7 @@ from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from libs.schemas.events import MAX_EVENT_BYTES
 from sandbox.jars import UnavailableJars, class_path
 from sandbox.processes import Process, Processes, StartError, free_port, is_free
 
@@ -243,14 +244,12 @@ async def create_topics(
     bootstrap: str, names: Iterable[str], partitions: int = PARTITIONS, retention_ms: int = RETENTION_MS
 ) -> None:
     """Create the topics that do not exist yet, each with one replica. Raises StartError naming one that failed."""
+    configs = {"retention.ms": str(retention_ms), "max.message.bytes": str(MAX_EVENT_BYTES)}
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
         answer = await admin.create_topics(
-            [
-                NewTopic(name, partitions, 1, topic_configs={"retention.ms": str(retention_ms)})
-                for name in sorted(set(names))
-            ],
+            [NewTopic(name, partitions, 1, topic_configs=configs) for name in sorted(set(names))],
             timeout_ms=20_000,
         )
     finally:

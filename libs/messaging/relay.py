@@ -30,7 +30,7 @@ POLL_SECONDS = 0.05
 """Without a ring the outbox is looked at this often: a row can wait for the fence after its commit rang."""
 STANDBY_SECONDS = 1.0
 """How often a process that is not the leader tries to become it."""
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 2.0
 GAUGE_SECONDS = 5.0
 
 _LEAD = "SELECT pg_try_advisory_lock($1)"
@@ -226,7 +226,7 @@ class Relay:
         seconds = random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 0.1 * 2 ** min(failures, 10))  # noqa: S311
         self._failures.add(1, {"error.type": code_of(error)})
         self._log.warning(
-            "the relay pauses and tries again",
+            "relay-paused",
             code=code_of(error),
             attempt=failures,
             delay_seconds=round(seconds, 2),

@@ -4,6 +4,8 @@ Events are tolerant where requests are strict: a field with an open code list is
 as a text that is not known yet.
 """
 
+import json
+import sys
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -11,7 +13,15 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
 
 from libs.schemas.base import is_open_code
-from libs.schemas.events import EVENT_TYPES, PARTITIONS, RETENTION_DAYS, TOPICS, EventType, Service
+from libs.schemas.events import (
+    EVENT_TYPES,
+    MAX_EVENT_BYTES,
+    PARTITIONS,
+    RETENTION_DAYS,
+    TOPICS,
+    EventType,
+    Service,
+)
 
 _HEADERS: dict[str, Any] = {
     "type": "object",
@@ -92,7 +102,10 @@ def asyncapi_document() -> dict[str, Any]:
                     "kafka": {
                         "topic": topic,
                         "partitions": PARTITIONS,
-                        "topicConfiguration": {"retention.ms": RETENTION_DAYS * 24 * 3600 * 1000},
+                        "topicConfiguration": {
+                            "retention.ms": RETENTION_DAYS * 24 * 3600 * 1000,
+                            "max.message.bytes": MAX_EVENT_BYTES,
+                        },
                         "bindingVersion": "0.5.0",
                     }
                 },
@@ -143,4 +156,4 @@ def _operations() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    pass
+    sys.stdout.write(json.dumps(asyncapi_document(), indent=1) + "\n")

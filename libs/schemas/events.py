@@ -35,6 +35,10 @@ TOPICS = {
 }
 PARTITIONS = 12
 RETENTION_DAYS = 7
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""What a topic must take (`max.message.bytes`): a request's body has up to 1 MiB, and grows when every field of the
+payload is written out.
+"""
 
 
 class ReceivedReferral(Model):

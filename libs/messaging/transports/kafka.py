@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -24,15 +23,21 @@ from aiokafka.structs import ConsumerRecord
 from opentelemetry import metrics
 
 from libs.messaging.errors import Transient, code_of
-from libs.messaging.event import Envelope, MalformedEnvelope, Record
+from libs.messaging.event import Record
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.kafka import KafkaConnection
 from libs.messaging.transport import Backlog
+from libs.messaging.transports.positions import Positions, Token
 from libs.messaging.transports.watch import Stuck, Watch
 
 T = TypeVar("T")
 
 SLACK = 0.25
+
+COMMIT_PATIENCE = 1.0
+
+FETCH_WAIT_MS = 150
+"""The broker holds an empty answer for so long; a partition that is asked for anew waits for that answer first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,6 @@ class KafkaTiming:
     start: float = 30.0
     stuck: float = 60.0
     """Without a fetch for so long, although records wait and the broker answers, the client is rebuilt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """Where a record was read, and under which sharing out of the partitions."""
-
-    epoch: int
-    place: TopicPartition
 
 
 class KafkaTransport:
@@ -89,11 +86,9 @@ class KafkaTransport:
         self._idle = asyncio.Event()
         self._idle.set()
         self._assigned = asyncio.Event()
-        self._epoch = 0
         self._paused = False
-        self._next: dict[TopicPartition, int] = {}
-        self._uncommitted: dict[TopicPartition, int] = {}
-        self._oldest: dict[TopicPartition, datetime] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._positions = Positions()
         self._watch = Watch()
         self._log = structlog.get_logger().bind(consumer=group, transport=self.system)
         meter = metrics.get_meter("libs.messaging")
@@ -118,7 +113,7 @@ class KafkaTransport:
             records = await self._fetch(consumer, max_records, 0.0 if self._paused else timeout)
         except (KafkaError, ConsumerStoppedError) as error:
             await self._close()
-            raise Transient(f"kafka-{code_of(error)}") from error
+            raise Transient(code_of(error)) from error
         if records:
             self._idle.clear()
         else:
@@ -129,11 +124,7 @@ class KafkaTransport:
 
     async def commit(self, records: Sequence[Record]) -> None:
         """Commits the place after each partition's last record. What the group has since given away is left out."""
-        for record in records:
-            if record.token.epoch == self._epoch:
-                place = record.token.place
-                self._next[place] = self._uncommitted[place] = record.position + 1
-                self._oldest.pop(place, None)
+        self._positions.processed(records)
         try:
             if self._consumer is not None:
                 await self._commit_left_over(self._consumer)
@@ -143,11 +134,7 @@ class KafkaTransport:
     async def abandon(self, records: Sequence[Record]) -> None:
         """Goes back to each partition's first record, where the partition is still ours."""
         self._idle.set()
-        first: dict[TopicPartition, int] = {}
-        for record in records:
-            if record.token.epoch == self._epoch:
-                first.setdefault(record.token.place, record.position)
-        for place, offset in first.items():
+        for place, offset in self._positions.firsts(records).items():
             if self._consumer is not None:
                 with contextlib.suppress(IllegalStateError):
                     self._consumer.seek(place, offset)
@@ -170,36 +157,38 @@ class KafkaTransport:
         places = consumer.assignment()
         with contextlib.suppress(KafkaError, TimeoutError):
             ends = await self._bounded(consumer.end_offsets(list(places)))
-            begun = {
-                place: self._next[place]
-                if place in self._next
-                else await self._bounded(consumer.position(place))
-                for place in places
-            }
+            begun = {place: await self._begun(consumer, place) for place in places}
             waiting = sum(max(0, ends[place] - begun[place]) for place in places)
-            return Backlog(waiting, min(self._oldest.values(), default=None))
-        return Backlog(0, min(self._oldest.values(), default=None))
+            return Backlog(waiting, self._positions.oldest())
+        return Backlog(0, self._positions.oldest())
+
+    async def _begun(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> int:
+        """The first record that is not processed."""
+        known = self._positions.next.get(place)
+        return known if known is not None else await self._bounded(consumer.position(place))
 
     async def stop(self) -> None:
         """Commits what is left and leaves the group."""
         if self._consumer is not None:
-            await self._commit_left_over(self._consumer)
+            for _ in range(2):
+                await self._commit_left_over(self._consumer)
         await self._close()
 
-    async def revoke(self) -> None:
+    async def revoke(self, revoked: Collection[TopicPartition]) -> None:
         """The group is about to share its partitions out anew: waits, bounded, for the batch in hand."""
-        await self._failpoints.hit("kafka.revoke")
         self._assigned.clear()
+        if revoked:
+            await self._failpoints.hit("kafka.revoke")
         try:
             async with asyncio.timeout(self._timing.hand_over):
                 await self._idle.wait()
         except TimeoutError:
             self._log.warning("hand-over-without-commit", seconds=self._timing.hand_over)
         if self._consumer is not None:
-            await self._commit_left_over(self._consumer)
-        self._epoch += 1
-        for kept in (self._next, self._uncommitted, self._oldest):
-            kept.clear()
+            # Once for a commit that was under way, once for what came after it.
+            for _ in range(2):
+                await self._commit_left_over(self._consumer, self._timing.request)
+        self._positions.start_anew()
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
         """The group has given us these partitions; all of them, not only the new ones."""
@@ -220,6 +209,7 @@ class KafkaTransport:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=int(timing.session * 1000),
             heartbeat_interval_ms=int(timing.session * 250),
@@ -235,7 +225,7 @@ class KafkaTransport:
                 await consumer.start()
         except (KafkaError, OSError) as error:
             await self._dispose(consumer)
-            raise Transient(f"kafka-{code_of(error)}") from error
+            raise Transient(code_of(error)) from error
         except BaseException:
             await self._dispose(consumer)
             raise
@@ -245,7 +235,7 @@ class KafkaTransport:
         return consumer
 
     async def _fetch(self, consumer: AIOKafkaConsumer, max_records: int, timeout: float) -> list[Record]:
-        epoch = self._epoch
+        epoch = self._positions.epoch
         polled: dict[TopicPartition, list[ConsumerRecord]] = {}
         try:
             # While the group shares out its partitions aiokafka waits for them without a bound of its own.
@@ -259,15 +249,14 @@ class KafkaTransport:
         except OffsetOutOfRangeError as error:
             self._lost_place(consumer, error)
             return []
-        if epoch != self._epoch:
+        if epoch != self._positions.epoch:
             return []
-        records = []
+        records: list[Record] = []
         for place, found in polled.items():
-            if found:
-                self._next.setdefault(place, found[0].offset)
-                self._note_oldest(place, found[0])
             token = Token(epoch, place)
-            records += [_record(each, self._topics[place.topic], token) for each in found]
+            run = [_record(each, self._topics[place.topic], token) for each in found]
+            self._positions.polled(run)
+            records += run
         return records
 
     async def _begin_new(self, consumer: AIOKafkaConsumer) -> None:
@@ -317,36 +306,30 @@ class KafkaTransport:
             return True
         return all(ends[place] <= at[place] for place in places)
 
-    async def _commit_left_over(self, consumer: AIOKafkaConsumer) -> None:
-        if not self._uncommitted:
-            return
-        offsets, epoch = dict(self._uncommitted), self._epoch
+    async def _commit_left_over(self, consumer: AIOKafkaConsumer, patience: float = COMMIT_PATIENCE) -> None:
+        """Commits what is processed; waits for it so many seconds, while a coordinator that is away delays nobody."""
+        if self._committing is None or self._committing.done():
+            if not self._positions.uncommitted:
+                return
+            self._committing = asyncio.create_task(self._commit(consumer))
+        await asyncio.wait([self._committing], timeout=patience)
+
+    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        offsets, epoch = dict(self._positions.uncommitted), self._positions.epoch
         try:
             await self._bounded(consumer.commit(offsets))
         except (CommitFailedError, IllegalStateError):
             # The partitions went to another member, whose inbox knows what we have processed.
             self._log.info("commit-came-too-late", count=len(offsets))
-            if epoch == self._epoch:
-                self._forget(offsets)
         except (KafkaError, TimeoutError) as error:
             self._log.warning("commit-lost", code=code_of(error), count=len(offsets))
-        else:
-            if epoch == self._epoch:
-                self._forget(offsets)
-
-    def _forget(self, offsets: dict[TopicPartition, int]) -> None:
-        for place, offset in offsets.items():
-            if self._uncommitted.get(place) == offset:
-                del self._uncommitted[place]
+            return
+        self._positions.committed(offsets, epoch)
 
     def _apply_pause(self) -> None:
         consumer = self._consumer
         if consumer is not None and (places := consumer.assignment()):
             (consumer.pause if self._paused else consumer.resume)(*places)
-
-    def _note_oldest(self, place: TopicPartition, found: ConsumerRecord) -> None:
-        with contextlib.suppress(MalformedEnvelope):
-            self._oldest.setdefault(place, Envelope.parse(dict(found.headers)).time)
 
     async def _bounded(self, answer: Awaitable[T]) -> T:
         async with asyncio.timeout(self._timing.request):
@@ -356,9 +339,11 @@ class KafkaTransport:
         consumer, self._consumer = self._consumer, None
         self._assigned.clear()
         self._idle.set()
-        self._epoch += 1
-        for kept in (self._next, self._uncommitted, self._oldest):
-            kept.clear()
+        self._positions.start_anew()
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.wait([self._committing])
+            self._committing = None
         if consumer is not None:
             await self._dispose(consumer)
 
@@ -372,7 +357,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._transport = transport
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await self._transport.revoke()
+        await self._transport.revoke(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._transport.assign(assigned)

@@ -90,7 +90,7 @@ def test_an_instant_keeps_its_moment_and_is_held_in_utc(moment: datetime, offset
 
 @pytest.mark.parametrize("field", ["line", "text"])
 def test_a_nul_character_is_refused_in_every_text(field: str) -> None:
-    assert refused('{"%s": "a\\u0000b"}' % field) == {"string_pattern_mismatch"}
+    assert refused(f'{{"{field}": "a\\u0000b"}}') == {"string_pattern_mismatch"}
 
 
 def test_a_blank_text_is_refused() -> None:
@@ -107,7 +107,7 @@ def test_ordered_codes_compare_by_severity_never_as_text() -> None:
 @pytest.mark.parametrize("other", ["section_17", Rag.RED, 3])
 def test_ordered_codes_never_compare_with_anything_else(other: object) -> None:
     with pytest.raises(TypeError):
-        assert Level.UNIVERSAL < other
+        assert other > Level.UNIVERSAL
 
 
 def test_a_model_cannot_be_changed() -> None:

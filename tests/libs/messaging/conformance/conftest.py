@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from sandbox.postgres import EmbeddedPostgres
@@ -12,21 +14,14 @@ from tests.libs.messaging.conformance.world import World, furnish, opened
 TEMPLATE = "conformance_template"
 
 
-@pytest.fixture(scope="session")
-def furnished() -> list[str]:
-    """Names the template that is made by the first test of a worker."""
-    return []
-
-
 @pytest.fixture
-async def database(cluster: EmbeddedPostgres, furnished: list[str]) -> AsyncIterator[str]:
+async def database(cluster: EmbeddedPostgres) -> AsyncIterator[str]:
     """A database of this test's own that has every service's schema."""
-    if not furnished:
+    with contextlib.suppress(asyncpg.DuplicateDatabaseError):
         await execute(cluster.dsn(), f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
         await furnish(cluster.dsn(TEMPLATE))
-        furnished.append(TEMPLATE)
     name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {furnished[0]} STRATEGY FILE_COPY")
+    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield cluster.dsn(name)
     await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 

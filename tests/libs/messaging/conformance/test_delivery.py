@@ -173,7 +173,8 @@ async def sent_all(world: World) -> bool:
     pool = world.ledgers[Service.INTAKE].pool
     return bool(
         await pool.fetchval(
-            "SELECT NOT EXISTS (SELECT FROM outbox o, log_cursor c WHERE c.name = 'relay' AND (o.xid, o.id) > (c.xid, c.id))"
+            "SELECT NOT EXISTS (SELECT FROM outbox o, log_cursor c "
+            "WHERE c.name = 'relay' AND (o.xid, o.id) > (c.xid, c.id))"
         )
     )
 

@@ -29,7 +29,15 @@ from libs.messaging.transports.postgres import PostgresTransport
 from libs.platform.clock import SystemClock
 from libs.platform.database import connect, create_pool
 from libs.schemas.base import Payload
-from libs.schemas.events import CASE_SCREENED, TOPICS, WITHDRAWN, EventType, Service, Withdrawn, WithdrawnReferral
+from libs.schemas.events import (
+    CASE_SCREENED,
+    TOPICS,
+    WITHDRAWN,
+    EventType,
+    Service,
+    Withdrawn,
+    WithdrawnReferral,
+)
 from sandbox.kafka import create_topics
 
 PRODUCERS = (Service.INTAKE, Service.TRIAGE)
@@ -172,13 +180,18 @@ class World:
         types: Collection[EventType[Any]] = TYPES,
         *,
         timing: KafkaTiming = QUICK,
+        failpoints: Failpoints = NEVER,
     ) -> Transport:
         transport: Transport
         if self.kind == "kafka":
             topics = {each.topic for each in types}
-            transport = KafkaTransport(self.kafka(), group.value, topics, timing=timing)
+            transport = KafkaTransport(
+                self.kafka(), group.value, topics, timing=timing, failpoints=failpoints
+            )
         else:
-            transport = PostgresTransport(self.connect_as(group), group, types, clock=SystemClock())
+            transport = PostgresTransport(
+                self.connect_as(group), group, types, clock=SystemClock(), failpoints=failpoints
+            )
         self.transports.append(transport)
         return transport
 
@@ -211,17 +224,14 @@ class World:
     ) -> UUID:
         ledger = self.ledgers[type.producer]
         async with ledger.unit([referral]) as unit:
-            return unit.emit(
-                type, referral, payload or withdrawn(reason), trace=trace, tracestate=tracestate
-            )
+            return unit.emit(type, referral, payload or withdrawn(reason), trace=trace, tracestate=tracestate)
 
-    async def emit_many(self, referrals: Sequence[UUID], each: int) -> list[UUID]:
-        """`each` events for every referral, in transactions of one event for each."""
+    async def emit_many(self, referrals: Sequence[UUID], count: int) -> list[UUID]:
+        """`count` events for every referral, in transactions of one event for each."""
         ids: list[UUID] = []
-        for number in range(each):
+        for number in range(count):
             async with self.ledgers[Service.INTAKE].unit(referrals) as unit:
-                for referral in referrals:
-                    ids.append(unit.emit(WITHDRAWN, referral, withdrawn(f"{number}"), trace=None))
+                ids += [unit.emit(WITHDRAWN, each, withdrawn(f"{number}"), trace=None) for each in referrals]
         return ids
 
     async def seen(self, group: Service = Service.ENRICHMENT) -> list[asyncpg.Record]:
