@@ -1,6 +1,6 @@
 """What enrichment does with the events that it reads."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -53,7 +53,7 @@ class EnrichmentConsumer:
         referrals = await self._store.load(unit.connection, {event.referral_id for event in events})
         fresh: list[tuple[Referral, datetime, Kept]] = []
         early: list[Event] = []
-        for event in await self._with_released(unit, events):
+        for event in await self._in_order(unit, events):
             if event.type is RECEIVED:
                 if event.referral_id not in referrals:
                     referral, kept = _new(event)
@@ -93,20 +93,11 @@ class EnrichmentConsumer:
         shared = Resumed(consumer=self.name, at=unit.now)
         unit.emit(ENRICHMENT_RESUMED, referral_id, ProcessingResumed(shared=shared), trace=None)
 
-    async def _with_released(self, unit: Unit, events: Sequence[Event]) -> Iterable[Event]:
-        arrived = {event.referral_id for event in events if event.type is RECEIVED}
-        held = await unit.release(arrived) if arrived else []
-        if not held:
-            return events
-        waiting: dict[UUID, list[Event]] = {}
-        for event in held:
-            waiting.setdefault(event.referral_id, []).append(event)
-        ordered: list[Event] = []
-        for event in events:
-            ordered.append(event)
-            if event.type is RECEIVED:
-                ordered += waiting.pop(event.referral_id, [])
-        return ordered
+    async def _in_order(self, unit: Unit, events: Sequence[Event]) -> list[Event]:
+        """Receipts first, then what was held for them, then the rest: each producer's own order stays."""
+        received = [event for event in events if event.type is RECEIVED]
+        held = await unit.release({event.referral_id for event in received}) if received else []
+        return [*received, *held, *(event for event in events if event.type is not RECEIVED)]
 
     def _apply(self, referral: Referral, event: Event, now: datetime) -> list[Effect]:
         match event.payload:

@@ -1,0 +1,137 @@
+"""What enrichment does with events, in whatever order the topics bring them."""
+
+import itertools
+import uuid
+
+import pytest
+
+from libs.messaging.consumer import Parked
+from libs.messaging.errors import Permanent
+from libs.platform.clock import SystemClock
+from libs.schemas.events import (
+    ENRICHMENT_RESUMED,
+    ENRICHMENT_STOPPED,
+    WITHDRAWN,
+    Withdrawn,
+    WithdrawnReferral,
+)
+from libs.schemas.levels import Level, Rag
+from tests.services.enrichment.conftest import FINCH, WREN, Case, Sandbox, World, until, until_completed
+
+
+async def test_a_screening_that_comes_before_its_referral_is_held_and_applied_when_that_comes(
+    world: World,
+) -> None:
+    instance, case = await world.start(), Case()
+    await instance.take(case.screened())
+    assert await instance.told() == []
+    assert await instance.ledger.pool.fetchval("SELECT count(*) FROM held") == 1
+    await instance.take(case.received())
+    assert (await until_completed(instance, case.child))["health"] == "returned"
+    assert await instance.ledger.pool.fetchval("SELECT count(*) FROM held") == 0
+
+
+@pytest.mark.parametrize("split", [True, False], ids=["one by one", "one batch"])
+async def test_the_order_of_the_topics_changes_nothing(world: World, split: bool) -> None:
+    instance = await world.start()
+    pool = instance.ledger.pool
+    answered = "SELECT count(*) = 4 FROM agency_check WHERE child_id = $1 AND answered_at IS NOT NULL"
+    found = set()
+    for order in sorted(set(itertools.permutations("iitt"))):
+        case = Case(agreement="refused")
+        # Two producers: each one's own events keep their order, however the topics are interleaved.
+        intake = [case.received(), case.informed("given")]
+        triage = [case.screened(Level.EARLY_HELP), case.screened(Level.TARGETED, Rag.AMBER)]
+        events = [intake.pop(0) if producer == "i" else triage.pop(0) for producer in order]
+        for batch in [[event] for event in events] if split else [events]:
+            await instance.take(*batch)
+
+        async def all_answered(child_id: uuid.UUID = case.child) -> bool:
+            return bool(await pool.fetchval(answered, child_id))
+
+        await until(all_answered)
+        child = await pool.fetchrow("SELECT level, rag FROM child WHERE id = $1", case.child)
+        checks = await pool.fetch("SELECT agency, state FROM agency_check WHERE child_id = $1", case.child)
+        found.add((tuple(child), frozenset(map(tuple, checks))))
+        assert len(await instance.completed(case.child)) == 1
+    answers = {"police": "declined", "health": "returned", "education": "returned", "marac": "nothing_held"}
+    assert found == {(("targeted", "amber"), frozenset(answers.items()))}
+
+
+async def test_the_same_referral_twice_in_one_batch_is_one_referral(world: World) -> None:
+    instance, case = await world.start(), Case()
+    received = case.received()
+    await instance.take(received, received, case.screened())
+    await until_completed(instance, case.child)
+    assert len(await instance.answers(case.child)) == 4
+
+
+async def test_every_child_of_a_referral_has_checks_of_their_own(world: World, sandbox: Sandbox) -> None:
+    instance, case = await world.start(), Case(children=(WREN, FINCH))
+    await instance.take(case.received(), case.screened())
+    states = [await until_completed(instance, child_id) for child_id in case.child_ids]
+    assert [each["health"] for each in states] == ["returned", "nothing_held"]
+    assert len(await sandbox.asked("health")) == 2
+
+
+async def test_agreement_given_later_asks_what_was_held_back(world: World) -> None:
+    instance, case = await world.start(), Case(agreement="refused")
+    await instance.take(case.received(), case.screened())
+    await until_completed(instance, case.child)
+    await instance.take(case.informed("given"))
+    states = await instance.ledger.pool.fetch("SELECT DISTINCT state FROM agency_check")
+    assert {row["state"] for row in states} <= {"pending", "returned", "declined", "nothing_held"}
+
+
+async def test_an_agreement_refused_later_stops_the_chase_below_section_17(
+    world: World, sandbox: Sandbox
+) -> None:
+    await sandbox.tell("health", "fail", fault="status")
+    instance, case = await world.start(), Case()
+    await instance.take(case.received(), case.screened())
+    assert (await until_completed(instance, case.child))["health"] == "unavailable"
+    await instance.take(case.informed("refused"))
+    asked = await instance.ledger.pool.fetchval("SELECT ask_at FROM agency_check WHERE agency = 'health'")
+    assert asked is None
+
+
+async def test_a_withdrawal_is_kept_and_stops_nothing(world: World) -> None:
+    instance, case = await world.start(), Case()
+    now = SystemClock().now()
+    shared = WithdrawnReferral(
+        reference=case.reference, received_at=now, agency="school", by="school", reason="Sent by mistake."
+    )
+    await instance.take(case.received(), case.event(WITHDRAWN, Withdrawn(shared=shared)), case.screened())
+    assert (await until_completed(instance, case.child))["health"] == "returned"
+    assert await instance.ledger.pool.fetchval("SELECT withdrawn_at FROM referral") == now
+
+
+async def test_a_screening_of_a_child_that_the_referral_does_not_have_is_parked(world: World) -> None:
+    instance, case = await world.start(), Case()
+    await instance.take(case.received())
+    case.child_ids = [uuid.uuid4()]
+    with pytest.raises(Permanent, match="unknown-child"):
+        await instance.take(case.screened())
+
+
+async def test_a_stopped_referral_is_told_once_and_again_when_it_goes_on(world: World) -> None:
+    instance, case = await world.start(), Case()
+    first, behind = (
+        Parked(
+            uuid.uuid4(),
+            case.id,
+            "uk.mash.triage.case-screened.v1",
+            is_first,
+            "unknown-child",
+            None,
+            SystemClock().now(),
+        )
+        for is_first in (True, False)
+    )
+    async with instance.ledger.unit([case.id]) as unit:
+        await instance.checks.consumer.stopped(unit, [first, behind])
+        await instance.checks.consumer.resumed(unit, case.id)
+    told = await instance.told()
+    assert [kind for kind, _ in told] == [ENRICHMENT_STOPPED, ENRICHMENT_RESUMED]
+    assert told[0][1].shared.event_id == first.event_id
+    assert told[0][1].shared.reason == "unknown-child"
