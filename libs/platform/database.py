@@ -6,7 +6,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
 
+from libs.platform.clock import epoch_ns
 from libs.schemas.events import Service
 
 IDLE_IN_TRANSACTION = "10s"
@@ -43,8 +46,10 @@ def session_settings(service: Service) -> dict[str, str]:
     }
 
 
-async def create_pool(dsn: str, *, service: Service, size: int = 10) -> asyncpg.Pool[asyncpg.Record]:
-    """A pool whose connections see the service's own schema.
+async def create_pool(
+    dsn: str, *, service: Service, size: int = 10, trace_sql: bool = False
+) -> asyncpg.Pool[asyncpg.Record]:
+    """A pool whose connections see the service's own schema; `trace_sql` makes a span of each statement.
 
     Connections go back without a reset, which would cost a round trip each: session state (SET, LISTEN,
     session advisory locks, cursors WITH HOLD) belongs on connections of `connect`. Raises OSError or
@@ -57,6 +62,7 @@ async def create_pool(dsn: str, *, service: Service, size: int = 10) -> asyncpg.
         command_timeout=COMMAND_SECONDS,
         server_settings=session_settings(service),
         reset=_keep,
+        init=_trace if trace_sql else None,
         statement_cache_size=256,
         max_inactive_connection_lifetime=0,
     )
@@ -73,3 +79,23 @@ async def connect(dsn: str, *, service: Service) -> asyncpg.Connection[asyncpg.R
 
 async def _keep(connection: Any) -> None:
     """Leaves the session as it is."""
+
+
+async def _trace(connection: Any) -> None:
+    connection.add_query_logger(_span)
+
+
+def _span(query: Any) -> None:
+    """Makes the span of a statement that has just ended: its verb and duration, never its text or arguments."""
+    end = epoch_ns()
+    verb = str(query.query).split(None, 1)[0].upper()[:20]
+    span = trace.get_tracer("mash.sql").start_span(
+        f"{verb} sql",
+        kind=SpanKind.CLIENT,
+        attributes={"db.system.name": "postgresql", "db.operation.name": verb},
+        start_time=end - int(query.elapsed * 1e9),
+    )
+    if query.exception is not None:
+        span.set_attribute("error.type", type(query.exception).__name__)
+        span.set_status(StatusCode.ERROR)
+    span.end(end)

@@ -7,7 +7,9 @@ import pytest
 
 from libs.platform.database import connect, create_pool, role_dsn
 from libs.platform.provision import _scram, grant, prepare, readers_of
+from libs.platform.telemetry import Telemetry
 from libs.schemas.events import Service
+from tests.libs.platform.conftest import Collected
 
 
 async def run(dsn: str, *statements: str) -> None:
@@ -156,6 +158,26 @@ async def test_a_failed_transaction_leaves_a_clean_connection_in_the_pool(triage
             async with triage.acquire() as connection, connection.transaction():
                 await connection.fetchval("SELECT 1/0")
     assert await triage.fetchval("SELECT 1") == 1
+
+
+async def test_statements_are_spans_only_where_it_is_asked_for_and_hold_no_data(
+    database: str, instruments: Telemetry, collected: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.platform.database.trace.get_tracer", lambda name: instruments.tracer)
+    await prepare(database, "kafka")
+    inner = []
+    for asked in (False, True):
+        dsn = role_dsn(database, Service.TRIAGE)
+        pool = await create_pool(dsn, service=Service.TRIAGE, size=1, trace_sql=asked)
+        with instruments.tracer.start_as_current_span("outer"):
+            with pytest.raises(asyncpg.DataError):
+                await pool.fetchval("select ($1::text || 'canary')::int", "canary")
+            await asyncio.sleep(0)
+        await pool.close()
+        inner = [span for span in collected.spans if span.name != "outer"]
+        assert len(inner) == asked
+    assert (inner[0].name, inner[0].parent) == ("SELECT sql", collected.spans[-1].context)
+    assert all("canary" not in span.to_json() for span in collected.spans)
 
 
 async def test_passwords_are_made_once_and_kept(database: str) -> None:
