@@ -55,7 +55,9 @@ def build(settings: IntakeSettings, *, clock: Clock | None = None, failpoints: F
         async with AsyncExitStack() as stack:
             stack.callback(telemetry.shutdown)
             dsn = settings.database_url
-            pool = await create_pool(dsn, service=Service.INTAKE, size=settings.pool_size)
+            pool = await create_pool(
+                dsn, service=Service.INTAKE, size=settings.pool_size, trace_sql=settings.trace_sql
+            )
             stack.push_async_callback(pool.close)
             await check_schema(pool, Service.INTAKE)
             ledger = Ledger(

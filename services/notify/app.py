@@ -65,7 +65,9 @@ def build(
             if telemetry is None:
                 stack.callback(measured.shutdown)
             dsn = settings.database_url
-            pool = await create_pool(dsn, service=SERVICE, size=settings.pool_size)
+            pool = await create_pool(
+                dsn, service=SERVICE, size=settings.pool_size, trace_sql=settings.trace_sql
+            )
             stack.push_async_callback(pool.close)
             await check_schema(pool, SERVICE)
             ledger = Ledger(

@@ -60,7 +60,9 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         async with AsyncExitStack() as stack:
             stack.callback(telemetry.shutdown)
             dsn = settings.database_url
-            pool = await create_pool(dsn, service=Service.TRIAGE, size=settings.pool_size)
+            pool = await create_pool(
+                dsn, service=Service.TRIAGE, size=settings.pool_size, trace_sql=settings.trace_sql
+            )
             stack.push_async_callback(pool.close)
             await check_schema(pool, Service.TRIAGE)
             codec = PlainCodec()
