@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -96,11 +96,12 @@ def receipts_router(bearer_token: str | None) -> APIRouter:
     @router.post(
         "/v1/notify/callback",
         status_code=204,
+        dependencies=[Depends(authenticated)],
         responses=responses(400, 401, 413, 415, 422, 503),
         openapi_extra=json_body(Receipt),
         summary="Delivery receipt of GOV.UK Notify",
     )
-    async def callback(request: Request, _: Annotated[None, Depends(authenticated)]) -> Response:
+    async def callback(request: Request) -> Response:
         """Takes a receipt. A reference that is not ours is taken too, and forgotten."""
         receipts: Receipts = request.app.state.receipts
         receipt, _fingerprint = await read_json_body(request, Receipt, max_bytes=MOST_BYTES)

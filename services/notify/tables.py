@@ -43,7 +43,7 @@ def _numbered(*, primary_key: bool = False) -> Column[int]:
 
 
 class ReferralRow(Base, table=True):
-    """Who is to be told about a referral."""
+    """Who is to be told about a referral; the children stand in the order in which the referrer named them."""
 
     __tablename__ = "referral"
 
@@ -55,7 +55,11 @@ class ReferralRow(Base, table=True):
 
 
 class NoticeRow(Base, table=True):
-    """One notice. Its id is also the reference under which GOV.UK Notify knows the message."""
+    """One notice. Its id is also the reference under which GOV.UK Notify knows the message.
+
+    `due_at` is when somebody looks at it next; while a request is out, the end of its lease, and `claim` whose that
+    is. `messages` is how many messages Notify is known to have for it: with more than 1 it went out twice.
+    """
 
     __tablename__ = "notice"
     __table_args__ = (
@@ -119,7 +123,10 @@ class UntoldRow(Base, table=True):
 
 
 class ReceiptRow(Base, table=True):
-    """What Notify said of one message, by callback or when asked. Never updated."""
+    """What Notify said of one message, by callback or when asked. Never updated.
+
+    `contradicts`: it came after the notice had ended otherwise; the end stands.
+    """
 
     __tablename__ = "receipt"
 

@@ -29,6 +29,7 @@ from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry, setup
+from libs.schemas.clock import Clock
 from libs.schemas.codes import ReferralSource, ReferrerRole, SafeChannel
 from libs.schemas.events import (
     CASE_DECIDED,
@@ -107,7 +108,7 @@ def clock() -> ManualClock:
 
 @asynccontextmanager
 async def open_ledger(
-    dsn: str, clock: ManualClock, service: Service = Service.NOTIFY, failpoints: Failpoints = NEVER
+    dsn: str, clock: Clock, service: Service = Service.NOTIFY, failpoints: Failpoints = NEVER
 ) -> AsyncIterator[Ledger]:
     pool = await create_pool(role_dsn(dsn, service), service=service, size=10)
     try:

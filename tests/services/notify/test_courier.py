@@ -81,7 +81,7 @@ async def test_a_text_message_reaches_whoever_named_only_a_mobile(
 async def test_a_message_whose_answer_was_lost_is_looked_up_and_not_sent_again(
     ledger: Ledger, wording: Wording, govuk: GovUk, couriers: Couriers, clock: ManualClock, send: str
 ) -> None:
-    govuk.behave(send=send, times=1, seconds=3, lookup_delay_seconds=20)
+    govuk.behave(send=send, times=1, seconds=1, lookup_delay_seconds=20)
     await feed(ledger, wording, Story().received())
     await couriers.start(timeout=0.3)
     await recorded(ledger, "answer_lost" if send == "accept_then_time_out" else "notify_500")
@@ -99,7 +99,7 @@ async def test_a_message_whose_answer_was_lost_is_looked_up_and_not_sent_again(
 async def test_a_message_that_notify_does_not_show_in_time_is_sent_again(
     ledger: Ledger, wording: Wording, govuk: GovUk, couriers: Couriers, clock: ManualClock, send: str
 ) -> None:
-    govuk.behave(send=send, times=1, seconds=3)
+    govuk.behave(send=send, times=1, seconds=1)
     await feed(ledger, wording, Story().received())
     await couriers.start(timeout=0.3)
 
@@ -256,8 +256,8 @@ async def test_a_refused_key_fails_no_notice(
     await recorded(ledger, "key_refused")
     assert await states(ledger) == ["to_send"]
     govuk.clock.set(wrong.now())
-    clock.advance(timedelta(seconds=30))
-    govuk.clock.advance(timedelta(seconds=30))
+    clock.advance(timedelta(seconds=10))
+    govuk.clock.advance(timedelta(seconds=10))
     await reach(ledger, "sent")
 
 

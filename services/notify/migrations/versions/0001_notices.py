@@ -15,7 +15,6 @@ CREATE TABLE referral (
     received_at timestamptz NOT NULL,
     recipient   bytea       NOT NULL
 );
-COMMENT ON TABLE referral IS 'Who is to be told; children in the order in which the referrer named them.';
 
 CREATE TABLE notice (
     id           uuid        PRIMARY KEY,
@@ -41,9 +40,6 @@ CREATE TABLE notice (
 CREATE UNIQUE INDEX notice_once ON notice (referral_id, kind, child_id, decision) NULLS NOT DISTINCT;
 CREATE INDEX notice_due ON notice (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX notice_unsent ON notice (referral_id, number) WHERE state IN ('to_send', 'unsure');
-COMMENT ON COLUMN notice.id IS 'Also the reference under which GOV.UK Notify knows the message.';
-COMMENT ON COLUMN notice.due_at IS 'When somebody looks at it next; while a request is out, the end of its lease.';
-COMMENT ON COLUMN notice.messages IS 'Messages that Notify is known to have for it; more than 1: it went out twice.';
 
 CREATE TABLE untold (
     id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -55,7 +51,6 @@ CREATE TABLE untold (
     at          timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX untold_once ON untold (referral_id, kind, child_id, decision) NULLS NOT DISTINCT;
-COMMENT ON TABLE untold IS 'Notices that were never made, because the referrer cannot be told safely or at all.';
 
 CREATE TABLE receipt (
     notice_id    uuid        NOT NULL,
@@ -67,7 +62,6 @@ CREATE TABLE receipt (
     contradicts  boolean     NOT NULL,
     PRIMARY KEY (notice_id, message_id, status)
 );
-COMMENT ON COLUMN receipt.contradicts IS 'It came after the notice had ended otherwise. The end stands.';
 """
 
 
