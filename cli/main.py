@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from logging import WARNING
+
+import structlog
 import typer
 
 from cli import data, parked, send, smoke, up, watch
@@ -27,6 +30,7 @@ app.add_typer(parked.app, name="parked")
 
 def main() -> None:
     """Runs the command that the arguments name."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(WARNING))
     app()
 
 

@@ -53,10 +53,11 @@ def smoke(
 
 
 def _one_for_each_route(stories: list[Story]) -> dict[Destination, Story]:
-    """A story that should be routed there, for each destination. Raises LookupError where there is none."""
+    """A story that should be routed there, for each destination. Raises ValueError where there is none."""
     found: dict[Destination, Story] = {}
     for destination in Destination:
-        found[destination] = next(story for story in stories if destination.value in story.expect)
+        fitting = [story for story in stories if destination.value in story.expect]
+        found[destination] = min(fitting, key=lambda story: len(story.expect))
     return found
 
 

@@ -1,0 +1,105 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from cli.client import Client, Refused
+from cli.main import app
+from cli.state import RunState, clear_state, read_state, remember_sent, running, sent, write_state
+
+URLS = {
+    name: f"http://127.0.0.1:1/{name}" for name in ("sandbox", "intake", "enrichment", "triage", "notify")
+}
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    "command", ["up", "send", "watch", "smoke", "token", "migrate", "reset", "parked", "parked retry"]
+)
+def test_every_command_explains_itself(command: str) -> None:
+    code, output = run(*command.split(), "--help")
+    assert code == 0
+    assert "Usage" in output
+
+
+@pytest.mark.parametrize("command", ["send -", "watch", "smoke", "token", "parked list"])
+def test_without_a_running_system_each_command_says_how_to_start_one(command: str, tmp_path: Path) -> None:
+    code, output = run(*command.split(), "--data", str(tmp_path))
+    assert code == 1
+    assert "mash up" in output
+
+
+def test_the_state_file_is_the_owners_alone_and_holds_addresses_only(tmp_path: Path) -> None:
+    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+    assert stat.S_IMODE((tmp_path / "run.json").stat().st_mode) == 0o600
+    assert running(tmp_path).urls == URLS
+    assert set(json.loads((tmp_path / "run.json").read_text())) == {"pid", "events", "urls"}
+    clear_state(tmp_path)
+    assert read_state(tmp_path) is None
+
+
+def test_a_system_whose_process_died_does_not_run(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    write_state(tmp_path, RunState(ended.pid, "kafka", URLS))
+    assert run("token", "--data", str(tmp_path))[0] == 1
+
+
+def test_reset_refuses_while_the_system_runs_and_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "mine.txt").write_text("x")
+    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+    code, output = run("reset", "--data", str(tmp_path))
+    assert code == 1
+    assert "stop it first" in output
+    assert (tmp_path / "postgres").exists()
+
+    clear_state(tmp_path)
+    assert run("reset", "--data", str(tmp_path))[0] == 0
+    assert not (tmp_path / "postgres").exists()
+    assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("port", ["intake", "nobody=1", "intake=x", "intake=99999"])
+def test_a_port_that_makes_no_sense_is_refused(port: str, tmp_path: Path) -> None:
+    code, output = run("up", "--port", port, "--data", str(tmp_path))
+    assert code == 2
+    assert "NAME=NUMBER" in output
+
+
+def test_what_was_sent_is_remembered_for_watch(tmp_path: Path) -> None:
+    assert sent(tmp_path) == []
+    for reference in ("K7TM-P2RW-9", "F5WB-AHE6-9"):
+        remember_sent(tmp_path, reference)
+    assert sent(tmp_path) == ["K7TM-P2RW-9", "F5WB-AHE6-9"]
+
+
+def test_a_refusal_says_where_and_what_would_be_right() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 3600})
+        problem = {
+            "title": "The body is not as it must be",
+            "errors": [{"pointer": "/worry", "detail": "is needed"}],
+        }
+        return httpx.Response(422, json=problem)
+
+    with Client(URLS, transport=httpx.MockTransport(answer)) as client, pytest.raises(Refused) as refused:
+        client.refer("st_ives_primary", {})
+    assert str(refused.value) == "intake answered 422: The body is not as it must be; /worry: is needed"
+    assert refused.value.status == 422
+
+
+def test_a_service_that_is_away_is_named() -> None:
+    with Client(URLS) as client, pytest.raises(Refused, match="sandbox does not answer"):
+        client.token("st_ives_primary")

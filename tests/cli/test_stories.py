@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import pytest
+from stdnum.gb import nhs
+
+from cli.samples import EXAMPLES
+from cli.smoke import _one_for_each_route
+from cli.stories import Story, StoryError, example_stories, read_story
+from libs.schemas.dictionary import load_dictionary
+from libs.schemas.levels import Destination
+from libs.schemas.referral import Referral
+from sandbox.issuer import load_clients
+
+STORIES = example_stories(EXAMPLES)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.title)
+def test_each_example_is_a_referral_in_the_dictionarys_words(story: Story) -> None:
+    referral = Referral.strictly(json.dumps(story.referral))
+    dictionary = load_dictionary(Path("deploy/partnership/facts.yaml"))
+    facts = [fact for child in referral.children for fact in child.facts]
+    assert [fault for fact in facts if (fault := dictionary.check(fact))] == []
+    assert story.client in load_clients()
+    assert len(story.expect) == len(referral.children)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.title)
+def test_nobody_in_an_example_can_be_real(story: Story) -> None:
+    referral = Referral.strictly(json.dumps(story.referral))
+    for child in referral.children:
+        assert child.nhs_number is None or (
+            child.nhs_number.startswith("999") and nhs.is_valid(child.nhs_number)
+        )
+    for contact in referral.referrer.contacts:
+        assert contact.email is None or contact.email.endswith("example.org")
+        assert contact.phone is None or contact.phone.startswith(("07700 900", "01632 960"))
+
+
+def test_each_route_has_an_example() -> None:
+    assert set(_one_for_each_route(STORIES)) == set(Destination)
+
+
+def test_the_examples_show_danger_two_children_an_unborn_one_and_words_to_be_read() -> None:
+    referrals = [Referral.strictly(json.dumps(story.referral)) for story in STORIES]
+    assert any(referral.immediate_danger for referral in referrals)
+    assert any(len(referral.children) == 2 for referral in referrals)
+    assert any(child.status == "unborn" for referral in referrals for child in referral.children)
+    assert any(not child.facts for referral in referrals for child in referral.children)
+
+
+def test_yaml_keeps_dates_and_yes_and_no_as_the_words_that_they_are() -> None:
+    story = read_story("born: {on: 2020-01-02}\nknown: yes\nsure: true\n", name="x")
+    assert story.referral == {"born": {"on": "2020-01-02"}, "known": "yes", "sure": True}
+
+
+def test_a_bare_referral_may_be_json() -> None:
+    assert read_story('{"worry": "x"}', name="x", client="council_form") == Story(
+        "council_form", {"worry": "x"}, "x"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, 2]", "{ not json", "a: [", "from: x\nreferral: 3", "referral: {}\nexpct: []"]
+)
+def test_what_is_no_story_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(StoryError, match="x"):
+        read_story(text, name="x")

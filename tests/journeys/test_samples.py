@@ -1,0 +1,53 @@
+"""The whole system, started as `mash up` starts it, carries every example from POST to the referrer's notice."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli import journey, samples
+from cli.client import Client
+from cli.stories import example_stories
+from cli.watch import Follower
+from libs.schemas.events import Service
+from sandbox.stack import Events, Plan, Stack
+from tests.conftest import FAST
+
+SECONDS = 60.0
+
+
+@pytest.fixture(params=["kafka", "postgres"])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    events: Events = request.param
+    found = Stack(Plan(tmp_path, events=events, ports={}, instances=2, postgres_settings=FAST))
+    try:
+        asyncio.run(found.start())
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.mark.timeout(180)
+def test_every_example_is_routed_where_it_should_be_and_every_notice_is_delivered(
+    stack: Stack, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    urls = {name: stack.url(name) for name in ("sandbox", *(service.value for service in Service))}
+    with Client(urls) as client:
+        sent = samples.send(client, example_stories(samples.EXAMPLES), tmp_path, lines.append)
+        late = samples.follow(client, sent, Follower(client, lines.append), seconds=SECONDS)
+        statuses = {each.reference: client.status(each.story.client, each.reference) for each in sent}
+
+    assert {each.reference: each.missing for each in late} == {}, "\n".join(lines)
+    assert [each.destinations for each in sent] == [each.story.expect for each in sent], "\n".join(lines)
+    for each in sent:
+        assert each.undelivered == []
+        assert each.seen.notify is not None
+        kinds = sorted({notice["kind"] for notice in each.seen.notify["notices"]})
+        assert kinds == ["being_looked_at", "outcome", "receipt"]
+        assert not each.seen.notify["untold"]
+        assert {child["state"] for child in statuses[each.reference]["children"]} == {"decision_made"}
+    danger = next(each for each in sent if each.story.referral.get("immediate_danger"))
+    steps = [step.what for step in journey.steps(danger.seen)]
+    assert steps.index("screened") < steps.index("answer"), "danger waited for a check"
