@@ -155,6 +155,7 @@ class GovUk:
     messages: Messages
     clock: ManualClock
     receipts: list[dict[str, Any]]
+    key: str = KEY
 
     def behave(self, **changes: Any) -> None:
         self.messages.behaviour = Behaviour.model_validate(
@@ -168,7 +169,7 @@ class GovUk:
     async def client(self, timeout: float = 5.0) -> AsyncIterator[GovUkNotify]:
         bound = httpx.Timeout(timeout)
         async with http_client(self.url, peer="govuk-notify", limit=20, timeout=bound) as http:
-            yield GovUkNotify(http, KEY, self.clock)
+            yield GovUkNotify(http, self.key, self.clock)
 
 
 @pytest.fixture
