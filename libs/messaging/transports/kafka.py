@@ -301,10 +301,16 @@ class KafkaTransport:
         """True also where the broker does not answer: then the client is not what is stuck."""
         try:
             ends = await self._bounded(consumer.end_offsets(list(places)))
-            at = {place: await self._bounded(consumer.position(place)) for place in places}
         except (KafkaError, TimeoutError):
             return True
-        return all(ends[place] <= at[place] for place in places)
+        try:
+            begun = await self._bounded(asyncio.gather(*(self._begun(consumer, place) for place in places)))
+        except KafkaError:
+            return True
+        except TimeoutError:
+            # Places are found by the same task that fetches.
+            return not any(ends.values())
+        return all(ends[place] <= first for place, first in zip(places, begun, strict=True))
 
     async def _commit_left_over(self, consumer: AIOKafkaConsumer, patience: float = COMMIT_PATIENCE) -> None:
         """Commits what is processed; waits for it so many seconds, while a coordinator that is away delays nobody."""
