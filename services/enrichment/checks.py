@@ -159,6 +159,8 @@ class Desk:
                 if check.due_at <= now or child.completed_at is not None:
                     late_due = check.due_at = now + self.terms.deadline(child.rag)
                 check.state, check.reason, check.ask_at, check.changed = AgencyState.PENDING, None, now, True
+            elif permission.granted and check.ask_at is None and check.state not in SETTLED:
+                check.ask_at, check.changed = now, True
             elif not permission.granted and (fresh or self._never_asked(check)):
                 check.state, check.reason, check.ask_at = AgencyState.NOT_REQUESTED, permission.reason, None
                 check.late, check.changed = child.completed_at is not None, True
@@ -175,19 +177,21 @@ class Desk:
     ) -> list[Effect]:
         """One attempt to ask has ended. `jitter` is a random number from 0 to 1.
 
-        The first answer counts: what a second process brings for the same question is dropped, and so is the
-        failure of an attempt that another has overtaken.
+        The first answer counts, also where the question was out when asking stopped being permitted: what was
+        said is kept. What a second process brings for the same question is dropped, and so is the failure of an
+        attempt that another has overtaken.
         """
         check = child.checks.get(agency)
-        if check is None or check.state in SETTLED:
+        if check is None or check.answered_at is not None:
             return []
         if reply.settled:
-            check.state, check.reason, check.answered_at, check.ask_at = reply.state, reply.reason, now, None
+            check.state, check.reason, check.ask_at, check.changed = reply.state, reply.reason, None, True
+            if reply.state is not AgencyState.NOT_REQUESTED:
+                check.answered_at = now
             check.late = child.completed_at is not None or now > check.due_at
-            check.changed = True
             check.answer = check.told(reply)
             return [Returned(child, check.answer), *self._complete_if_settled(child, now)]
-        if check.attempts != attempt:
+        if check.attempts != attempt or check.state is AgencyState.NOT_REQUESTED:
             return []
         check.silence, check.reason, check.changed = reply.state, reply.reason, True
         if check.ask_at is not None:

@@ -101,7 +101,7 @@ class Journeys:
         )
 
 
-def _journeys(request: Request) -> Journeys:
+async def _journeys(request: Request) -> Journeys:
     journeys: Journeys = request.app.state.journeys
     return journeys
 

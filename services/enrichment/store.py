@@ -51,9 +51,12 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[],
                      $13::bigint[], $14::timestamptz[], $15::bytea[])
 ON CONFLICT (child_id, agency) DO UPDATE
    SET state = EXCLUDED.state, silence = EXCLUDED.silence, reason = EXCLUDED.reason, due_at = EXCLUDED.due_at,
-       answered_at = EXCLUDED.answered_at, late = EXCLUDED.late, chases = EXCLUDED.chases, ask_at = EXCLUDED.ask_at,
+       answered_at = EXCLUDED.answered_at, late = EXCLUDED.late, chases = EXCLUDED.chases,
+       ask_at = CASE WHEN EXCLUDED.ask_at IS NULL OR c.attempts = EXCLUDED.attempts
+                     THEN EXCLUDED.ask_at ELSE c.ask_at END,
        answer = coalesce(EXCLUDED.answer, c.answer)
 """
+# A question that was claimed since the row was loaded keeps its lease: claims do not wait for the referral's lock.
 
 
 class Store:

@@ -83,7 +83,7 @@ async def test_agreement_given_later_asks_what_was_held_back(world: World) -> No
     assert {row["state"] for row in states} <= {"pending", "returned", "declined", "nothing_held"}
 
 
-async def test_an_agreement_refused_later_stops_the_chase_below_section_17(
+async def test_an_agreement_refused_later_stops_the_chase_and_given_again_resumes_it(
     world: World, sandbox: Sandbox
 ) -> None:
     await sandbox.tell("health", "fail", fault="status")
@@ -91,8 +91,10 @@ async def test_an_agreement_refused_later_stops_the_chase_below_section_17(
     await instance.take(case.received(), case.screened())
     assert (await until_completed(instance, case.child))["health"] == "unavailable"
     await instance.take(case.informed("refused"))
-    asked = await instance.ledger.pool.fetchval("SELECT ask_at FROM agency_check WHERE agency = 'health'")
-    assert asked is None
+    ask_at = "SELECT ask_at FROM agency_check WHERE agency = 'health'"
+    assert await instance.ledger.pool.fetchval(ask_at) is None
+    await instance.take(case.informed("given"))
+    assert await instance.ledger.pool.fetchval(ask_at) is not None
 
 
 async def test_a_withdrawal_is_kept_and_stops_nothing(world: World) -> None:
