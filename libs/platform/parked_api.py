@@ -169,7 +169,7 @@ _REFUSALS = {
 }
 
 
-def _parked(request: Request) -> ParkedForm:
+async def _parked(request: Request) -> ParkedForm:
     parked: ParkedForm = request.app.state.parked
     return parked
 

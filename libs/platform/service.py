@@ -9,11 +9,13 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from time import perf_counter
 from typing import Any
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.platform import problems
@@ -36,6 +38,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 
@@ -43,10 +47,11 @@ class Application(FastAPI):
     """FastAPI with security headers on every response and the models of JSON bodies among its components."""
 
     max_body_bytes = MOST_BYTES
+    requests: Histogram | None = None
 
     def build_middleware_stack(self) -> ASGIApp:
         """Puts the outermost layer around what FastAPI builds."""
-        return _Outermost(super().build_middleware_stack(), self.max_body_bytes)
+        return _Outermost(super().build_middleware_stack(), self.max_body_bytes, self.requests)
 
     _described: dict[str, Any] | None = None
 
@@ -60,26 +65,28 @@ class Application(FastAPI):
 
 
 class _Outermost:
-    """Adds the security headers, bounds the body, and keeps a failure that was answered from being logged
-    again.
+    """Adds the security headers, bounds the body, takes the time, and keeps a failure that was answered from
+    being logged again.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, requests: Histogram | None) -> None:
         self._app = app
         self._limit = max_body_bytes
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        complete = False
+        complete, status, began = False, 500, perf_counter()
 
         async def with_headers(message: Message) -> None:
-            nonlocal complete
+            nonlocal complete, status
             if message["type"] == "http.response.body":
                 complete = not message.get("more_body", False)
             elif message["type"] == "http.response.start":
+                status = message["status"]
                 headers = message["headers"]
                 present = {name for name, _ in headers}
                 message["headers"] = [*headers, *(item for item in _RAW_HEADERS if item[0] not in present)]
@@ -105,6 +112,12 @@ class _Outermost:
             # A response that broke midway must reach the server, which then cuts the connection.
             if problems.ANSWERED not in scope or not complete:
                 raise
+        finally:
+            if self._requests is not None:
+                # Only methods and routes that the application knows: callers write the rest.
+                route = getattr(scope.get("route"), "path_format", "")
+                method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+                self._requests.labels(method, route, status).observe(perf_counter() - began)
 
 
 def create_app(
@@ -136,6 +149,7 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.max_body_bytes = max_body_bytes
+    app.requests = telemetry.requests
     app.state.settings = settings
     if authenticator is not None:
         app.state.authenticator = authenticator

@@ -25,19 +25,20 @@ from opentelemetry.propagators.textmap import (
     default_setter,
 )
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
-from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from starlette.responses import Response
 
 from libs.platform.settings import ServiceSettings
 from libs.platform.spans import AllowListExporter
 
 _QUIET_PATHS = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,17 @@ class Telemetry:
     tracer_provider: TracerProvider
     meter_provider: MeterProvider
     registry: CollectorRegistry
+    requests: Histogram
     shutdown: Callable[[], None]
 
     def fastapi(self) -> TelemetryConfig:
-        """FastAPI's own instrumentation: spans and metrics; no logs (they hold exception messages), no
-        inner spans.
+        """FastAPI's own instrumentation: spans. No logs (they hold exception messages), no inner spans, and no
+        metrics, which cost 30 microseconds a request where `requests` costs two.
         """
         return {
             "tracer_provider": self.tracer_provider,
-            "meter_provider": self.meter_provider,
             "tracing": True,
-            "metrics": True,
+            "metrics": False,
             "logs": False,
             "operation_spans": False,
             "auto_configure": False,
@@ -112,8 +113,6 @@ def setup(
         resource=resource,
         shutdown_on_exit=False,
         exemplar_filter=AlwaysOffExemplarFilter(),
-        # Two measurements for each request, and /metrics is only scraped between requests.
-        views=[View(instrument_name="http.server.active_requests", aggregation=DropAggregation())],
     )
     if install:
         trace.set_tracer_provider(tracer_provider)
@@ -130,6 +129,13 @@ def setup(
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
         registry=registry,
+        requests=Histogram(
+            "http_server_request_duration_seconds",
+            "Duration of HTTP server requests (OpenTelemetry semantic conventions).",
+            ["http_request_method", "http_route", "http_response_status_code"],
+            buckets=_BUCKETS,
+            registry=registry,
+        ),
         shutdown=shutdown,
     )
 

@@ -36,12 +36,12 @@ class Desk:
         self.lookup = lookup
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
 
-def _reference(
+async def _reference(
     reference: Annotated[
         str, Path(description="The reference, in any case, with or without its hyphens.", max_length=40)
     ],

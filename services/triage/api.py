@@ -54,7 +54,7 @@ class Office:
         self.tasks = tasks
 
 
-def _office(request: Request) -> Office:
+async def _office(request: Request) -> Office:
     office: Office = request.app.state.office
     return office
 
