@@ -164,13 +164,16 @@ async def test_a_blocked_referral_stays_blocked_across_topics(world: World) -> N
 async def test_a_payload_that_is_not_what_its_type_says_is_parked_unread(world: World) -> None:
     intake = await world.ledger(Service.INTAKE)
     bad, good = uuid4(), uuid4()
-    ids = await withdraw(intake, [bad, good])
-    await world.fetch("UPDATE intake.outbox SET payload = '{\"shared\": 5}' WHERE referral_id = $1", bad)
+    ids = await withdraw(intake, [bad, good, bad])
+    await world.fetch("UPDATE intake.outbox SET payload = '{\"shared\": 5}' WHERE event_id = $1", ids[0])
     consumer = Recorder()
     async with running(await start(world, consumer)):
-        await taken_in(world, 2)
-    assert await parked(world) == {ids[0]: ("failed", "contract")}
-    assert [(each.code, each.event) for each in consumer.told] == [("contract", None)]
+        await taken_in(world, 3)
+    assert await parked(world) == {ids[0]: ("failed", "contract"), ids[2]: ("waiting", "behind")}
+    assert [(each.code, each.event is None) for each in consumer.told] == [
+        ("contract", True),
+        ("behind", False),
+    ]
     assert await seen(world) == [(good, 1)]
 
 
