@@ -7,7 +7,7 @@ from logging import WARNING
 import structlog
 import typer
 
-from cli import data, parked, send, smoke, up, watch
+from cli import data, parked, send, settings, smoke, up, watch
 
 app = typer.Typer(
     help="""MASH Triage on this machine: start it, send referrals, follow them, look after what got stuck.
@@ -25,6 +25,7 @@ app.command()(smoke.smoke)
 app.command()(send.token)
 app.command()(data.migrate)
 app.command()(data.reset)
+app.command()(settings.settings)
 app.add_typer(parked.app, name="parked")
 
 
