@@ -38,7 +38,7 @@ def post(path: str, port: int, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 async def closed_loop(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Tally:
-    """Each connection sends its next request when the last was answered, for `seconds`."""
+    """Each connection sends its next request when the last was answered, for `seconds` or as long as there are any."""
     tally = Tally()
     until = time.perf_counter() + seconds
 
@@ -46,7 +46,10 @@ async def closed_loop(port: int, requests: Iterator[bytes], *, connections: int,
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             while (begun := time.perf_counter()) < until:
-                writer.write(next(requests))
+                request = next(requests, None)
+                if request is None:
+                    return
+                writer.write(request)
                 status = await _answer(reader)
                 tally.latencies.append(time.perf_counter() - begun)
                 tally.statuses[status] = tally.statuses.get(status, 0) + 1
