@@ -16,7 +16,6 @@ CREATE TABLE referral (
     withdrawn_at timestamptz,
     kept         bytea       NOT NULL
 );
-COMMENT ON TABLE referral IS 'What enrichment keeps of a referral; who the children are is inside the payload.';
 
 CREATE TABLE child (
     id           uuid        PRIMARY KEY,
@@ -32,7 +31,6 @@ CREATE TABLE child (
 ) WITH (fillfactor = 70);
 CREATE INDEX child_of_referral ON child (referral_id);
 CREATE INDEX child_open ON child (due_at) WHERE completed_at IS NULL;
-COMMENT ON COLUMN child.identifiers IS 'By what the child can be found, as codes, never the values.';
 
 CREATE TABLE agency_check (
     child_id    uuid        NOT NULL,
@@ -54,7 +52,6 @@ CREATE TABLE agency_check (
 ) WITH (fillfactor = 70);
 CREATE INDEX agency_check_of_referral ON agency_check (referral_id);
 CREATE INDEX agency_check_to_ask ON agency_check (agency, ask_at) WHERE ask_at IS NOT NULL;
-COMMENT ON COLUMN agency_check.ask_at IS 'When somebody may ask next; while a question is out, the end of its lease.';
 """
 
 
