@@ -24,7 +24,7 @@ from libs.platform.http import http_client
 from libs.platform.migrations import check_schema
 from libs.platform.parked_api import parked_router
 from libs.platform.service import create_app
-from libs.platform.telemetry import setup
+from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.events import Service
@@ -41,19 +41,25 @@ from services.intake.watch import UnseenWatch
 DESCRIPTION = "Refer a child, add what became known since, and ask how far a referral has come."
 
 
-def build(settings: IntakeSettings, *, clock: Clock | None = None, failpoints: Failpoints = NEVER) -> FastAPI:
+def build(
+    settings: IntakeSettings,
+    *,
+    clock: Clock | None = None,
+    failpoints: Failpoints = NEVER,
+    telemetry: Telemetry | None = None,
+) -> FastAPI:
     """The service: its API, and in its lifespan everything that runs beside it.
 
     The lifespan raises SchemaMismatch on a database that is not migrated, and what PostgreSQL raises. Kafka may be
     away: the service starts, is ready and accepts all the same.
     """
     time = clock or SystemClock()
-    telemetry = setup(Service.INTAKE, settings)
+    instruments = telemetry or setup(Service.INTAKE, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.callback(telemetry.shutdown)
+            stack.callback(instruments.shutdown)
             dsn = settings.database_url
             pool = await create_pool(
                 dsn, service=Service.INTAKE, size=settings.pool_size, trace_sql=settings.trace_sql
@@ -76,7 +82,7 @@ def build(settings: IntakeSettings, *, clock: Clock | None = None, failpoints: F
             alarm_http = None
             if settings.alarm_url is not None:
                 alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
-            alarms = Alarms(Service.INTAKE.value, time, telemetry.meter, alarm_http, settings.alarm_url)
+            alarms = Alarms(Service.INTAKE.value, time, instruments.meter, alarm_http, settings.alarm_url)
             watch = UnseenWatch(
                 ledger,
                 alarms,
@@ -118,7 +124,7 @@ def build(settings: IntakeSettings, *, clock: Clock | None = None, failpoints: F
     app = create_app(
         "Intake",
         settings,
-        telemetry,
+        instruments,
         [router, parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,

@@ -37,6 +37,7 @@ class Referral(_Table, table=True):
     __table_args__ = (
         UniqueConstraint("agency", "idempotency_key", name="referral_sent_once"),
         Index("referral_unseen", "received_at", postgresql_where=text("screened_at IS NULL")),
+        {"comment": "Referrals as they were accepted. Digests in place of what the sender chose."},
     )
 
     id: UUID = Field(primary_key=True)
@@ -58,7 +59,10 @@ class Addition(_Table, table=True):
     """Further information, or a withdrawal, from the agency that referred."""
 
     __tablename__ = "addition"
-    __table_args__ = (UniqueConstraint("agency", "idempotency_key", name="addition_sent_once"),)
+    __table_args__ = (
+        UniqueConstraint("agency", "idempotency_key", name="addition_sent_once"),
+        {"comment": "What the referring agency sent afterwards: information and withdrawals."},
+    )
 
     id: UUID = Field(primary_key=True)
     referral_id: UUID = Field(index=True, foreign_key="referral.id")
@@ -75,6 +79,7 @@ class ChildProgress(_Table, table=True):
     """What triage has said of one child, as far as the referrer's status needs it."""
 
     __tablename__ = "child_progress"
+    __table_args__ = ({"comment": "What triage said of each child, as far as the referrer may know."},)
 
     child_id: UUID = Field(primary_key=True)
     referral_id: UUID = Field(index=True)
@@ -89,6 +94,7 @@ class NoticeProgress(_Table, table=True):
     """What became of one notice to the referrer. Where none could be sent, the row is named by the event's id."""
 
     __tablename__ = "notice_progress"
+    __table_args__ = ({"comment": "What became of the messages to the referrer."},)
 
     id: UUID = Field(primary_key=True)
     referral_id: UUID = Field(index=True)

@@ -1,9 +1,10 @@
 """Intake on a real database, called in this process, with tokens of the sandbox's issuer."""
 
 import asyncio
+import contextlib
 import copy
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from libs.messaging.codec import PlainCodec
@@ -23,11 +25,13 @@ from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
 from libs.platform.service import create_app
 from libs.platform.telemetry import setup
+from libs.schemas.clock import Clock
 from libs.schemas.events import Service
 from sandbox.issuer import Issuer, load_clients, load_key
 from sandbox.postgres import EmbeddedPostgres
+from sandbox.processes import free_port
 from services.intake.api import router
-from services.intake.app import desk
+from services.intake.app import build, desk
 from services.intake.settings import IntakeSettings
 from tests.conftest import execute
 
@@ -55,13 +59,14 @@ def referral(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def intake_template(cluster: EmbeddedPostgres) -> str:
-    """The name of a database with intake's schema, to copy from."""
+    """The name of a database to copy from: intake's schema, and those whose events it reads."""
     name = f"intake_{uuid.uuid4().hex[:8]}"
 
     async def make() -> None:
         await execute(cluster.dsn(), f"CREATE DATABASE {name}")
         await prepare(cluster.dsn(name), "postgres")
-        await migrate(cluster.dsn(name), Service.INTAKE, transport="postgres")
+        for service in (Service.INTAKE, Service.TRIAGE, Service.NOTIFY):
+            await migrate(cluster.dsn(name), service, transport="postgres")
 
     asyncio.run(make())
     return name
@@ -74,6 +79,13 @@ async def intake_database(cluster: EmbeddedPostgres, intake_template: str) -> As
     await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {intake_template} STRATEGY FILE_COPY")
     yield cluster.dsn(name)
     await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[Any]]:
+    """What is logged during a test, event by event."""
+    with structlog.testing.capture_logs() as events:
+        yield events
 
 
 @pytest.fixture
@@ -173,3 +185,32 @@ async def count(ledger: Ledger, table: str) -> int:
 async def written(ledger: Ledger) -> dict[str, int]:
     """How many rows stand in each table that a request could write."""
     return {table: await count(ledger, table) for table in ("referral", "addition", "outbox", "stream")}
+
+
+@contextlib.asynccontextmanager
+async def served(
+    database: str, issuer: Issuer, clock: Clock, *, lifespan: bool = True, **changes: Any
+) -> AsyncIterator[FastAPI]:
+    """The built service, in its lifespan unless whoever serves it enters that; it fetches the issuer's keys."""
+
+    async def keys(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = httpx.Response(200, json=issuer.jwks()).content
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    port = free_port()
+    async with await asyncio.start_server(keys, "127.0.0.1", port):
+        settings = IntakeSettings(
+            environment="test",
+            database_url=role_dsn(database, Service.INTAKE),
+            issuer=ISSUER,
+            jwks_url=f"http://127.0.0.1:{port}/jwks.json",
+            cursor_secret="s" * 32,
+            **{"events": "postgres", **changes},
+        )
+        app = build(settings, clock=clock, telemetry=setup(Service.INTAKE, settings, install=False))
+        async with app.router.lifespan_context(app) if lifespan else contextlib.nullcontext():
+            yield app
