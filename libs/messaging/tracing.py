@@ -79,8 +79,8 @@ class Tracing:
                 "messaging.destination.partition.id": str(record.partition),
                 "messaging.consumer.group.name": self._consumer,
                 "messaging.message.id": str(envelope.id),
-                "mash.event.type": envelope.type,
-                "mash.referral.id": str(envelope.referral_id),
+                "mash.event_type": envelope.type,
+                "mash.referral_id": str(envelope.referral_id),
             },
         )
         if not span.is_recording():
