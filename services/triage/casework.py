@@ -225,7 +225,7 @@ class Casework:
                 case.actions += (action,)
                 file.new_actions.append(action)
         file.new_evaluations.append(
-            Evaluation(
+            Evaluation.model_construct(
                 number=case.evaluation,
                 at=cause.now,
                 trigger=trigger,

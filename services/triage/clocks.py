@@ -115,22 +115,30 @@ def _bank_holidays(year: int) -> frozenset[date]:
 
 def load_hub(path: Path) -> Hub:
     """Reads and checks `clocks.yaml`. Raises DocumentError."""
-    root = read_document(path).fields({
-        "about": True,
-        "timezone": True,
-        "bank_holidays": True,
-        "extra_closed_days": True,
-        "hours": True,
-        "reading_minutes": True,
-        "targets": True,
-    })
+    root = read_document(path).fields(
+        {
+            "about": True,
+            "timezone": True,
+            "bank_holidays": True,
+            "extra_closed_days": True,
+            "hours": True,
+            "reading_minutes": True,
+            "targets": True,
+        }
+    )
     root["bank_holidays"].choice(["England"], "calendar")
-    hours = {WEEKDAYS.index(_weekday(name, node)): _hours(node) for name, node in root["hours"].fields().items()}
+    hours = {
+        WEEKDAYS.index(_weekday(name, node)): _hours(node) for name, node in root["hours"].fields().items()
+    }
     if not hours:
         raise DocumentError([f"{root['hours'].place}: the hub opens on no day"])
-    targets = {Rag(name): _target(node) for name, node in root["targets"].fields(dict.fromkeys(Rag, True)).items()}
+    targets = {
+        Rag(name): _target(node) for name, node in root["targets"].fields(dict.fromkeys(Rag, True)).items()
+    }
     if targets[Rag.RED].unit is not Unit.ELAPSED:
-        raise DocumentError([f"{root['targets'].place}: red never waits for office hours: its unit is elapsed"])
+        raise DocumentError(
+            [f"{root['targets'].place}: red never waits for office hours: its unit is elapsed"]
+        )
     return Hub(
         zone=ZoneInfo(root["timezone"].text()),
         hours=hours,

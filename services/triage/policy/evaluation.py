@@ -20,14 +20,18 @@ def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
     """
     judged = policy.judged(_knowledge(policy, facts))
     fired = [one for one in judged if one.value == YES]
-    level = max((policy.level, *(one.rule.level for one in fired)))
-    rag = max((policy.rag, *(one.rule.rag for one in fired)))
+    level = max({policy.level, *(one.rule.level for one in fired)})
+    rag = max({policy.rag, *(one.rule.rag for one in fired)})
     actions = dict.fromkeys(action for one in fired for action in one.rule.actions)
+    # Sets of what is worse: comparing every rule's codes one by one took a third of the time.
+    higher = {*(one for one in Level if one > level), *(one for one in Rag if one > rag)}
     rising = [
         one
         for one in judged
         if one.value != YES
-        and (one.rule.level > level or one.rule.rag > rag or any(a not in actions for a in one.rule.actions))
+        and (
+            one.rule.level in higher or one.rule.rag in higher or not actions.keys() >= set(one.rule.actions)
+        )
     ]
     overdue = facts.overdue()
     gap = max((one.rule.rag for one in rising if overdue and _gap_raises(policy, one, overdue)), default=rag)
@@ -36,11 +40,11 @@ def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
         policy=policy.fingerprint,
         level=level,
         rag=raised,
-        could_rise_to=max((level, *(one.rule.level for one in rising))),
-        rag_could_rise_to=max((raised, *(one.rule.rag for one in rising))),
+        could_rise_to=max({level, *(one.rule.level for one in rising)}),
+        rag_could_rise_to=max({raised, *(one.rule.rag for one in rising)}),
         immediate=any(one.rule.immediate for one in fired),
         fired=tuple(_fired(policy, one) for one in fired),
-        possible=_possible(rising),
+        possible=_possible(policy, rising),
         missing=tuple(dict.fromkeys(fact for one in rising for fact in one.findings.missing)),
         waiting_on=tuple(sorted(facts.awaited() & _agencies(rising))),
         actions=tuple(actions),
@@ -74,15 +78,12 @@ def _gap_raises(policy: Policy, one: Judged, overdue: frozenset[str]) -> bool:
     return any(not definitions[fact].gap_raises.isdisjoint(overdue) for fact in one.findings.missing)
 
 
-def _possible(rising: Iterable[Judged]) -> tuple[PossibleRise, ...]:
+def _possible(policy: Policy, rising: Iterable[Judged]) -> tuple[PossibleRise, ...]:
     groups: dict[tuple[Level, Rag, tuple[str, ...]], list[str]] = {}
     for one in rising:
         key = (one.rule.level, one.rule.rag, tuple(one.findings.agencies))
         groups.setdefault(key, []).append(one.rule.id)
-    return tuple(
-        PossibleRise.model_construct(level=level, rag=rag, agencies=agencies, rules=tuple(rules))
-        for (level, rag, agencies), rules in groups.items()
-    )
+    return tuple(policy.rise(*key, tuple(rules)) for key, rules in groups.items())
 
 
 def _fired(policy: Policy, one: Judged) -> FiredRule:

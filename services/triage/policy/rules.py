@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from libs.schemas.dictionary import Dictionary
+from libs.schemas.evaluation import PossibleRise
 from libs.schemas.levels import Level, Rag
 from services.triage.policy.conditions import NO, YES, Condition, Findings, Knowledge
 
@@ -58,6 +59,18 @@ class Policy:
     _unstated: dict[frozenset[str], tuple[Judged, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
+
+    _rises: dict[object, PossibleRise] = field(default_factory=dict, repr=False, compare=False)
+
+    def rise(self, level: Level, rag: Rag, agencies: tuple[str, ...], rules: tuple[str, ...]) -> PossibleRise:
+        """The rise that these rules could still bring. Most children's are alike, so each is kept once made."""
+        key = (level, rag, agencies, rules)
+        rise = self._rises.get(key)
+        if rise is None:
+            rise = PossibleRise.model_construct(level=level, rag=rag, agencies=agencies, rules=rules)
+            if len(self._rises) < 4096:
+                self._rises[key] = rise
+        return rise
 
     @cached_property
     def readers(self) -> Mapping[str, frozenset[int]]:

@@ -42,7 +42,7 @@ def tell(story: Story, random: random.Random) -> list[list[Event]]:
         story.withdrawn,
     )
     intake = [story.received(*(some() for _ in story.child_ids), immediate_danger=random.random() < 0.1)]
-    intake += [random.choice(further)() for _ in range(random.randrange(3))]
+    intake += [random.choice(further)() for _ in range(random.randrange(4))]
     silences = ("no_answer", "unavailable", "declined", "not_requested")
     silent = {agency: random.choice(silences) for agency in AGENCIES if random.random() < 0.25}
     enrichment = [
@@ -144,7 +144,7 @@ async def forget(hub: HubWorld, story: Story) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_order_of_topics_changes_nothing_in_the_end(hub: HubWorld, seed: int) -> None:
     chance = random.Random(seed)
     story = Story(children=chance.choice((1, 2)))

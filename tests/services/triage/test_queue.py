@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from libs.messaging.timers import TimerLoop
+from libs.messaging.timers import Timer, TimerLoop
 from libs.schemas.events import NOTICE_FAILED, NoticeFailed, NoticeResult
 from libs.schemas.levels import Level, Stage
 from libs.schemas.notice import NoticeChannel, NoticeKind
@@ -226,6 +226,19 @@ async def test_no_clock_runs_out_on_what_was_read_and_decided(hub: HubWorld, wor
     assert (await worker.decide(child, tag)).status_code == 200
     hub.clock.advance(timedelta(days=3))
     await TimerLoop(hub.ledger, HANDLERS).fire_due()
+    assert "case-overdue" not in await hub.names(story.id)
+
+
+async def test_a_clock_that_was_claimed_just_before_the_decision_tells_nothing(
+    hub: HubWorld, worker: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]))
+    case = await hub.case(story.child_ids[0])
+    _, tag = await worker.open(case.id)
+    await worker.decide(case.id, tag)
+    async with hub.ledger.unit([story.id]) as unit:
+        await HANDLERS["decision"](unit, Timer("decision", case.id, 1, story.id, case.due_at, {}, None))
     assert "case-overdue" not in await hub.names(story.id)
 
 
