@@ -86,6 +86,8 @@ class Relay:
                     Transient,
                     asyncpg.PostgresError,
                     asyncpg.InterfaceError,
+                    # What asyncpg makes of a connection whose server dies between two of its messages.
+                    asyncpg.InternalClientError,
                 ) as error:
                     failures += 1
                     if (

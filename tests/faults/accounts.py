@@ -1,0 +1,206 @@
+"""The books: what was promised, written, taken in and done, compared across all four services' tables."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection
+from uuid import UUID
+
+import asyncpg
+
+from libs.schemas.events import CASE_ROUTED, CHECK_RETURNED, EVENT_TYPES, Service
+from tests.faults.system import Acknowledged
+
+THROUGH = "(routed_at IS NOT NULL OR unread AND completed_at IS NOT NULL)"
+"""In a decision queue, or checked and waiting for a person to read the referrer's words, which comes before it."""
+
+OPEN_PARKED = "SELECT referral_id FROM {service}.parked WHERE state IN ('failed', 'waiting')"
+
+
+class Accounts:
+    """Reads every service's tables as the administrator."""
+
+    def __init__(self, connection: asyncpg.Connection, promised: Collection[Acknowledged]) -> None:
+        self._connection = connection
+        self._promised = list(promised)
+
+    async def unfinished(self) -> list[str]:
+        """What is still on its way; empty when the system has come to rest."""
+        found: list[str] = []
+        routed = await self._connection.fetchval(f"SELECT count(*) FROM triage.child_case WHERE {THROUGH}")
+        children = sum(each.children for each in self._promised)
+        stopped = await self._stopped_referrals()
+        if routed < children and not stopped:
+            found.append(f"{routed} of {children} children routed")
+        found += await self.missing_from_inboxes()
+        notices = await self._connection.fetchval(
+            "SELECT count(*) FROM notify.notice WHERE due_at IS NOT NULL"
+        )
+        if notices:
+            found.append(f"{notices} notices under way")
+        asked = await self._connection.fetchval(
+            "SELECT count(*) FROM enrichment.agency_check WHERE ask_at IS NOT NULL"
+        )
+        if asked:
+            found.append(f"{asked} questions under way")
+        return found
+
+    async def violations(self) -> list[str]:
+        """Everything that was lost or done twice."""
+        return [
+            *await self._lost_referrals(),
+            *await self.missing_from_inboxes(),
+            *await self._unknown_in_inboxes(),
+            *await self._evaluations_for_answers(),
+            *await self._routing_notices(),
+            *await self._stopped_clocks(),
+            *await self._answers_twice(),
+            *await self._gaps_in_sequences(),
+        ]
+
+    async def missing_from_inboxes(self) -> list[str]:
+        """Events that a consumer should have taken in (applied, held or parked) and has not."""
+        found = []
+        for kind in EVENT_TYPES:
+            written = await self._ids(
+                f"SELECT event_id FROM {kind.producer}.outbox WHERE type = $1", kind.name
+            )
+            for reader in sorted(kind.readers):
+                taken = await self._taken(reader, kind.name)
+                if missing := written - taken:
+                    found.append(f"{len(missing)} of {len(written)} {kind.name} not taken in by {reader}")
+        return found
+
+    async def duplicate_messages(self) -> int:
+        """How many notices GOV.UK Notify is known to have sent twice: its reference is not unique, so a crash
+        between the request and the record of it can repeat one until a look-up shows the first.
+        """
+        return int(
+            await self._connection.fetchval("SELECT coalesce(sum(messages - 1), 0) FROM notify.notice")
+        )
+
+    async def _lost_referrals(self) -> list[str]:
+        found = []
+        for each in self._promised:
+            referral = await self._connection.fetchval(
+                "SELECT id FROM intake.referral WHERE reference = $1", each.reference
+            )
+            if referral is None:
+                found.append(f"{each.reference} was acknowledged and is not there")
+                continue
+            row = await self._connection.fetchrow(
+                f"SELECT count(*) AS cases, count(*) FILTER (WHERE {THROUGH}) AS routed FROM triage.child_case "
+                "WHERE referral_id = $1 AND NOT stub",
+                referral,
+            )
+            listed = referral in await self._stopped_referrals()
+            if not listed and (row["cases"], row["routed"]) != (each.children, each.children):
+                found.append(
+                    f"{each.reference}: {each.children} children, {row['cases']} cases, {row['routed']} routed"
+                )
+        sent = await self._connection.fetchval("SELECT count(*) FROM intake.referral")
+        if sent != len(self._promised):
+            found.append(f"{len(self._promised)} referrals acknowledged, {sent} stored")
+        return found
+
+    async def _stopped_referrals(self) -> set[UUID]:
+        stopped: set[UUID] = set()
+        for service in Service:
+            stopped |= await self._ids(OPEN_PARKED.format(service=service.value))
+        return stopped
+
+    async def _unknown_in_inboxes(self) -> list[str]:
+        found = []
+        for reader in Service:
+            rows = await self._connection.fetch(f"SELECT event_id, type FROM {reader}.inbox")
+            written = set()
+            for kind in EVENT_TYPES:
+                if reader in kind.readers:
+                    written |= await self._ids(
+                        f"SELECT event_id FROM {kind.producer}.outbox WHERE type = $1", kind.name
+                    )
+            strangers = {row["event_id"] for row in rows} - written
+            if strangers:
+                found.append(f"{reader} took in {len(strangers)} events that nobody wrote")
+        return found
+
+    async def _evaluations_for_answers(self) -> list[str]:
+        """Each answer about each child has led to exactly one evaluation."""
+        rows = await self._connection.fetch(
+            "SELECT event_id, referral_id, payload FROM enrichment.outbox WHERE type = $1",
+            CHECK_RETURNED.name,
+        )
+        stopped = await self._stopped_referrals()
+        expected = {
+            (row["event_id"], UUID(child))
+            for row in rows
+            if row["referral_id"] not in stopped
+            for child in json.loads(row["payload"])["children"]
+        }
+        made = Counter(
+            (row["event_id"], row["case_id"])
+            for row in await self._connection.fetch("SELECT event_id, case_id FROM triage.evaluation")
+        )
+        without = [each for each in expected if made[each] == 0]
+        twice = [each for each in made if made[each] > 1]
+        return [
+            *([f"{len(without)} of {len(expected)} answers without an evaluation"] if without else []),
+            *([f"{len(twice)} evaluations made twice"] if twice else []),
+        ]
+
+    async def _routing_notices(self) -> list[str]:
+        """Each case was announced as routed once, unless it was opened anew."""
+        rows = await self._connection.fetch(
+            "SELECT payload FROM triage.outbox WHERE type = $1", CASE_ROUTED.name
+        )
+        announced = Counter(UUID(child) for row in rows for child in json.loads(row["payload"])["children"])
+        routed = await self._ids(
+            "SELECT id FROM triage.child_case WHERE routed_at IS NOT NULL AND reopened_at IS NULL"
+        )
+        wrong = [each for each in routed if announced[each] != 1]
+        return [f"{len(wrong)} of {len(routed)} cases not announced exactly once"] if wrong else []
+
+    async def _stopped_clocks(self) -> list[str]:
+        without = await self._connection.fetchval(
+            "SELECT count(*) FROM triage.child_case AS c WHERE c.stage <> 'decided' AND NOT EXISTS "
+            "(SELECT FROM triage.timer AS t WHERE t.subject = c.id AND t.state = 'armed')"
+        )
+        return [f"{without} open cases without an armed clock"] if without else []
+
+    async def _answers_twice(self) -> list[str]:
+        rows = await self._connection.fetch(
+            "SELECT payload FROM enrichment.outbox WHERE type = $1", CHECK_RETURNED.name
+        )
+        answers = Counter(
+            (part["question_id"], part["state"], part["late"])
+            for row in rows
+            for part in json.loads(row["payload"])["children"].values()
+        )
+        twice = [each for each, count in answers.items() if count > 1]
+        return [f"{len(twice)} answers announced twice"] if twice else []
+
+    async def _gaps_in_sequences(self) -> list[str]:
+        found = []
+        for service in Service:
+            wrong = await self._connection.fetchval(
+                "SELECT count(*) FROM (SELECT referral_id FROM "
+                f"{service}.outbox GROUP BY referral_id HAVING max(sequence) <> count(*)) AS g"
+            )
+            disordered = await self._connection.fetchval(
+                "SELECT count(*) FROM (SELECT sequence - lag(sequence) OVER "
+                f"(PARTITION BY referral_id ORDER BY xid, id) AS step FROM {service}.outbox) AS s WHERE step <> 1"
+            )
+            if wrong or disordered:
+                found.append(f"{service}: {wrong} referrals with gaps, {disordered} events out of order")
+        return found
+
+    async def _taken(self, reader: Service, name: str) -> set[UUID]:
+        return await self._ids(
+            f"SELECT event_id FROM {reader}.inbox WHERE type = $1 "
+            f"UNION SELECT event_id FROM {reader}.parked WHERE type = $1",
+            name,
+        )
+
+    async def _ids(self, query: str, *values: object) -> set[UUID]:
+        return {row[0] for row in await self._connection.fetch(query, *values)}
