@@ -35,6 +35,7 @@ LATEST = date(2199, 12, 31)
 """No date in a safeguarding record is later."""
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 
 
 class Ordered(StrEnum):
@@ -137,7 +138,9 @@ def _plausible_instant(value: datetime) -> datetime:
 
 
 def _text_instant(value: object) -> object:
-    if not isinstance(value, str | datetime):
+    # Pydantic takes a text of digits for seconds since 1970.
+    written = isinstance(value, str) and _RFC_3339.match(value) is not None
+    if not written and not isinstance(value, datetime):
         raise PydanticCustomError("instant_form", "must be an RFC 3339 time with its offset")
     return value
 

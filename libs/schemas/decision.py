@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictBool
 
 from libs.schemas.base import Instant, Line, Model, Open, Text
 from libs.schemas.levels import Destination, Level
@@ -23,7 +23,7 @@ class DecisionBody(Model):
     level: Open[Level]
     destination: Open[Destination]
     rationale: Text
-    may_tell_referrer: bool = Field(
+    may_tell_referrer: StrictBool = Field(
         description="Whether the referrer may be told the outcome, in their role's words."
     )
     departure_reason: Text | None = Field(
@@ -40,7 +40,7 @@ class Decision(Model):
     departure: Open[Departure]
     rationale: Text
     departure_reason: Text | None = None
-    may_tell_referrer: bool
+    may_tell_referrer: StrictBool
     evaluation: int = Field(ge=1, description="The evaluation that the decider saw.")
     decided_by: Line = Field(description="Subject of the decider's token.")
     decided_at: Instant

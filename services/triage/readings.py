@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid5
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal
@@ -25,7 +25,7 @@ class ReadingBody(Model):
     facts: tuple[Fact, ...] = Field(
         (), max_length=200, description="What the words say, in the dictionary's facts."
     )
-    immediate_danger: bool = Field(False, description="The words tell of danger now.")
+    immediate_danger: StrictBool = Field(False, description="The words tell of danger now.")
     note: Text | None = None
 
 

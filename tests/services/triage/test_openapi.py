@@ -1,0 +1,74 @@
+"""Schemathesis plays staff and machines that send anything to the running service."""
+
+import asyncio
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey
+
+from libs.platform.auth import Authenticator
+from libs.platform.clock import SystemClock
+from libs.platform.service import create_app, serve
+from libs.platform.telemetry import setup
+from libs.schemas.events import Service
+from sandbox.issuer import Issuer, load_clients
+from services.triage.api import router
+from services.triage.app import office
+from services.triage.casework import Casework
+from services.triage.settings import TriageSettings
+from services.triage.thresholds import Thresholds
+from tests.services.triage.conftest import ISSUER, HubWorld, Story, stated
+
+SCOPES = ("queue:read", "case:read", "decision:write", "operations:read")
+PHASES = "examples,coverage,fuzzing"
+EXAMPLES = 4
+"""Generated requests of each kind and operation: coverage makes some hundreds beside them."""
+
+
+@pytest.mark.timeout(120)
+async def test_schemathesis_finds_nothing(
+    hub: HubWorld, settings: TriageSettings, thresholds: Thresholds, issuer_key: ECKey, tmp_path: Path
+) -> None:
+    clock = SystemClock()
+    story = Story(at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC))
+    await hub.take(story.received([stated("child.disclosed_sexual_abuse", True)]), story.completed())
+    [task] = [row[0] for row in await hub.rows("SELECT id FROM task ORDER BY kind LIMIT 1")]
+    issuer = Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
+    token = issuer.token("staff-mgr-1", scopes=SCOPES)
+    stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
+    telemetry = setup(Service.TRIAGE, settings, install=False)
+    keys = httpx.MockTransport(lambda request: httpx.Response(200, json=issuer.jwks()))
+    async with httpx.AsyncClient(transport=keys) as client:
+        authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
+        app = create_app("Triage", settings, telemetry, [router], authenticator=authenticator)
+        app.state.office = office(hub.ledger, Casework(thresholds), settings)
+        ephemeral = settings.model_copy(update={"port": 0})
+        serving = asyncio.create_task(serve(app, ephemeral, stop=stop, ready=ready.set_result))
+        url = f"http://127.0.0.1:{await ready}"
+        (tmp_path / "schemathesis.toml").write_text(
+            f'[parameters]\n"path.case_id" = "{story.child_ids[0]}"\nreference = "{story.reference}"\n'
+            f'task_id = "{task}"\n'
+        )
+        run = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "schemathesis.cli", "--config-file", str(tmp_path / "schemathesis.toml")),
+            *("run", f"{url}/openapi.json", "--workers", "1", "--phases", PHASES, "-n", str(EXAMPLES)),
+            *("--header", f"Authorization: Bearer {token}", "--seed", "1", "--no-color"),
+            # Whether a decision is taken hangs on the case's state, not on the request's form alone.
+            *("--exclude-checks", "positive_data_acceptance"),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output = (await run.communicate())[0].decode()
+        stop.set()
+        await serving
+    telemetry.shutdown()
+    assert run.returncode == 0, output[-6000:]
+    generated = re.search(r"(\d+) generated", output)
+    assert generated is not None, output[-6000:]
+    assert int(generated[1]) > 200, output[-6000:]
