@@ -154,8 +154,8 @@ class ParkedMessages:
         )
         return [_message(row) for row in rows]
 
-    async def show(self, event_id: UUID) -> ParkedDetail:
-        """One message with its payload. The caller checks and audits who reads it. Raises Refused."""
+    async def show(self, event_id: UUID, *, by: str) -> ParkedDetail:
+        """One message with its payload; that `by` (the subject of a token) read it is recorded. Raises Refused."""
         row = await self._ledger.pool.fetchrow(_SHOW, self._consumer.name, event_id)
         if row is None:
             raise Refused("not-parked")
@@ -166,6 +166,9 @@ class ParkedMessages:
         )
         message = await self._read(row)
         end(message.span)
+        async with self._ledger.pool.acquire() as connection:
+            now = self._ledger.clock.now()
+            await audit(connection, self._consumer.name, event_id, row["referral_id"], "read", by, now)
         return ParkedDetail(
             _message(row), message.event, tuple(ParkedAction(**dict(action)) for action in actions)
         )

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import Field, StrictBool, StrictBool
+from pydantic import Field, StrictBool
 
 from libs.schemas.base import Instant, Line, Model, Open, Text
 from libs.schemas.levels import Destination, Level

@@ -6,7 +6,7 @@ missing: intake answers with what would help, and never turns a thin referral aw
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from libs.schemas.base import Identifier, Instant, IsoDate, Line, Model, Open, Text
@@ -63,7 +63,7 @@ class Address(Model):
     lines: tuple[Line, ...] = Field((), max_length=6)
     postcode: Postcode | None = None
     uprn: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}$")] | None = None
-    confidential: bool = False
+    confidential: StrictBool = False
 
 
 class Person(Model):
@@ -116,7 +116,7 @@ class ReferredChild(Person):
     ethnicity: Open[Ethnicity] | None = None
     disabilities: tuple[Open[Disability], ...] = Field((), max_length=12)
     language: Line | None = None
-    interpreter_needed: bool | None = None
+    interpreter_needed: StrictBool | None = None
     communication_needs: Text | None = None
     school: Line | None = None
     gp: Line | None = None
@@ -149,7 +149,7 @@ class Adult(Person):
     born: Date | None = None
     parental_responsibility: Open[TriState] = TriState.NOT_KNOWN
     household: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] | None = None
-    thought_to_harm: bool = False
+    thought_to_harm: StrictBool = False
     works_with_children: Open[TriState] = TriState.NOT_KNOWN
     employer_agency: Identifier | None = Field(
         None,
@@ -196,7 +196,7 @@ class Referrer(Model):
     )
     name: Line | None = None
     organisation: Line | None = None
-    anonymous: bool = False
+    anonymous: StrictBool = False
     contacts: tuple[SafeContact, ...] = Field(
         (), max_length=5, description="Safe ways to be told, best first."
     )
@@ -234,14 +234,14 @@ class ReferralBody(Model):
     )
     effect_on_child: Text | None = None
     wanted_outcome: Text | None = None
-    immediate_danger: bool = False
+    immediate_danger: StrictBool = False
     danger_reason: Text | None = None
     urgency_asked: Open[Urgency] | None = None
     adults: tuple[Adult, ...] = Field((), max_length=40)
     staff_danger: Text | None = Field(None, description="What could endanger staff who visit.")
-    do_not_alert_household: bool = False
+    do_not_alert_household: StrictBool = False
     language: Line | None = None
-    interpreter_needed: bool | None = None
+    interpreter_needed: StrictBool | None = None
     help_given: tuple[Help, ...] = Field((), max_length=40)
     strengths: Text | None = None
     agreements: Agreements = Agreements()
@@ -259,7 +259,7 @@ class Referral(ReferralBody):
 class ChildInformation(Model):
     """Further facts about one child of a referral."""
 
-    child: int = Field(ge=1, le=20, description="The child's number in the referral, 1 for the first.")
+    child: StrictInt = Field(ge=1, le=20, description="The child's number in the referral, 1 for the first.")
     facts: tuple[Fact, ...] = Field((), max_length=200)
     voice: Voice | None = None
     whereabouts: Text | None = None
@@ -269,7 +269,7 @@ class Information(Model):
     """The body of `POST /v1/referrals/{reference}/information`: what became known since."""
 
     worry: Text | None = None
-    immediate_danger: bool = False
+    immediate_danger: StrictBool = False
     danger_reason: Text | None = None
     agreements: Agreements | None = None
     children: tuple[ChildInformation, ...] = Field((), max_length=20)

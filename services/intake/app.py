@@ -22,7 +22,7 @@ from libs.platform.database import connect, create_pool
 from libs.platform.health import health_router
 from libs.platform.http import http_client
 from libs.platform.migrations import check_schema
-from libs.platform.parked_api import parked_router
+from libs.platform.parked_api import ParkedForm, parked_router
 from libs.platform.service import create_app
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
@@ -102,7 +102,8 @@ def build(
                 workers=[("watch", UntilCancelled(watch.run))],
                 alarm=alarm,
             )
-            app.state.parked = assembly.parked
+            parked: ParkedForm = assembly.parked
+            app.state.parked = parked
             app.state.pool = pool
 
             def failed(part: str) -> None:

@@ -39,7 +39,7 @@ class Progress:
     may_tell: bool = False
 
 
-class ChildStatus(Model):
+class ChildStanding(Model):
     """One child, named by the number that the answer to the referral gave."""
 
     number: int = Field(ge=1)
@@ -76,7 +76,7 @@ class ReferralStatus(Model):
 
     reference: str
     received_at: Instant
-    children: tuple[ChildStatus, ...]
+    children: tuple[ChildStanding, ...]
     notices: tuple[NoticeStatus, ...]
     added: tuple[AdditionStatus, ...]
     if_danger_rises: IfDangerRises
@@ -97,7 +97,7 @@ def of_child(
     states: StateWords,
     wording: Wording,
     now: datetime,
-) -> ChildStatus:
+) -> ChildStanding:
     """The child's status at the instant `now`.
 
     `professional`: whether the referrer's role may be told which kind of help was decided.
@@ -108,7 +108,7 @@ def of_child(
         outcome, words = _told(progress, professional, wording)
     else:
         words = str(getattr(states, state.value))
-    return ChildStatus(
+    return ChildStanding(
         number=number,
         state=state,
         words=words,
@@ -139,6 +139,6 @@ def _state(progress: Progress, received_at: datetime, immediate_danger: bool, no
     return ChildState.RECEIVED
 
 
-def in_order(children: Sequence[ChildStatus]) -> tuple[ChildStatus, ...]:
+def in_order(children: Sequence[ChildStanding]) -> tuple[ChildStanding, ...]:
     """By the children's numbers."""
     return tuple(sorted(children, key=lambda child: child.number))

@@ -61,7 +61,7 @@ async def test_a_retry_processes_the_message_and_then_those_behind_it_in_order(s
     assert await setting.seen() == ids
     assert setting.consumer.went_on == [setting.referral]
     assert await messages.list() == []
-    actions = (await messages.show(ids[0])).actions
+    actions = (await messages.show(ids[0], by="reader")).actions
     assert [(each.action, each.by) for each in actions] == [
         ("parked", "system"),
         ("retry-asked", "person-7"),
@@ -99,7 +99,7 @@ async def test_a_discard_needs_a_reason_and_lets_those_behind_go_on(setting: Set
     assert (result.processed, result.code) == (2, None)
     assert await setting.seen() == ids[1:]
     assert setting.consumer.went_on == [setting.referral]
-    action = (await messages.show(ids[0])).actions[-1]
+    action = (await messages.show(ids[0], by="reader")).actions[-1]
     assert (action.action, action.by, action.reason) == ("discarded", "person-7", "entered twice")
     with pytest.raises(Refused, match="not-parked"):
         await messages.discard(ids[0], reason="again", by="person-7")
@@ -109,7 +109,7 @@ async def test_a_list_shows_no_payload_and_showing_one_does(setting: Setting) ->
     ids = await setting.park()
     messages = await setting.messages()
     assert "Alice" not in repr(await messages.list())
-    detail = await messages.show(ids[0])
+    detail = await messages.show(ids[0], by="reader")
     assert detail.event is not None
     assert isinstance(detail.event.payload, Withdrawn)
     assert detail.event.payload.shared.reason == "Alice Example"
