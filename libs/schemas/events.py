@@ -240,6 +240,7 @@ class EventType(Generic[P]):
     producer: Service
     payload: type[P]
     readers: frozenset[Service]
+    """Whose consumers take it in; none where it is announced for whoever comes later."""
 
     @property
     def topic(self) -> str:
@@ -254,8 +255,8 @@ def _type(name: str, producer: Service, payload: type[P], *readers: Service) -> 
 _I, _E, _T, _N = Service.INTAKE, Service.ENRICHMENT, Service.TRIAGE, Service.NOTIFY
 
 RECEIVED = _type("referral.received", _I, Received, _T, _E, _N)
-INFORMATION_ADDED = _type("referral.information-added", _I, InformationAdded, _T, _E, _N)
-WITHDRAWN = _type("referral.withdrawn", _I, Withdrawn, _T, _E, _N)
+INFORMATION_ADDED = _type("referral.information-added", _I, InformationAdded, _T, _E)
+WITHDRAWN = _type("referral.withdrawn", _I, Withdrawn, _T, _E)
 INTAKE_STOPPED = _type("referral.processing-stopped", _I, ProcessingStopped, _T)
 INTAKE_RESUMED = _type("referral.processing-resumed", _I, ProcessingResumed, _T)
 
@@ -265,12 +266,12 @@ ENRICHMENT_STOPPED = _type("checks.processing-stopped", _E, ProcessingStopped, _
 ENRICHMENT_RESUMED = _type("checks.processing-resumed", _E, ProcessingResumed, _T)
 
 CASE_SCREENED = _type("triage.case-screened", _T, CaseScreened, _E, _N, _I)
-CASE_ROUTED = _type("triage.case-routed", _T, CaseRouted, _N, _I)
+CASE_ROUTED = _type("triage.case-routed", _T, CaseRouted, _I)
 CASE_DECIDED = _type("triage.case-decided", _T, CaseDecided, _N, _I)
-CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened, _N, _I)
-CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue, _N, _I)
+CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened)
+CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)
 
-NOTICE_DELIVERED = _type("notice.delivered", _N, NoticeDelivered, _T, _I)
+NOTICE_DELIVERED = _type("notice.delivered", _N, NoticeDelivered, _I)
 NOTICE_FAILED = _type("notice.failed", _N, NoticeFailed, _T, _I)
 REFERRER_UNTELLABLE = _type("notice.referrer-untellable", _N, ReferrerUntellable, _T, _I)
 NOTIFY_STOPPED = _type("notice.processing-stopped", _N, ProcessingStopped, _T)

@@ -39,11 +39,11 @@ class Accounts:
         )
         if notices:
             found.append(f"{notices} notices under way")
-        asked = await self._connection.fetchval(
-            "SELECT count(*) FROM enrichment.agency_check WHERE ask_at IS NOT NULL"
+        checked = await self._connection.fetchval(
+            "SELECT count(*) FROM enrichment.child WHERE completed_at IS NULL"
         )
-        if asked:
-            found.append(f"{asked} questions under way")
+        if checked:
+            found.append(f"checks of {checked} children under way")
         return found
 
     async def violations(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 import signal
@@ -108,14 +109,15 @@ class UnderFire:
         A referral without an answer is sent again with its key, to the other instance, as a partner's system does.
         """
         stories = example_stories(samples.EXAMPLES)
-        senders = [self._client(instance) for instance in range(INSTANCES)]
-        underway: set[asyncio.Task[None]] = set()
-        for story in itertools.cycle(stories):
-            if not self._sending:
-                break
-            underway.add(asyncio.create_task(self._refer(senders, story)))
-            await asyncio.sleep(every)
-        await asyncio.gather(*underway)
+        with contextlib.ExitStack() as stack:
+            senders = [stack.enter_context(self._client(instance)) for instance in range(INSTANCES)]
+            underway: set[asyncio.Task[None]] = set()
+            for story in itertools.cycle(stories):
+                if not self._sending:
+                    break
+                underway.add(asyncio.create_task(self._refer(senders, story)))
+                await asyncio.sleep(every)
+            await asyncio.gather(*underway)
 
     def enough(self) -> None:
         """Ends `refer` once what was sent is answered."""
@@ -133,6 +135,19 @@ class UnderFire:
         ]
         if running:
             random.choice(running).kill()
+
+    def stir(self) -> None:
+        """Makes the groups share out their partitions anew where somebody waits for that to die in it."""
+        for (service, instance), place in list(self._lives.items()):
+            other = (service, 1 - instance)
+            process = self.stack.services[other]
+            if (
+                place.startswith("kafka.revoke")
+                and self.stack.services[service, instance].running
+                and process.running
+            ):
+                self._lives[other] = ""
+                process.kill()
 
     async def kill_kafka(self, seconds_away: float = 1.0) -> None:
         """SIGKILL of the broker, and its start after a while."""
