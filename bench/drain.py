@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from bench.ingest import numbered
 from bench.load import closed_loop
 from bench.processes import busy_seconds, cpu_seconds, show
 from bench.tokens import token
+from libs.platform.clock import SystemClock
 from libs.schemas.events import PARTITIONS, TOPICS, Service
 from sandbox.kafka import create_topics
 from sandbox.processes import Process
@@ -35,6 +35,8 @@ from sandbox.stack import Plan, Stack
 PEER_TOPICS = ("peer.referral.v1", "peer.checks.v1", "peer.triage.v1")
 LOOK_EVERY = 0.25
 LONGEST = 900.0
+SETTLE = 2.0
+"""For leaders of new partitions to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Bench:
         tally = await closed_loop(port, _first(requests, referrals), connections=32, seconds=LONGEST)
         if tally.statuses != {201: referrals}:
             raise RuntimeError(f"intake answered {tally.statuses}")
-        while sum((await self._ends(TOPICS[Service.INTAKE])).values()) < referrals:
+        while sum((await self._ends(TOPICS[Service.INTAKE])).values()) < referrals:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY)
         await asyncio.to_thread(self._stack.services.pop((Service.INTAKE, 0)).stop)
 
@@ -93,6 +95,7 @@ class Bench:
     async def peer(self, referrals: int, workers: int) -> Drained:
         """The peer, on a copy of the first referrals."""
         await create_topics(self._bootstrap, PEER_TOPICS, PARTITIONS)
+        await asyncio.sleep(SETTLE)
         await self._copy(referrals)
         for name in ("enrichment", "triage"):
             await self._admin.execute(f"CREATE SCHEMA peer_{name}")
@@ -104,18 +107,13 @@ class Bench:
         return await self._drained("peer_triage", referrals, processes)
 
     async def _drained(self, schema: str, referrals: int, processes: Mapping[str, Process]) -> Drained:
-        begun, busy = time.time(), busy_seconds()
-        known = {
-            **processes,
-            "postgres": self._stack.postgres,
-            "kafka": self._stack.kafka,
-            "sandbox": self._stack.sandbox,
-        }
-        pids = {name: getattr(each, "process", each).pid for name, each in known.items()}
+        clock, busy = SystemClock(), busy_seconds()
+        begun = clock.now()
+        pids = {name: process.pid for name, process in {**processes, **self._stack.parts()}.items()}
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         routed = f"SELECT count(*), max(routed_at) FROM {schema}.child_case WHERE routed_at IS NOT NULL"
         while True:
-            if time.time() - begun > LONGEST:
+            if (clock.now() - begun).total_seconds() > LONGEST:
                 raise TimeoutError(f"not drained after {LONGEST:.0f} s")
             for name, process in processes.items():
                 if not process.running:
@@ -131,7 +129,7 @@ class Bench:
         busy = busy_seconds() - busy
         for process in processes.values():
             await asyncio.to_thread(process.stop)
-        return Drained(referrals, last.timestamp() - begun, cpu, busy)
+        return Drained(referrals, (last - begun).total_seconds(), cpu, busy)
 
     async def _copy(self, referrals: int) -> None:
         topic = TOPICS[Service.INTAKE]
@@ -212,8 +210,4 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=1, help="the peer's workers for each subscriber")
     parser.add_argument("--agencies", choices=("in-process", "http"), default="in-process")
     arguments = parser.parse_args()
-    show(
-        uvloop.run(
-            measure(arguments.referrals, arguments.peer, arguments.workers, arguments.agencies)
-        )
-    )
+    show(uvloop.run(measure(arguments.referrals, arguments.peer, arguments.workers, arguments.agencies)))

@@ -163,8 +163,8 @@ class Stack:
         if self.postgres is not None:
             self.postgres.stop()
 
-    def memory(self) -> dict[str, int]:
-        """Proportional set size of each part in bytes."""
+    def parts(self) -> dict[str, Process]:
+        """The child process of each part that was started."""
         found = {_key(service.value, number): one for (service, number), one in self.services.items()}
         if self.sandbox is not None:
             found["sandbox"] = self.sandbox
@@ -172,7 +172,13 @@ class Stack:
             found["postgres"] = self.postgres.process
         if self.kafka is not None:
             found["kafka"] = self.kafka.process
-        return {name: process.proportional_set_size() for name, process in found.items() if process.running}
+        return found
+
+    def memory(self) -> dict[str, int]:
+        """Proportional set size of each part in bytes."""
+        return {
+            name: process.proportional_set_size() for name, process in self.parts().items() if process.running
+        }
 
     def _claim_ports(self) -> None:
         names = [

@@ -76,11 +76,6 @@ async def received(payload: Received, message: KafkaMessage) -> None:
 triage = peer.subscriber(TRIAGE)
 
 
-@triage
-async def others(_: bytes) -> None:
-    """Takes what triage tells others."""
-
-
 @triage(filter=lambda message: message.headers["ce_type"] == CASE_SCREENED.name)
 async def screened(payload: CaseScreened, message: KafkaMessage) -> None:
     """Asks the agencies about each child and tells what they answer."""
@@ -95,19 +90,23 @@ async def screened(payload: CaseScreened, message: KafkaMessage) -> None:
         for child_id, first in payload.children.items():
             instant = now()
             child = await _child(session, child_id)
+            new = not child.checks
             effects = desk.screened(referral, child, first.level, first.rag, trace, instant)
             effects += await _ask(kept, child, instant)
-            await _save(session, referral, child, effects)
+            await _save(session, referral, child, effects, new=new)
             told += effects
         await session.commit()
     await _tell(referral, told)
 
 
+@triage
+async def others(_: bytes) -> None:
+    """Takes what triage tells others."""
+
+
 async def _ask(kept: Kept, child: Child, instant: datetime) -> list[Effect]:
     due = [check for check in child.checks.values() if check.ask_at is not None and check.ask_at <= instant]
-    questions = [
-        question_for(kept, child.id, terms[check.agency].send, check.question_id) for check in due
-    ]
+    questions = [question_for(kept, child.id, terms[check.agency].send, check.question_id) for check in due]
     replies = await asyncio.gather(
         *(
             agencies[check.agency].ask(question, trace=child.trace)
@@ -158,7 +157,7 @@ async def _child(session: AsyncSession, child_id: UUID) -> Child:
 
 
 async def _save(
-    session: AsyncSession, referral: Referral, child: Child, effects: Iterable[Effect]
+    session: AsyncSession, referral: Referral, child: Child, effects: Iterable[Effect], *, new: bool
 ) -> None:
     row = await session.get(ChildRow, child.id)
     if row is not None:
@@ -173,39 +172,43 @@ async def _save(
         answer = None
         if check.answer is not None:
             answer = CheckReturned(shared=about, children={child.id: check.answer}).model_dump_json().encode()
-        await session.merge(
-            CheckRow(
-                child_id=child.id,
-                agency=check.agency,
-                referral_id=child.referral_id,
-                question_id=check.question_id,
-                state=check.state,
-                silence=check.silence,
-                reason=check.reason,
-                asked_at=check.asked_at,
-                due_at=check.due_at,
-                answered_at=check.answered_at,
-                late=check.late,
-                attempts=check.attempts,
-                chases=check.chases,
-                ask_at=check.ask_at,
-                answer=answer,
-            )
+        asked = CheckRow(
+            child_id=child.id,
+            agency=check.agency,
+            referral_id=child.referral_id,
+            question_id=check.question_id,
+            state=check.state,
+            silence=check.silence,
+            reason=check.reason,
+            asked_at=check.asked_at,
+            due_at=check.due_at,
+            answered_at=check.answered_at,
+            late=check.late,
+            attempts=check.attempts,
+            chases=check.chases,
+            ask_at=check.ask_at,
+            answer=answer,
         )
+        if new:
+            session.add(asked)
+        else:
+            await session.merge(asked)
     due = [effect.at for effect in effects if isinstance(effect, Due)]
     if due:
         done = child.completed_at is not None
-        await session.merge(
-            TimerRow(
-                kind=DEADLINE,
-                subject=child.id,
-                referral_id=child.referral_id,
-                state="disarmed" if done else "armed",
-                due_at=due[-1],
-                claim_at=due[-1],
-                traceparent=child.trace,
-            )
+        timer = TimerRow(
+            kind=DEADLINE,
+            subject=child.id,
+            referral_id=child.referral_id,
+            state="disarmed" if done else "armed",
+            due_at=due[-1],
+            claim_at=due[-1],
+            traceparent=child.trace,
         )
+        if new:
+            session.add(timer)
+        else:
+            await session.merge(timer)
 
 
 async def _tell(referral: Referral, effects: Iterable[Effect]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from typing import Any
 from uuid import UUID
 
 from faststream.kafka import KafkaMessage
@@ -77,7 +78,7 @@ async def received(payload: Received, message: KafkaMessage) -> None:
                 trace=trace,
             )
             session.add(ChildCaseRow(**_values(file.case)))
-            await _save(session, file)
+            await _save(session, file, new=True)
             screened[child_id] = file.case.screened()
         await session.commit()
     about = Reference(reference=payload.shared.reference, at=cause.now)
@@ -118,7 +119,7 @@ async def completed(payload: ChecksCompleted, message: KafkaMessage) -> None:
     await _tell(referral_id, payload.shared.reference, changes)
 
 
-def _values(case: Case) -> dict[str, object]:
+def _values(case: Case) -> dict[str, Any]:
     values = {name: getattr(case, name) for name in columns}
     return values | {"actions": list(case.actions)}
 
@@ -155,10 +156,10 @@ async def _update(session: AsyncSession, file: File) -> None:
     row = await session.get(ChildCaseRow, file.case.id)
     for name, value in _values(file.case).items():
         setattr(row, name, value)
-    await _save(session, file)
+    await _save(session, file, new=False)
 
 
-async def _save(session: AsyncSession, file: File) -> None:
+async def _save(session: AsyncSession, file: File, *, new: bool) -> None:
     case = file.case
     for item in file.new_evidence:
         session.add(
@@ -178,7 +179,7 @@ async def _save(session: AsyncSession, file: File) -> None:
             EvaluationRow(
                 case_id=case.id,
                 number=one.number,
-                event_id=one.event_id,
+                event_id=one.event_id or case.id,
                 at=one.at,
                 trigger=one.trigger,
                 policy=one.outcome.policy,
@@ -190,18 +191,20 @@ async def _save(session: AsyncSession, file: File) -> None:
         )
     for agency in file.new_states:
         known = file.agencies[agency]
-        await session.merge(
-            AgencyStateRow(
-                case_id=case.id,
-                agency=agency,
-                state=known.state,
-                reason=known.reason,
-                asked_at=known.asked_at,
-                due_at=known.due_at,
-                answered_at=known.answered_at,
-                late=known.late,
-            )
+        row = AgencyStateRow(
+            case_id=case.id,
+            agency=agency,
+            state=known.state,
+            reason=known.reason,
+            asked_at=known.asked_at,
+            due_at=known.due_at,
+            answered_at=known.answered_at,
+            late=known.late,
         )
+        if new:
+            session.add(row)
+        else:
+            await session.merge(row)
     for action in file.new_actions:
         task = NewTask(case.referral_id, case.id, action, now(), case.rag_due_at or case.due_at)
         session.add(
@@ -220,17 +223,19 @@ async def _save(session: AsyncSession, file: File) -> None:
         )
     for clock, due_at in case.clocks().items():
         if file.clocks.get(clock) != due_at:
-            await session.merge(
-                TimerRow(
-                    kind=clock,
-                    subject=case.id,
-                    referral_id=case.referral_id,
-                    state="armed",
-                    due_at=due_at,
-                    claim_at=due_at,
-                    traceparent=case.trace,
-                )
+            timer = TimerRow(
+                kind=clock,
+                subject=case.id,
+                referral_id=case.referral_id,
+                state="armed",
+                due_at=due_at,
+                claim_at=due_at,
+                traceparent=case.trace,
             )
+            if new:
+                session.add(timer)
+            else:
+                await session.merge(timer)
 
 
 async def _tell(referral_id: UUID, reference: str, changes: Iterable[tuple[File, Change]]) -> None:

@@ -1,8 +1,9 @@
 """What both of the peer's processes are built with."""
 
+import logging
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -21,11 +22,14 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from uuid_utils.compat import uuid7
 
+from libs.platform.clock import SystemClock
+
 RECEIVED, CHECKS, TRIAGE = "peer.referral.v1", "peer.checks.v1", "peer.triage.v1"
 POOL = 10
 """As ServiceSettings.pool_size."""
 
 timers = MetaData()
+now = SystemClock().now
 
 
 class TimerRow(SQLModel, table=True):
@@ -43,16 +47,11 @@ class TimerRow(SQLModel, table=True):
     traceparent: str | None = Field(sa_column=Column(Text))
 
 
-def now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)  # noqa: DTZ
-
-
 class Peer:
     """A broker, a session factory and the partnership's directory."""
 
     def __init__(self, name: str, tables: MetaData) -> None:
-        self.group = f"peer-{name}"
+        self._group = f"peer-{name}"
         self.partnership = Path(os.environ["MASH_PARTNERSHIP_DIR"])
         self._schema = f"peer_{name}"
         self._tables = tables
@@ -72,7 +71,7 @@ class Peer:
             os.environ["MASH_KAFKA_BOOTSTRAP"],
             acks="all",
             enable_idempotence=True,
-            logger=None,
+            logger=logging.getLogger(__name__),  # noqa: TID251 - the framework takes no other
             middlewares=[KafkaTelemetryMiddleware(tracer_provider=provider)],
         )
 
@@ -80,7 +79,7 @@ class Peer:
         """One subscriber to a topic."""
         return self.broker.subscriber(
             topic,
-            group_id=self.group,
+            group_id=f"{self._group}-{topic}",
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.ACK,
             max_workers=self._workers,
