@@ -29,6 +29,11 @@ class Reply:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def has_content(self) -> bool:
+        """Whether it says more than its state."""
+        return bool(self.facts or self.narrative or self.as_of or self.coverage_from or self.coverage_to)
+
+    @property
     def settled(self) -> bool:
         """Whether asking again brings nothing more."""
         return self.state in SETTLED

@@ -189,8 +189,9 @@ class Desk:
             if reply.state is not AgencyState.NOT_REQUESTED:
                 check.answered_at = now
             check.late = child.completed_at is not None or now > check.due_at
-            check.answer = check.told(reply)
-            return [Returned(child, check.answer), *self._complete_if_settled(child, now)]
+            answer = check.told(reply)
+            check.answer = answer if reply.has_content else None
+            return [Returned(child, answer), *self._complete_if_settled(child, now)]
         if check.attempts != attempt or check.state is AgencyState.NOT_REQUESTED:
             return []
         check.silence, check.reason, check.changed = reply.state, reply.reason, True

@@ -51,6 +51,7 @@ from sandbox.families import load_families
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.app import Checks, compose, reach_agencies
+from services.enrichment.deadlines import OVERDUE_AFTER
 from services.enrichment.effects import DEADLINE
 from services.enrichment.partnership import AgencyTerms, load_agencies
 from services.enrichment.settings import EnrichmentSettings
@@ -134,6 +135,8 @@ class Instance:
 
     ledger: Ledger
     checks: Checks
+    hanging: list[str] = field(default_factory=list)
+    """Agencies that will never end a question, so that trying them leaves no trace."""
 
     async def take(self, *events: Event) -> None:
         """Applies events in one unit, in this order."""
@@ -329,3 +332,22 @@ async def until_completed(instance: Instance, child_id: uuid.UUID) -> dict[str, 
     await until(there)
     (states,) = await instance.completed(child_id)
     return states
+
+
+async def until_time_is_up(instance: Instance, child_id: uuid.UUID) -> dict[str, str]:
+    """Waits until each agency was tried, then lets the deadline pass; gives the states that completion told."""
+    pool = instance.ledger.pool
+    untried = (
+        "SELECT count(*) FROM agency_check WHERE child_id = $1 AND state = 'pending' AND reason IS NULL"
+        " AND (attempts = 0 OR agency <> ALL ($2::text[]))"
+    )
+
+    async def all_tried() -> bool:
+        return bool(await pool.fetchval(untried, child_id, instance.hanging) == 0)
+
+    await until(all_tried)
+    past = instance.ledger.clock.now() - OVERDUE_AFTER - timedelta(seconds=1)
+    await pool.execute("UPDATE child SET due_at = $2 WHERE id = $1", child_id, past)
+    await pool.execute("UPDATE agency_check SET due_at = $2 WHERE child_id = $1", child_id, past)
+    await instance.checks.deadlines.reconcile()
+    return await until_completed(instance, child_id)

@@ -16,13 +16,22 @@ from libs.schemas.events import (
     WithdrawnReferral,
 )
 from libs.schemas.levels import Level, Rag
-from tests.services.enrichment.conftest import FINCH, WREN, Case, Sandbox, World, until, until_completed
+from tests.services.enrichment.conftest import (
+    FINCH,
+    WREN,
+    Case,
+    Sandbox,
+    World,
+    until,
+    until_completed,
+    until_time_is_up,
+)
 
 
 async def test_a_screening_that_comes_before_its_referral_is_held_and_applied_when_that_comes(
     world: World,
 ) -> None:
-    instance, case = await world.start(), Case()
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
     await instance.take(case.screened())
     assert await instance.told() == []
     assert await instance.ledger.pool.fetchval("SELECT count(*) FROM held") == 1
@@ -33,7 +42,7 @@ async def test_a_screening_that_comes_before_its_referral_is_held_and_applied_wh
 
 @pytest.mark.parametrize("split", [True, False], ids=["one by one", "one batch"])
 async def test_the_order_of_the_topics_changes_nothing(world: World, split: bool) -> None:
-    instance = await world.start()
+    instance = await world.start(check_deadline_cap_seconds=None)
     pool = instance.ledger.pool
     answered = "SELECT count(*) = 4 FROM agency_check WHERE child_id = $1 AND answered_at IS NOT NULL"
     found = set()
@@ -59,7 +68,7 @@ async def test_the_order_of_the_topics_changes_nothing(world: World, split: bool
 
 
 async def test_the_same_referral_twice_in_one_batch_is_one_referral(world: World) -> None:
-    instance, case = await world.start(), Case()
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
     received = case.received()
     await instance.take(received, received, case.screened())
     await until_completed(instance, case.child)
@@ -67,7 +76,7 @@ async def test_the_same_referral_twice_in_one_batch_is_one_referral(world: World
 
 
 async def test_every_child_of_a_referral_has_checks_of_their_own(world: World, sandbox: Sandbox) -> None:
-    instance, case = await world.start(), Case(children=(WREN, FINCH))
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case(children=(WREN, FINCH))
     await instance.take(case.received(), case.screened())
     states = [await until_completed(instance, child_id) for child_id in case.child_ids]
     assert [each["health"] for each in states] == ["returned", "nothing_held"]
@@ -75,7 +84,7 @@ async def test_every_child_of_a_referral_has_checks_of_their_own(world: World, s
 
 
 async def test_agreement_given_later_asks_what_was_held_back(world: World) -> None:
-    instance, case = await world.start(), Case(agreement="refused")
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case(agreement="refused")
     await instance.take(case.received(), case.screened())
     await until_completed(instance, case.child)
     await instance.take(case.informed("given"))
@@ -87,9 +96,9 @@ async def test_an_agreement_refused_later_stops_the_chase_and_given_again_resume
     world: World, sandbox: Sandbox
 ) -> None:
     await sandbox.tell("health", "fail", fault="status")
-    instance, case = await world.start(), Case()
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
     await instance.take(case.received(), case.screened())
-    assert (await until_completed(instance, case.child))["health"] == "unavailable"
+    assert (await until_time_is_up(instance, case.child))["health"] == "unavailable"
     await instance.take(case.informed("refused"))
     ask_at = "SELECT ask_at FROM agency_check WHERE agency = 'health'"
     assert await instance.ledger.pool.fetchval(ask_at) is None
@@ -98,7 +107,7 @@ async def test_an_agreement_refused_later_stops_the_chase_and_given_again_resume
 
 
 async def test_a_withdrawal_is_kept_and_stops_nothing(world: World) -> None:
-    instance, case = await world.start(), Case()
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
     now = SystemClock().now()
     shared = WithdrawnReferral(
         reference=case.reference, received_at=now, agency="school", by="school", reason="Sent by mistake."
@@ -109,7 +118,7 @@ async def test_a_withdrawal_is_kept_and_stops_nothing(world: World) -> None:
 
 
 async def test_a_screening_of_a_child_that_the_referral_does_not_have_is_parked(world: World) -> None:
-    instance, case = await world.start(), Case()
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
     await instance.take(case.received())
     case.child_ids = [uuid.uuid4()]
     with pytest.raises(Permanent, match="unknown-child"):
@@ -117,7 +126,7 @@ async def test_a_screening_of_a_child_that_the_referral_does_not_have_is_parked(
 
 
 async def test_a_stopped_referral_is_told_once_and_again_when_it_goes_on(world: World) -> None:
-    instance, case = await world.start(), Case()
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
     first, behind = (
         Parked(
             uuid.uuid4(),
