@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+from opentelemetry import trace
 
 from libs.messaging.codec import Codec, Undecodable
 from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.tracing import span_context
 from libs.platform.auth import Principal
 from libs.platform.etags import Precondition
 from libs.platform.problems import Problem, invalid_body
@@ -212,6 +214,8 @@ class Decisions:
             document,
         )
         await note(unit.connection, unit.now, caller, "case.decide", case.id)
+        if (referral := span_context(case.trace)) is not None:
+            trace.get_current_span().add_link(referral)
         self._casework.decided(file, decision.number)
         child = DecidedChild(
             level=Level(decision.level),
