@@ -151,6 +151,8 @@ class Stops:
         if not glimpse.readable:
             return case.stub or one.type in MAY_TELL_OF_DANGER
         known = file.known if file is not None else Known()
-        said = glimpse.facts.get(case.id, [])
-        outcome = evaluate(self._casework.thresholds.policy, ChildFacts((*known.stated, *said), {}))
-        return outcome.immediate
+        # A stub for the whole referral stands for each of its children.
+        whole = case.id == case.referral_id
+        said = glimpse.facts.values() if whole else [glimpse.facts.get(case.id, [])]
+        policy = self._casework.thresholds.policy
+        return any(evaluate(policy, ChildFacts((*known.stated, *facts), {})).immediate for facts in said)

@@ -187,6 +187,16 @@ async def test_a_stop_before_the_referral_is_a_stub_that_the_referral_replaces(h
     assert (await hub.case(story.child_ids[0])).stage is Stage.PROCESSING_STOPPED
 
 
+async def test_danger_in_a_blocked_referral_is_seen_on_the_stub_that_an_earlier_stop_left(
+    hub: HubWorld,
+) -> None:
+    story = Story(children=2)
+    await hub.take(story.event(ENRICHMENT_STOPPED, stop(story)))
+    await hub.park(story.received([HUNGRY], [ABUSED]))
+    stub = await hub.case(story.id)
+    assert (stub.immediate_danger, stub.rag) == (True, Rag.RED)
+
+
 async def test_nobody_decides_on_a_stub(hub: HubWorld, worker: Person) -> None:
     story = Story()
     await hub.park(story.received([HUNGRY]))
