@@ -109,7 +109,7 @@ async def _journeys(request: Request) -> Journeys:
 router = APIRouter(prefix="/v1/journeys", tags=["operations"])
 
 
-@router.get("/{name}", responses=responses(401, 403, 404, 503), summary="How far the checks have come")
+@router.get("/{name}", responses=responses(401, 403, 404, 422, 503), summary="How far the checks have come")
 async def read_journey(
     name: Annotated[str, Path(description="The reference or the referral's id.", max_length=40)],
     caller: Operator,

@@ -114,14 +114,15 @@ def identifiers(kept: Kept, child_id: UUID) -> frozenset[str]:
     child = kept.children.get(child_id)
     if child is None:
         return frozenset()
+    unborn = child.status == ChildStatus.UNBORN
     mother = kept.shared.mother
+    named = child.family_name is not None and bool(child.given_name or child.born or child.address)
     present = {
         "nhs_number": child.nhs_number is not None,
         "upn": child.upn is not None,
-        "names": child.family_name is not None and bool(child.given_name or child.born or child.address),
-        "mother": child.status == ChildStatus.UNBORN
-        and mother is not None
-        and mother.family_name is not None,
+        # A family name expected for an unborn child is nobody's record.
+        "names": named and not unborn,
+        "mother": unborn and mother is not None and mother.family_name is not None,
     }
     return frozenset(name for name, there in present.items() if there)
 

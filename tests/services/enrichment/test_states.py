@@ -147,7 +147,8 @@ async def test_a_child_whom_nothing_identifies_is_asked_about_nowhere(world: Wor
 
 async def test_an_unborn_child_is_found_by_the_mother(world: World) -> None:
     mother = {"given_name": "Robyn", "family_name": "Quill-Test", "roles": ["mother"]}
-    case = Case(children=({"status": "unborn", "family_name": "Quill-Test"},), body={"adults": [mother]})
+    child = {"status": "unborn", "family_name": "Quill-Test", "address": {"lines": ["Room 4"]}}
+    case = Case(children=(child,), body={"adults": [mother]})
     instance = await world.start(check_deadline_cap_seconds=None)
     await instance.take(case.received(), case.screened())
     states = await until_completed(instance, case.child)
