@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -139,13 +140,19 @@ def _escaped(token: str | int) -> str:
     return str(token).replace("~", "~0").replace("/", "~1")
 
 
+@cache
+def _schema_of(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The model's JSON Schema. Making that of a referral takes 16 ms, which nobody should get for a bad body."""
+    return model.model_json_schema()
+
+
 class _Walker:
     """Follows an error's location through the model's JSON Schema, so that only the schema's names are
     repeated.
     """
 
     def __init__(self, model: type[BaseModel] | None) -> None:
-        self._root: Mapping[str, Any] = model.model_json_schema() if model is not None else {}
+        self._root = _schema_of(model) if model is not None else {}
 
     def follow(self, location: Sequence[str | int]) -> tuple[list[str | int], Mapping[str, Any]]:
         """The longest part of the location that the schema knows, and the schema there."""
