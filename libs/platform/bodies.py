@@ -123,7 +123,15 @@ def fingerprint(document: Any) -> bytes:
 def json_body(model: type[Model], *, required: bool = True) -> dict[str, Any]:
     """The `openapi_extra` of an operation that reads its body with `read_json_body`."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    _close(schema)
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+def _close(schema: dict[str, Any]) -> None:
+    """Says of every object what a strict request means: no field but those that are listed."""
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if part.get("type") == "object" and "properties" in part:
+            part["additionalProperties"] = False
 
 
 def declared_length(scope: Scope) -> int:

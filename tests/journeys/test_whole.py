@@ -1,0 +1,279 @@
+"""What only the whole running system can show: one trace, no personal data outside payloads, life without Kafka."""
+
+import asyncio
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from libs.schemas.events import PARTITIONS, TOPICS, Service
+from tests.fuzzing import faults_found
+from tests.journeys.conftest import Running
+from tests.journeys.referrals import SCHOOL, fact, referral, told, until
+
+pytestmark = pytest.mark.timeout(180)
+
+STOPPED_SECONDS = 60.0 if os.environ.get("MASH_FAULTS") == "long" else 5.0
+
+
+def journey(running: Running, service: str, reference: str) -> dict[str, Any]:
+    return until(lambda: running.client.journey(service, reference), f"{service} to know {reference}")
+
+
+def test_one_referral_is_one_trace_from_the_post_to_the_notice(running: Running) -> None:
+    reference = running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"]
+    told(running, reference)
+    referral_id = journey(running, "triage", reference)["referral_id"]
+
+    def spans() -> list[dict[str, Any]] | None:
+        sandbox = running.stack.url("sandbox")
+        traces = httpx.get(f"{sandbox}/traces.json", params={"q": referral_id}).json()
+        for trace in traces:
+            found: list[dict[str, Any]] = httpx.get(f"{sandbox}/traces/{trace['trace_id']}.json").json()
+            names = " ".join(span["name"] for span in found)
+            services = {span["service"].removeprefix("mash-") for span in found}
+            if {"intake", "enrichment", "triage", "notify"} <= services and names.count("govuk-notify") >= 3:
+                return found
+        return None
+
+    found = until(spans, "a trace with spans of all four services")
+    ids = {span["span_id"] for span in found}
+    roots = [span for span in found if not span["parent_id"]]
+    assert [(span["name"], span["service"].removeprefix("mash-")) for span in roots] == [
+        ("POST /v1/referrals", "intake")
+    ]
+    assert {span["parent_id"] for span in found if span["parent_id"]} <= ids, "a span has a parent elsewhere"
+    processed = {span["name"] for span in found if span["name"].startswith("process ")}
+    assert processed >= {"process mash.referral.v1", "process mash.triage.v1", "process mash.checks.v1"}
+
+
+def test_information_that_raises_the_outcome_asks_again_and_leaves_the_decision(running: Running) -> None:
+    client = running.client
+    reference = client.refer(SCHOOL, referral(fact("child.hunger", "occasional")))["reference"]
+    told(running, reference)
+    (before,) = journey(running, "triage", reference)["children"]
+    assert before["stage"] == "decided"
+    worse = {"children": [{"child": 1, "facts": [fact("child.disclosed_physical_abuse", True)]}]}
+    answer = httpx.post(
+        f"{running.stack.url('intake')}/v1/referrals/{reference}/information",
+        json=worse,
+        headers={"Authorization": f"Bearer {client.token(SCHOOL)}", "Idempotency-Key": "later"},
+    )
+    assert answer.status_code == 201
+
+    def reopened() -> dict[str, Any] | None:
+        (child,) = journey(running, "triage", reference)["children"]
+        return child if child["reopened_at"] else None
+
+    after = until(reopened, "the case to be re-opened")
+    assert (after["stage"], after["level"]) == ("decision", "section_47")
+    assert [one["destination"] for one in after["decisions"]] == [
+        one["destination"] for one in before["decisions"]
+    ]
+
+
+CANARIES = {
+    "given_name": "Zephyrcanary",
+    "family_name": "Quillcanary",
+    "nhs_number": "9990000026",
+    "street": "77 Canarywharf Yard",
+    "postcode": "PE9 9ZQ",
+    "worry": "free text canary: she whispered it to the caretaker",
+    "email": "canary.referrer@example.org",
+    "answer": "canary narrative of an agency that failed",
+}
+
+
+def canary_referral() -> dict[str, Any]:
+    child = {
+        "given_name": CANARIES["given_name"],
+        "family_name": CANARIES["family_name"],
+        "born": {"on": "2018-09-10"},
+        "nhs_number": CANARIES["nhs_number"],
+        "address": {"lines": [CANARIES["street"]], "postcode": CANARIES["postcode"]},
+        "facts": [fact("child.hunger", "persistent")],
+    }
+    contact = {"channel": "email", "email": CANARIES["email"]}
+    referrer = {"role": "teacher", "source": "2A", "contacts": [contact]}
+    return {"worry": CANARIES["worry"], "referrer": referrer, "children": [child]}
+
+
+def wrong_requests(running: Running) -> Iterator[httpx.Response]:
+    """The canaries in every place of a request where they do not belong."""
+    headers = {"Authorization": f"Bearer {running.client.token(SCHOOL)}", "Idempotency-Key": "canary-wrong"}
+    intake, triage = running.stack.url("intake"), running.stack.url("triage")
+    body = canary_referral()
+    child = body["children"][0]
+    for wrong in (
+        {**body, "kind": CANARIES["worry"]},
+        {**body, CANARIES["given_name"]: CANARIES["street"]},
+        {**body, "children": [{**child, "born": CANARIES["family_name"]}]},
+        {**body, "children": [{**child, "nhs_number": f"{CANARIES['nhs_number']} {CANARIES['worry']}"}]},
+        {**body, "children": [{**child, "facts": [fact("child.canary_fact", CANARIES["worry"])]}]},
+        [CANARIES["worry"]],
+    ):
+        yield httpx.post(f"{intake}/v1/referrals", json=wrong, headers=headers)
+    text = f'{{"worry": "{CANARIES["worry"]}", "worry": "{CANARIES["street"]}"'
+    yield httpx.post(
+        f"{intake}/v1/referrals", content=text, headers={**headers, "Content-Type": "application/json"}
+    )
+    yield httpx.get(f"{intake}/v1/referrals/{CANARIES['given_name']}", headers=headers)
+    yield httpx.get(f"{triage}/v1/queue", params={"team": CANARIES["family_name"]}, headers=headers)
+    yield httpx.get(f"{triage}/v1/{CANARIES['family_name']}", headers=headers)
+
+
+def test_no_canary_appears_outside_payloads_even_where_everything_fails(running: Running) -> None:
+    sandbox = running.stack.url("sandbox")
+    child = {"nhs_number": CANARIES["nhs_number"]}
+    for agency, fault in (("police", "html"), ("health", "malformed"), ("education", "truncated")):
+        behaviour = {"child": child, "behaviour": "fail", "fault": fault}
+        answer = httpx.put(f"{sandbox}/agencies/{agency}/behaviour", json=behaviour)
+        assert answer.status_code < 300, answer.text
+    problems = [answer.text for answer in wrong_requests(running)]
+    reference = running.client.refer(SCHOOL, canary_referral())["reference"]
+    asyncio.run(poison(running))
+    until(lambda: running.client.parked("triage")["items"] or None, "the poison to be parked")
+    told(running, reference)
+    seen = {"problem documents": "\n".join(problems)}
+    logs = (running.data / "logs").glob("*.log")
+    seen |= {f"log {path.name}": path.read_text() for path in logs if path.name != "sandbox.log"}
+    seen["metrics"] = "\n".join(httpx.get(f"{running.stack.url(one)}/metrics").text for one in Service)
+    seen["traces"] = "\n".join(
+        httpx.get(f"{sandbox}/traces/{trace['trace_id']}.json").text
+        for trace in httpx.get(f"{sandbox}/traces.json").json()
+    )
+    seen["parked"] = "\n".join(str(running.client.parked(service.value)) for service in Service)
+    seen["journeys"] = "\n".join(
+        str(running.client.journey(service, reference)) for service in ("triage", "enrichment", "notify")
+    )
+    seen["event log"] = asyncio.run(keys_and_headers(running))
+    seen["columns"] = asyncio.run(columns(running))
+    for place, text in seen.items():
+        assert len(text) > 0, f"nothing was looked at in {place}"
+        for name, canary in CANARIES.items():
+            assert canary.lower() not in text.lower(), f"{name} appears in {place}"
+
+
+async def poison(running: Running) -> None:
+    """A message of the shape of an event whose payload is not what its type says, with canaries in it."""
+    producer = AIOKafkaProducer(bootstrap_servers=running.stack.bootstrap)
+    await producer.start()
+    identity, key = "019c0000-0000-7000-8000-000000000001", "019c0000-0000-7000-8000-000000000002"
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": identity,
+        "ce_source": "/mash/peterborough/intake",
+        "ce_type": "uk.mash.referral.received.v1",
+        "ce_time": "2026-11-23T09:00:00Z",
+        "ce_subject": key,
+        "ce_partitionkey": key,
+        "ce_sequence": "1",
+        "content-type": "application/json",
+    }
+    value = json.dumps({"shared": {"reference": 7, "worry": CANARIES["worry"]}, "children": []}).encode()
+    try:
+        await producer.send_and_wait(
+            TOPICS[Service.INTAKE],
+            value,
+            key=key.encode(),
+            headers=[(name, text.encode()) for name, text in headers.items()],
+        )
+    finally:
+        await producer.stop()
+
+
+async def keys_and_headers(running: Running) -> str:
+    """Key and headers of every record of every topic."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=running.stack.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[str] = []
+    try:
+        places = [TopicPartition(topic, n) for topic in TOPICS.values() for n in range(PARTITIONS)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        left = {place for place in places if ends[place] > 0}
+        while left:
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                found += [f"{record.key!r} {record.headers!r}" for record in records]
+                if records[-1].offset + 1 >= ends[place]:
+                    left.discard(place)
+    finally:
+        await consumer.stop()
+    return "\n".join(found)
+
+
+async def columns(running: Running) -> str:
+    """Every column of every table of every service but the payloads."""
+    connection = await asyncpg.connect(running.stack.admin_dsn)
+    try:
+        tables = await connection.fetch(
+            "SELECT table_schema, table_name, array_agg(column_name::text) AS columns FROM information_schema.columns"
+            " WHERE table_schema = ANY ($1) AND data_type <> 'bytea' GROUP BY 1, 2",
+            [service.value for service in Service],
+        )
+        rows = []
+        for schema, table, names in tables:
+            listed = ", ".join(f'"{name}"' for name in names)
+            rows += await connection.fetch(f'SELECT {listed} FROM "{schema}"."{table}"')
+    finally:
+        await connection.close()
+    return "\n".join(str(tuple(row)) for row in rows)
+
+
+def test_schemathesis_finds_nothing_in_enrichment_and_notify(running: Running) -> None:
+    reference = running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"]
+    for service in (Service.ENRICHMENT, Service.NOTIFY):
+        journey(running, service.value, reference)
+        found = asyncio.run(
+            faults_found(
+                running.stack.url(service.value),
+                running.client.token("operations"),
+                running.data / f"fuzzing-{service.value}",
+                parameters={"reference": reference},
+            )
+        )
+        assert found is None, found
+
+
+def test_without_kafka_intake_answers_alarms_go_out_and_everything_drains_after(running: Running) -> None:
+    stack, client = running.stack, running.client
+    assert stack.kafka is not None
+    httpx.delete(f"{stack.url('sandbox')}/alarms")
+    stack.kafka.kill()
+    begun = time.monotonic()
+    references: list[str] = []
+    slowest = 0.0
+    try:
+        while time.monotonic() - begun < STOPPED_SECONDS:
+            sent = time.monotonic()
+            danger = {"immediate_danger": True} if not references else {}
+            references.append(
+                client.refer(SCHOOL, referral(fact("child.hunger", "persistent"), **danger))["reference"]
+            )
+            slowest = max(slowest, time.monotonic() - sent)
+            assert httpx.get(f"{stack.url('intake')}/readyz").status_code == 200
+            time.sleep(0.25)
+        alarms = until(lambda: httpx.get(f"{stack.url('sandbox')}/alarms").json() or None, "an alarm", 20)
+        assert re.search("referral-unseen", str(alarms))
+        status = client.status(SCHOOL, references[0])
+        assert "telephone" in str(status).lower()
+    finally:
+        stack.kafka.start()
+    assert slowest < 2.0
+
+    def routed() -> bool | None:
+        seen = [client.journey("triage", reference) for reference in references]
+        return (
+            True
+            if all(one and all(child["routed_at"] for child in one["children"]) for one in seen)
+            else None
+        )
+
+    until(routed, "everything to be routed after Kafka came back", 60)
