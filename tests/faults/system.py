@@ -24,17 +24,20 @@ from sandbox.stack import Plan, Stack
 INSTANCES = 2
 
 KILLS: Mapping[Service, tuple[str, ...]] = {
-    Service.INTAKE: ("intake.after_commit=kill:3", "relay.after_ack=kill:4", "runner.after_commit=kill:3"),
+    Service.INTAKE: ("intake.after_commit=kill:3", "relay.after_ack=kill:4"),
     Service.ENRICHMENT: (
         "runner.after_commit=kill:4",
         "enrichment.after_ask=kill:5",
         "relay.after_read=kill:4",
         "timers.after_claim=kill:1",
     ),
-    Service.TRIAGE: ("runner.after_commit=kill:5", "relay.before_cursor=kill:5", "kafka.revoke=kill:1"),
-    Service.NOTIFY: ("notify.after_send=kill:2", "runner.after_commit=kill:3"),
+    Service.TRIAGE: ("runner.after_commit=kill:5", "relay.before_cursor=kill:5"),
+    # An instance that dies in a hand-over while the system starts would only keep it from starting.
+    Service.NOTIFY: ("notify.after_send=kill:2", "", "kafka.revoke=kill:1"),
 }
-"""Where each service dies, one failpoint for each life of one of its processes."""
+"""Where each service dies, one failpoint for each life of one of its processes; empty: a life without."""
+
+PLACES = frozenset(place.partition("=")[0] for places in KILLS.values() for place in places if place)
 
 
 @dataclass
@@ -58,6 +61,7 @@ class UnderFire:
     ended_otherwise: list[str] = field(default_factory=list)
     _lives: dict[tuple[Service, int], str] = field(default_factory=dict)
     _sending: bool = True
+    _stirred: set[int] = field(default_factory=set)
 
     @classmethod
     async def start(cls, data: Path, events: str = "kafka") -> UnderFire:
@@ -137,17 +141,19 @@ class UnderFire:
             random.choice(running).kill()
 
     def stir(self) -> None:
-        """Makes the groups share out their partitions anew where somebody waits for that to die in it."""
+        """Makes the groups share out their partitions anew where a member waits for that to die in it.
+
+        The other instance is killed once the member has its partitions; its next life joins, and so revokes them.
+        """
         for (service, instance), place in list(self._lives.items()):
-            other = (service, 1 - instance)
-            process = self.stack.services[other]
+            member, other = self.stack.services[service, instance], (service, 1 - instance)
             if (
                 place.startswith("kafka.revoke")
-                and self.stack.services[service, instance].running
-                and process.running
+                and member.pid not in self._stirred
+                and has_partitions(member)
             ):
-                self._lives[other] = ""
-                process.kill()
+                self._stirred.add(member.pid)
+                self.stack.services[other].kill()
 
     async def kill_kafka(self, seconds_away: float = 1.0) -> None:
         """SIGKILL of the broker, and its start after a while."""
@@ -164,19 +170,6 @@ class UnderFire:
         self.died_at["postgres"] += 1
         await asyncio.sleep(seconds_away)
         await asyncio.to_thread(self.stack.postgres.start)
-
-    def disarm(self) -> None:
-        """From now on nothing that starts has a failpoint."""
-        for queue in self.queues.values():
-            queue.clear()
-
-    async def restart_armed(self) -> None:
-        """Kills what still waits for its failpoint, so that the quiet that follows is one."""
-        self.disarm()
-        for (service, instance), process in list(self.stack.services.items()):
-            if self._lives[service, instance]:
-                self._lives[service, instance] = ""
-                await asyncio.to_thread(process.kill)
 
     def _client(self, instance: int) -> Client:
         urls = {"sandbox": self.stack.url("sandbox"), "intake": self.stack.url("intake", instance)}
@@ -197,3 +190,10 @@ class UnderFire:
                 self.acknowledged.append(Acknowledged(answer["reference"], len(story.referral["children"])))
                 return
         self.unanswered += 1
+
+
+def has_partitions(member: Process) -> bool:
+    """Whether the last start of the process has got as far as being given its partitions."""
+    assert member.log is not None
+    last_life = member.log.read_text().rpartition("Started server process")[2]
+    return member.running and "partitions-assigned" in last_life
