@@ -60,6 +60,7 @@ class Drained:
             "seconds": round(self.seconds, 2),
             "referrals_per_second": round(self.rate, 1),
             "cpu_seconds": {name: round(each, 2) for name, each in self.cpu.items()},
+            "cpu_ms_per_referral": round(1000 * sum(self.cpu.values()) / self.referrals, 2),
             "cpu_seconds_of_machine": round(self.machine_cpu, 1),
         }
 
@@ -109,7 +110,7 @@ class Bench:
     async def _drained(self, schema: str, referrals: int, processes: Mapping[str, Process]) -> Drained:
         clock, busy = SystemClock(), busy_seconds()
         begun = clock.now()
-        pids = {name: process.pid for name, process in {**processes, **self._stack.parts()}.items()}
+        pids = {name: process.pid for name, process in {**self._stack.parts(), **processes}.items()}
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         routed = f"SELECT count(*), max(routed_at) FROM {schema}.child_case WHERE routed_at IS NOT NULL"
         while True:
