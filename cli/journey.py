@@ -96,6 +96,12 @@ def is_told(seen: Snapshot) -> bool:
     return len(told) >= decisions and not any(notice["state"] in OPEN_NOTICES for notice in notices)
 
 
+def has_delivered(seen: Snapshot, kind: str) -> bool:
+    """Whether a notice of this kind reached the referrer."""
+    notices = (seen.notify or {}).get("notices", ())
+    return any(notice["kind"] == kind and notice["state"] == "delivered" for notice in notices)
+
+
 def undelivered(seen: Snapshot) -> list[str]:
     """The kinds of notices that failed."""
     return [
