@@ -100,8 +100,11 @@ class TraceStore:
         self._rows.execute("COMMIT")
 
     def traces(self, *, subject: str | None = None, limit: int = 100) -> list[TraceSummary]:
-        """The newest traces first; with `subject`, only those about that referral, reference or of that trace id."""
-        chosen, values = "", []
+        """The newest traces first; with `subject`, only those about that referral, reference or of that trace id.
+
+        Without one, reads that caused nothing are left out: whoever polls would hide everything else.
+        """
+        chosen, values = "WHERE NOT (spans = 1 AND root LIKE 'GET %')", []
         if subject is not None:
             chosen = "WHERE trace_id = ? OR trace_id IN (SELECT trace_id FROM subject WHERE value = ?)"
             values = [subject, subject]

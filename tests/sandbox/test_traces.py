@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -150,3 +151,12 @@ def test_a_waterfall_shows_every_span_once_and_causes_before_effects(parents: li
             assert row.span.parent_id is not None
             assert place[row.span.parent_id] < place[row.span.span_id]
             assert depth[row.span.parent_id] == row.depth - 1
+
+
+def test_reads_that_caused_nothing_do_not_hide_the_referrals(tmp_path: Path) -> None:
+    store = TraceStore(tmp_path)
+    store.add([replace(span("poll", 1, None, 9), name="GET /v1/journeys/{reference}")])
+    store.add([replace(span("post", 1, None, 1), name="POST /v1/referrals"), span("post", 2, 1, 2)])
+    assert [trace.trace_id for trace in store.traces()] == ["post"]
+    assert [trace.trace_id for trace in store.traces(subject="poll")] == ["poll"]
+    store.close()
