@@ -101,6 +101,21 @@ async def test_a_client_without_anything_to_read_is_left_alone(world: World) -> 
     assert transport._consumer is before
 
 
+async def test_a_newcomer_gets_nothing_of_the_batch_in_hand_until_it_is_committed(world: World) -> None:
+    first, second = member_of(world, session=2.0), member_of(world, session=2.0)
+    await first.start()
+    await world.emit_many([uuid4() for _ in range(12)], 1)
+    in_hand = await take(first, 12)
+    joining = asyncio.create_task(second.start())
+    await asyncio.sleep(1.5)
+    assert not joining.done()
+    await first.commit(in_hand)
+    polling = asyncio.create_task(take(first, 1))
+    await asyncio.wait_for(joining, 8)
+    assert await second.poll(100, 0.5) == []
+    polling.cancel()
+
+
 async def test_a_batch_that_hangs_delays_a_hand_over_only_so_long(world: World) -> None:
     held, entered = asyncio.Event(), asyncio.Event()
 
