@@ -70,6 +70,13 @@ SETTLED = frozenset(AgencyState) - {AgencyState.PENDING, AgencyState.NO_ANSWER, 
 """States after which waiting longer brings nothing: the agency has spoken, or was never asked."""
 
 
+PARTLY_UNDERSTOOD = "partly_understood"
+"""`reason` of an answer of which not every statement was understood: what the rest says is not known, so it is a gap."""
+
+NOT_UNDERSTOOD = "not_understood"
+"""Stands for a value or a basis that could not be read. No dictionary knows it, so it reads as possible, never as no."""
+
+
 class Answer(Model):
     """What one agency said of one child, or why it said nothing."""
 

@@ -24,7 +24,7 @@ from libs.schemas.events import (
     Reference,
     Withdrawn,
 )
-from libs.schemas.findings import AgencyState, Answer, Fact
+from libs.schemas.findings import PARTLY_UNDERSTOOD, AgencyState, Answer, Fact
 from libs.schemas.levels import Rag
 from libs.schemas.referral import ChildInformation, ReferredChild
 from services.triage.case import SPOKEN, AgencyStanding, Case, File, Known, NewEvidence
@@ -149,7 +149,9 @@ class Casework:
             self._await_reader(file, shared.received_at)
         file.case.immediate_danger |= shared.immediate_danger
         self._evaluate(file, Trigger.INFORMATION, cause)
-        return self._follow(file, cause)
+        change = self._follow(file, cause)
+        # Told even where nothing rises: intake raises an alarm for added danger that nobody has seen.
+        return change | Change.SCREENED if shared.immediate_danger else change
 
     def withdraw(self, file: File, cause: Cause, withdrawn: Withdrawn) -> None:
         """The referrer withdrew: kept and shown. It closes, lowers and pauses nothing."""
@@ -210,7 +212,10 @@ class Casework:
     def _evaluate(self, file: File, trigger: Trigger, cause: Cause) -> None:
         case = file.case
         states = {agency: standing.state for agency, standing in file.agencies.items()}
-        outcome = evaluate(self.thresholds.policy, ChildFacts(tuple(file.known.stated), states))
+        partly = frozenset(
+            agency for agency, standing in file.agencies.items() if standing.reason == PARTLY_UNDERSTOOD
+        )
+        outcome = evaluate(self.thresholds.policy, ChildFacts(tuple(file.known.stated), states, partly))
         case.immediate_danger |= outcome.immediate
         placement = self.thresholds.placement(outcome.level, file.known)
         file.placement = placement

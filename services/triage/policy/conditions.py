@@ -127,22 +127,30 @@ class Below:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """No protective fact is confirmed: `none of: - F is yes`. Not known is not confirmed."""
+    """No protective fact is confirmed: `none of: - F is yes`. Not known is not confirmed.
+
+    What one confirms, another who has not spoken, or was not understood, may still deny.
+    """
 
     definitions: tuple[Definition, ...]
 
     def value(self, known: Knowledge) -> int:
+        value = YES
         for definition in self.definitions:
             stated = known.stated.get(definition.name, ())
             if stated and all(lowest >= 1 for lowest, _, _ in stated):
-                return NO
-        return YES
+                if not _deniable(definition, known):
+                    return NO
+                value = POSSIBLE
+        return value
 
     def explain(self, known: Knowledge, into: Findings) -> None:
         for definition in self.definitions:
             denied = [fact for lowest, _, fact in known.stated.get(definition.name, ()) if lowest < 1]
             into.evidence.extend(denied)
-            if not denied:
+            if not denied and known.stated.get(definition.name):
+                _missing(definition, known, into)
+            elif not denied:
                 into.missing[definition.name] = None
 
     def english(self) -> str:
@@ -196,6 +204,10 @@ def step_words(definition: Definition, rank: int) -> str:
         return ""
     step = definition.steps[rank] if definition.kind is Kind.SCALE else str(rank)
     return f"at least {step.replace('_', ' ')}"
+
+
+def _deniable(definition: Definition, known: Knowledge) -> bool:
+    return definition.name in known.unreadable or not known.silent.isdisjoint(definition.sources)
 
 
 def _missing(definition: Definition, known: Knowledge, into: Findings) -> None:

@@ -18,15 +18,19 @@ class StatedFact:
 class ChildFacts:
     """All statements about a child, never merged: two sources that disagree are both kept, and the worse counts.
 
-    `states` holds each agency that the partnership knows; an agency without a state was not asked.
+    `states` holds each agency that the partnership knows; an agency without a state was not asked. `partly` names
+    those whose answer was only partly understood.
     """
 
     stated: tuple[StatedFact, ...]
     states: Mapping[str, AgencyState | str] = field(default_factory=dict)
+    partly: frozenset[str] = frozenset()
 
     def silent(self) -> frozenset[str]:
-        """Agencies whose knowledge of the child is not known: everything but an answer is a gap."""
-        return frozenset(
+        """Agencies whose knowledge of the child is not wholly known: everything but an answer is a gap, and so is
+        the part of an answer that was not understood.
+        """
+        return self.partly | frozenset(
             agency
             for agency, state in self.states.items()
             if state not in (AgencyState.RETURNED, AgencyState.NOTHING_HELD)

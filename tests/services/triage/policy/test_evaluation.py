@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.schemas.dictionary import Definition, Kind, Polarity, load_dictionary
-from libs.schemas.findings import AgencyState, Basis, Between, Fact, FactValue
+from libs.schemas.findings import NOT_UNDERSTOOD, AgencyState, Basis, Between, Fact, FactValue
 from libs.schemas.levels import Level, Rag
 from services.triage.policy import ChildFacts, Policy, StatedFact, evaluate, load_policy
 from services.triage.policy.conditions import NO
@@ -98,6 +98,56 @@ def test_no_silence_of_any_kind_lowers_what_is_definite(
     assert definite[0].level == definite[1].level == definite[2].level
     assert all(one.rag >= definite[0].rag for one in definite)
     assert all(one.could_rise_to >= one.level and one.rag_could_rise_to >= one.rag for one in definite)
+
+
+@settings(max_examples=300, deadline=None)
+@given(statements(), states, st.sampled_from(AGENCIES), st.data())
+def test_an_answer_that_was_only_partly_understood_never_lowers_what_could_be(
+    facts: tuple[StatedFact, ...], agencies: dict[str, AgencyState], agency: str, data: st.DataObject
+) -> None:
+    agencies |= {agency: AgencyState.RETURNED}
+    partly = tuple(
+        StatedFact(fact.fact.model_copy(update={"value": NOT_UNDERSTOOD}), agency)
+        if fact.source == agency and data.draw(st.booleans())
+        else fact
+        for fact in facts
+    )
+    before = evaluate(POLICY, ChildFacts(facts, agencies))
+    after = evaluate(POLICY, ChildFacts(partly, agencies, frozenset({agency})))
+    assert after.could_rise_to >= before.could_rise_to
+    assert after.rag_could_rise_to >= before.rag_could_rise_to
+    assert {*after.actions, *after.possible_actions} >= {*before.actions, *before.possible_actions}
+
+
+@pytest.mark.parametrize("gap", ["pending", "partly", "value"])
+def test_a_gap_may_still_deny_that_a_child_is_protected(gap: str) -> None:
+    risks = (stated("household.substance_misuse", "incapable"), stated("child.age", 2))
+    protected = stated("household.protective_adult", True)
+    confirmed = evaluate(POLICY, ChildFacts((*risks, protected), ALL_ANSWERED))
+    denied = evaluate(
+        POLICY, ChildFacts((*risks, protected, stated("household.protective_adult", False)), ALL_ANSWERED)
+    )
+    assert denied.level is Level.SECTION_47 > confirmed.could_rise_to
+    facts = (*risks, protected)
+    states: dict[str, AgencyState] = dict(ALL_ANSWERED)
+    if gap == "pending":
+        states["police"] = AgencyState.PENDING
+    if gap == "value":
+        facts += (stated("household.protective_adult", NOT_UNDERSTOOD, "police"),)
+    partly = frozenset({"police"} if gap == "partly" else ())
+    doubtful = evaluate(POLICY, ChildFacts(facts, states, partly))
+    assert doubtful.level is confirmed.level
+    assert "S47-11" in {rule for rise in doubtful.possible for rule in rise.rules}
+    assert "household.protective_adult" in doubtful.missing
+
+
+@pytest.mark.parametrize("agency", AGENCIES)
+def test_what_could_not_be_read_of_an_answer_is_as_much_a_gap_as_silence(agency: str) -> None:
+    silent = evaluate(POLICY, ChildFacts((), ALL_ANSWERED | {agency: AgencyState.NO_ANSWER}))
+    partly = evaluate(
+        POLICY, ChildFacts((), ALL_ANSWERED | {agency: AgencyState.RETURNED}, frozenset({agency}))
+    )
+    assert (partly.could_rise_to, partly.possible) == (silent.could_rise_to, silent.possible)
 
 
 @settings(max_examples=200, deadline=None)
