@@ -71,10 +71,10 @@ SETTLED = frozenset(AgencyState) - {AgencyState.PENDING, AgencyState.NO_ANSWER, 
 
 
 PARTLY_UNDERSTOOD = "partly_understood"
-"""`reason` of an answer of which not every statement was understood: what the rest says is not known, so it is a gap."""
+"""`reason` of an answer of which not every statement was understood: what the rest says is a gap."""
 
 NOT_UNDERSTOOD = "not_understood"
-"""Stands for a value or a basis that could not be read. No dictionary knows it, so it reads as possible, never as no."""
+"""Stands for a value or a basis that could not be read. No dictionary knows it, so it reads as possible, never no."""
 
 
 class Answer(Model):

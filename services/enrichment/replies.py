@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from libs.schemas.base import IsoDate, Model, Open, Text
 from libs.schemas.dictionary import Dictionary
-from libs.schemas.findings import AgencyState, Fact
+from libs.schemas.findings import NOT_UNDERSTOOD, PARTLY_UNDERSTOOD, AgencyState, Fact, FactValue
 from services.enrichment.agency import Reply
 from services.enrichment.question import Question, exact_birth
 
@@ -18,6 +18,9 @@ MAX_BYTES = 5_000_000
 """A longer body is refused: no honest answer about one child is."""
 
 MAX_FACTS = 200
+
+LONGEST_CODE = 80
+"""Characters of a value that the dictionary does not know. A longer one is no code of any later dictionary."""
 
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds. An agency that asks for a longer wait is asked again after this one."""
@@ -137,7 +140,7 @@ def _reason(state: AgencyState, dropped: Counter[str]) -> str | None:
     # An agency's own words for declining are not carried on: they may name people.
     if state is AgencyState.DECLINED:
         return "agency_declined"
-    return "facts_not_understood" if dropped else None
+    return PARTLY_UNDERSTOOD if dropped else None
 
 
 def _contradicts(said: _Person, question: Question) -> bool:
@@ -157,6 +160,10 @@ def _digits(number: str | None) -> str | None:
 def _facts(
     stated: tuple[dict[str, Any], ...], dictionary: Dictionary
 ) -> tuple[tuple[Fact, ...], Counter[str]]:
+    """The statements as far as they can be read, and how many could not be, by code.
+
+    One about a fact of the dictionary is passed on whatever is wrong with the rest of it: triage reads it as possible.
+    """
     facts: list[Fact] = []
     dropped: Counter[str] = Counter()
     for fields in stated:
@@ -164,13 +171,24 @@ def _facts(
             fact = Fact.model_validate(fields)
         except ValidationError:
             dropped["contract"] += 1
+            name = fields.get("fact")
+            if isinstance(name, str) and name in dictionary.definitions:
+                facts.append(_unread(name))
             continue
         fault = dictionary.check(fact)
-        if fault is None:
-            facts.append(fact)
-        else:
+        if fault is not None:
             dropped[fault.code] += 1
+        if fact.fact in dictionary.definitions:
+            facts.append(fact if fault is None or _is_code(fact.value) else _unread(fact.fact))
     return tuple(facts), dropped
+
+
+def _unread(name: str) -> Fact:
+    return Fact(fact=name, value=NOT_UNDERSTOOD, basis=NOT_UNDERSTOOD)
+
+
+def _is_code(value: FactValue) -> bool:
+    return not isinstance(value, str) or (len(value) <= LONGEST_CODE and value.isidentifier())
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:

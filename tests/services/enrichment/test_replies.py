@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.schemas.dictionary import Dictionary
-from libs.schemas.findings import SETTLED, AgencyState
+from libs.schemas.findings import NOT_UNDERSTOOD, PARTLY_UNDERSTOOD, SETTLED, AgencyState
 from libs.schemas.referral import Date
 from services.enrichment.agency import Reply
 from services.enrichment.question import Question, Subject
@@ -88,7 +88,7 @@ def test_a_number_written_with_spaces_is_the_same_number(read: Any) -> None:
     assert read({**said(), "child": {"nhs_number": "999 004 1008"}}).state == "nothing_held"
 
 
-def test_facts_of_the_dictionary_are_kept_and_others_counted(read: Any) -> None:
+def test_a_statement_about_a_known_fact_is_passed_on_and_others_are_counted(read: Any) -> None:
     reply = read(
         said(
             "returned",
@@ -96,7 +96,11 @@ def test_facts_of_the_dictionary_are_kept_and_others_counted(read: Any) -> None:
                 HUNGER,
                 {**HUNGER, "fact": "child.hat"},
                 {**HUNGER, "value": "huge"},
+                {**HUNGER, "value": "Mrs Example says that he is hungry"},
+                {**HUNGER, "value": ["huge"]},
+                {"fact": "child.hunger", "value": "none"},
                 {"value": 3},
+                {**HUNGER, "fact": ["child.hunger"]},
                 {**HUNGER, "basis": "a basis that is not known yet"},
             ],
             narrative="More in words.",
@@ -104,11 +108,29 @@ def test_facts_of_the_dictionary_are_kept_and_others_counted(read: Any) -> None:
     )
     assert (reply.state, reply.reason, reply.narrative) == (
         "returned",
-        "facts_not_understood",
+        PARTLY_UNDERSTOOD,
         "More in words.",
     )
-    assert [fact.value for fact in reply.facts] == ["persistent", "persistent"]
-    assert reply.dropped == {"unknown_fact": 1, "unknown_value": 1, "contract": 1}
+    unread = NOT_UNDERSTOOD
+    assert [fact.value for fact in reply.facts] == [
+        "persistent",
+        "huge",
+        unread,
+        unread,
+        unread,
+        "persistent",
+    ]
+    assert {fact.fact for fact in reply.facts} == {"child.hunger"}
+    assert reply.dropped == {"unknown_fact": 1, "unknown_value": 2, "contract": 4}
+
+
+def test_a_value_that_the_dictionary_does_not_know_is_passed_on_as_it_is(
+    read: Any, dictionary: Dictionary
+) -> None:
+    violence = {"fact": "household.domestic_abuse", "value": "severe", "basis": "record"}
+    (fact,) = read(said("returned", facts=[violence])).facts
+    assert (fact.fact, fact.value) == ("household.domestic_abuse", "severe")
+    assert dictionary.definitions[fact.fact].bounds(fact.value) is None
 
 
 def test_an_agencys_own_words_for_declining_are_not_passed_on(read: Any) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from libs.schemas.findings import AgencyState, Answer
+from libs.schemas.findings import PARTLY_UNDERSTOOD, AgencyState, Answer
 from tests.services.enrichment.conftest import (
     FINCH,
     FOUR,
@@ -120,7 +120,7 @@ async def test_a_fact_that_is_not_understood_is_dropped_and_the_words_are_kept(
     await instance.take(case.received(), case.screened())
     assert (await until_completed(instance, case.child))["health"] == "returned"
     answer = await _answer(instance, case, "health")
-    assert (answer.facts, answer.reason) == ((), "facts_not_understood")
+    assert (answer.facts, answer.reason) == ((), PARTLY_UNDERSTOOD)
     assert answer.narrative == "The rest is in words."
 
 
