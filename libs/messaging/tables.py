@@ -24,7 +24,7 @@ CREATE TABLE outbox (
     tracestate  text,
     payload     bytea       NOT NULL,
     PRIMARY KEY (xid, id)
-);
+) WITH (toast_tuple_target = 8160);
 CREATE UNIQUE INDEX outbox_of_referral ON outbox (referral_id, sequence);
 COMMENT ON TABLE outbox IS 'Events in the order of their commits: read by (xid, id) below the fence, never updated.';
 

@@ -21,7 +21,11 @@ def _check(symbols: str) -> int:
 def new_reference() -> str:
     """A fresh random reference in its written form."""
     while True:
-        symbols = "".join(secrets.choice(ALPHABET) for _ in range(8))
+        number = secrets.randbelow(len(ALPHABET) ** 8)
+        symbols = ""
+        for _ in range(8):
+            number, symbol = divmod(number, len(ALPHABET))
+            symbols += ALPHABET[symbol]
         check = _check(symbols)
         if check < len(ALPHABET):
             return f"{symbols[:4]}-{symbols[4:]}-{ALPHABET[check]}"

@@ -66,7 +66,7 @@ router = APIRouter(prefix="/v1/referrals", tags=["referrals"])
     openapi_extra=json_body(Referral),
     summary="Refer one or more children",
 )
-async def refer(request: Request, caller: Submitter, key: IdempotencyKey, desk: AtDesk) -> Response:
+async def refer(request: Request, caller: Submitter, key: IdempotencyKey) -> Response:
     """Accepts a referral: who refers, what the worry is, and at least one child, who may be unidentified.
 
     The answer names the reference, what to do if the danger rises, and what would help to know; nothing that is
@@ -74,6 +74,7 @@ async def refer(request: Request, caller: Submitter, key: IdempotencyKey, desk: 
     """
     referral, fingerprint = await read_json_body(request, Referral)
     sent = Sent(caller.of_agency(), key, fingerprint, current_traceparent())
+    desk: Desk = request.app.state.desk
     answer = accepted(await desk.acceptance.accept(referral, sent))
     return _created(answer.model_dump_json(), answer.reference)
 

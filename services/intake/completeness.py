@@ -8,6 +8,7 @@ risk for it.
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from stdnum.gb import nhs, upn
@@ -82,10 +83,17 @@ def of_child(child: ReferredChild, index: int) -> tuple[SectionState, ...]:
 def _by_section(sections: Iterable[Section], prefix: str, found: Iterable[_Open]) -> tuple[SectionState, ...]:
     items: dict[Section, list[OpenItem]] = {section: [] for section in sections}
     for section, gap, path, why in found:
-        items[section].append(OpenItem(section=section, gap=gap, pointer=prefix + path, why=why))
+        items[section].append(_item(section, gap, prefix + path, why))
     return tuple(
-        SectionState(section=section, complete=not here, open=tuple(here)) for section, here in items.items()
+        SectionState.model_construct(section=section, complete=not here, open=tuple(here))
+        for section, here in items.items()
     )
+
+
+@cache
+def _item(section: Section, gap: Gap, pointer: str, why: str) -> OpenItem:
+    """The same few items come with nearly every referral: some thirty, for each of at most twenty children."""
+    return OpenItem(section=section, gap=gap, pointer=pointer, why=why)
 
 
 def _shared(body: ReferralBody) -> Iterable[_Open]:

@@ -7,6 +7,7 @@ from libs.messaging.tables import create_sql
 revision = "0001"
 down_revision = None
 
+# Compressing a payload of a few kilobytes costs PostgreSQL more than storing it.
 _CREATE = """
 CREATE TABLE referral (
     id              uuid        PRIMARY KEY,
@@ -23,7 +24,7 @@ CREATE TABLE referral (
     alarm_level     smallint    NOT NULL DEFAULT 0,
     alarm_lease     timestamptz,
     CONSTRAINT referral_sent_once UNIQUE (agency, idempotency_key)
-);
+) WITH (toast_tuple_target = 8160);
 CREATE INDEX referral_unseen ON referral (received_at) WHERE screened_at IS NULL;
 COMMENT ON TABLE referral IS 'Referrals as they were accepted. Digests in place of what the sender chose.';
 
