@@ -34,6 +34,7 @@ class Process:
         self._popen = popen
         self._stop_signal = stop_signal
         self._grace = grace
+        self._asked = False
 
     @property
     def pid(self) -> int:
@@ -53,12 +54,17 @@ class Process:
         return self._popen.wait(timeout)
 
     def signal(self, number: int) -> None:
+        self._asked = self._asked or number == self._stop_signal
         if self.running:
             self._popen.send_signal(number)
 
     def stop(self) -> int:
-        """Ask it to end; after its grace time kill it with everything it started. Returns the exit status."""
-        self.signal(self._stop_signal)
+        """Ask it to end, once; after its grace time kill it with everything it started. Returns the exit status.
+
+        A second request would cut short what a service does in the order of its stopping.
+        """
+        if not self._asked:
+            self.signal(self._stop_signal)
         try:
             return self._popen.wait(self._grace)
         except subprocess.TimeoutExpired:
