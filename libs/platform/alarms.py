@@ -16,8 +16,11 @@ from libs.schemas.clock import Clock
 class Alarm(Protocol):
     """Where alarms go."""
 
-    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> None:
-        """Tells that `code` has happened; `ids` say to what. Never raises."""
+    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> bool:
+        """Tells that `code` has happened; `ids` say to what, by names that a log may have. Never raises.
+
+        False where it was written down but did not reach whom it was for: raise it again.
+        """
         ...
 
 
@@ -42,13 +45,13 @@ class Alarms:
             "mash.alarms", unit="{alarm}", description="Alarms raised, by code."
         )
 
-    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> None:
-        """Tells that `code` has happened, on every path that works."""
+    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> bool:
+        """Tells that `code` has happened, on every path that works. False where the post failed."""
         log = structlog.get_logger()
         log.critical("alarm", code=code, **ids)
         self._raised.add(1, {"code": code})
         if self._http is None or self._url is None:
-            return
+            return True
         body: Mapping[str, str] = {
             "code": code,
             "service": self._service,
@@ -60,3 +63,5 @@ class Alarms:
             response.raise_for_status()
         except httpx.HTTPError as error:
             log.error("alarm not passed on", code=code, exc_info=error)
+            return False
+        return True

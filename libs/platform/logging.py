@@ -40,6 +40,7 @@ FIELDS = frozenset(
         "due_at",
         "duration_ms",
         "error_class",
+        "escalation",
         "evaluation",
         "event_id",
         "event_type",
@@ -61,6 +62,7 @@ FIELDS = frozenset(
         "producer",
         "queue",
         "reason",
+        "reference",
         "referral_id",
         "remaining",
         "revision",
@@ -76,6 +78,7 @@ FIELDS = frozenset(
         "topic",
         "transport",
         "version",
+        "waited_seconds",
         "worker",
     }
 )

@@ -46,8 +46,9 @@ Kind = Literal["information", "withdrawal"]
 
 _REFERRAL = "SELECT id, answer FROM referral WHERE reference = $1 AND agency = $2"
 _ADD = """
-INSERT INTO addition (id, referral_id, kind, agency, idempotency_key, fingerprint, received_at, payload, answer)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO addition (id, referral_id, kind, agency, idempotency_key, fingerprint, received_at, immediate_danger,
+                      payload, answer)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (agency, idempotency_key) DO NOTHING
 RETURNING id
 """
@@ -150,6 +151,7 @@ class Additions:
                 sent.key_digest,
                 fingerprint,
                 answer.received_at,
+                isinstance(payload, InformationAdded) and payload.shared.immediate_danger,
                 stored,
                 stored_answer,
             )

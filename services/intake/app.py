@@ -36,6 +36,7 @@ from services.intake.consumer import StatusProjection
 from services.intake.hub import load_hub, load_wording
 from services.intake.lookup import Lookup
 from services.intake.settings import IntakeSettings
+from services.intake.status import SeenWithin
 from services.intake.watch import UnseenWatch
 
 DESCRIPTION = "Refer a child, add what became known since, and ask how far a referral has come."
@@ -83,12 +84,7 @@ def build(
             if settings.alarm_url is not None:
                 alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
             alarms = Alarms(Service.INTAKE.value, time, instruments.meter, alarm_http, settings.alarm_url)
-            watch = UnseenWatch(
-                ledger,
-                alarms,
-                seen_within=timedelta(seconds=settings.unseen_seconds),
-                seen_within_in_danger=timedelta(seconds=settings.unseen_danger_seconds),
-            )
+            watch = UnseenWatch(ledger, alarms, seen_within(settings))
 
             async def alarm(code: str, ids: dict[str, str]) -> None:
                 await alarms.raise_alarm(code, **ids)
@@ -145,5 +141,12 @@ def desk(ledger: Ledger, settings: IntakeSettings) -> Desk:
     return Desk(
         Acceptance(ledger, dictionary, danger),
         Additions(ledger, dictionary, danger),
-        Lookup(ledger, danger, hub.status, load_wording(directory)),
+        Lookup(ledger, danger, hub.status, load_wording(directory), seen_within(settings)),
+    )
+
+
+def seen_within(settings: IntakeSettings) -> SeenWithin:
+    """How long a referral may wait unseen."""
+    return SeenWithin(
+        timedelta(seconds=settings.unseen_seconds), timedelta(seconds=settings.unseen_danger_seconds)
     )

@@ -7,7 +7,7 @@ order, and a referral's own row is always there before anybody can speak of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +49,14 @@ SELECT id, referral, min(at)
   FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (id, referral, at) GROUP BY id, referral
 ON CONFLICT (child_id) DO UPDATE SET screened_at = least(c.screened_at, excluded.screened_at)
 """
+CLOCKS_APART = timedelta(seconds=1)
+"""By how much triage's clock may be behind intake's before danger that it saw counts as unseen."""
+
+_SEEN_DANGER = """
+UPDATE addition AS a SET seen_at = s.at
+  FROM (SELECT id, max(at) AS at FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, at) GROUP BY id) AS s
+ WHERE a.referral_id = s.id AND a.immediate_danger AND a.seen_at IS NULL AND a.received_at <= s.at + $3
+"""
 _DECIDED = """
 INSERT INTO child_progress AS c (child_id, referral_id, decision, decided_at, destination, may_tell)
 SELECT DISTINCT ON (id) id, referral, decision, at, destination, may_tell
@@ -81,9 +89,14 @@ class StatusProjection:
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Moves the status on by a batch of events."""
         seen: list[tuple[UUID, UUID, datetime]] = []
+        in_danger: list[tuple[UUID, datetime]] = []
         decided: list[tuple[Any, ...]] = []
         notices: list[tuple[Any, ...]] = []
         for event in events:
+            if isinstance(event.payload, CaseScreened) and any(
+                child.immediate_danger for child in event.payload.children.values()
+            ):
+                in_danger.append((event.referral_id, event.payload.shared.at))
             match event.payload:
                 case (
                     CaseScreened(shared=shared, children=children)
@@ -126,6 +139,8 @@ class StatusProjection:
             await unit.connection.execute(_SEEN_CHILDREN, children_seen, referrals_seen, at)
         if decided:
             await unit.connection.execute(_DECIDED, *zip(*decided, strict=True))
+        if in_danger:
+            await unit.connection.execute(_SEEN_DANGER, *zip(*in_danger, strict=True), CLOCKS_APART)
         if notices:
             await unit.connection.execute(_NOTICES, *zip(*notices, strict=True))
 

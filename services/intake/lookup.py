@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from libs.messaging.codec import Decoded
 from libs.messaging.ledger import Ledger
+from libs.platform.access import note
+from libs.platform.auth import Principal
 from libs.platform.problems import Problem
 from libs.schemas.codes import PROFESSIONAL_ROLES
 from services.intake import status
 from services.intake.answers import IfDangerRises, Receipt
 from services.intake.hub import StateWords, Wording
-from services.intake.status import AdditionStatus, NoticeStatus, Progress, ReferralStatus
+from services.intake.status import AdditionStatus, NoticeStatus, Progress, ReferralStatus, SeenWithin
 
 _REFERRAL = """
 SELECT id, received_at, immediate_danger, referrer_role, screened_at, answer
@@ -34,18 +36,28 @@ def not_found() -> Problem:
 class Lookup:
     """Reads a referral's status for the agency that sent it."""
 
-    def __init__(self, ledger: Ledger, danger: IfDangerRises, states: StateWords, wording: Wording) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        danger: IfDangerRises,
+        states: StateWords,
+        wording: Wording,
+        seen_within: SeenWithin,
+    ) -> None:
         self._ledger = ledger
+        self._seen_within = seen_within
         self._danger = danger
         self._states = states
         self._wording = wording
 
-    async def status(self, reference: str, agency: str) -> ReferralStatus:
-        """The status now. Raises Problem 404 where the agency has no such referral."""
+    async def status(self, reference: str, caller: Principal) -> ReferralStatus:
+        """The status now. Who read it is recorded. Raises Problem 404 where their agency has no such referral."""
+        now = self._ledger.clock.now()
         async with self._ledger.pool.acquire() as connection:
-            row = await connection.fetchrow(_REFERRAL, reference, agency)
+            row = await connection.fetchrow(_REFERRAL, reference, caller.of_agency())
             if row is None:
                 raise not_found()
+            await note(connection, now, caller, "status.read", referral_id=row["id"])
             children = await connection.fetch(_CHILDREN, row["id"])
             notices = await connection.fetch(_NOTICES, row["id"])
             additions = await connection.fetch(_ADDITIONS, row["id"])
@@ -56,7 +68,6 @@ class Lookup:
             else {}
         )
         progress = {child["child_id"]: Progress(*tuple(child)[1:]) for child in children}
-        now = self._ledger.clock.now()
         return ReferralStatus(
             reference=reference,
             received_at=row["received_at"],
@@ -65,7 +76,7 @@ class Lookup:
                     number,
                     progress.get(child_id, NOTHING_YET),
                     received_at=row["received_at"],
-                    immediate_danger=row["immediate_danger"],
+                    seen_within=self._seen_within.after(row["immediate_danger"]),
                     professional=row["referrer_role"] in PROFESSIONAL_ROLES,
                     states=self._states,
                     wording=self._wording,

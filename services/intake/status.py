@@ -1,6 +1,5 @@
 """What the referrer's own agency may know of a referral: how far each child has come, never what others said."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,11 +11,18 @@ from libs.schemas.levels import Destination
 from services.intake.answers import IfDangerRises
 from services.intake.hub import StateWords, Wording
 
-SEEN_WITHIN = timedelta(seconds=60)
-"""A referral that nobody has screened for longer is called not yet seen, and staff are alarmed."""
 
-SEEN_WITHIN_IN_DANGER = timedelta(seconds=10)
-"""The same where the referrer says that a child is in danger now."""
+@dataclass(frozen=True, slots=True)
+class SeenWithin:
+    """How long a referral may wait to be screened. After that it is called not yet seen, and staff are alarmed."""
+
+    ordinary: timedelta = timedelta(seconds=60)
+    in_danger: timedelta = timedelta(seconds=10)
+    """Where the referrer says that a child is in danger now."""
+
+    def after(self, immediate_danger: bool) -> timedelta:
+        """The wait of one referral."""
+        return self.in_danger if immediate_danger else self.ordinary
 
 
 class ChildState(StrEnum):
@@ -82,27 +88,22 @@ class ReferralStatus(Model):
     if_danger_rises: IfDangerRises
 
 
-def unseen_after(immediate_danger: bool) -> timedelta:
-    """How long a referral may wait to be screened."""
-    return SEEN_WITHIN_IN_DANGER if immediate_danger else SEEN_WITHIN
-
-
 def of_child(
     number: int,
     progress: Progress,
     *,
     received_at: datetime,
-    immediate_danger: bool,
+    seen_within: timedelta,
     professional: bool,
     states: StateWords,
     wording: Wording,
     now: datetime,
 ) -> ChildStanding:
-    """The child's status at the instant `now`.
+    """The child's status at the instant `now`, of a referral that should be seen within `seen_within`.
 
     `professional`: whether the referrer's role may be told which kind of help was decided.
     """
-    state = _state(progress, received_at, immediate_danger, now)
+    state = _state(progress, received_at, seen_within, now)
     outcome: str | None = None
     if state is ChildState.DECISION_MADE:
         outcome, words = _told(progress, professional, wording)
@@ -129,16 +130,11 @@ def _told(progress: Progress, professional: bool, wording: Wording) -> tuple[str
     return destination.value, wording.destinations[destination].text()
 
 
-def _state(progress: Progress, received_at: datetime, immediate_danger: bool, now: datetime) -> ChildState:
+def _state(progress: Progress, received_at: datetime, seen_within: timedelta, now: datetime) -> ChildState:
     if progress.decision:
         return ChildState.DECISION_MADE
     if progress.screened_at is not None:
         return ChildState.BEING_LOOKED_AT
-    if now - received_at > unseen_after(immediate_danger):
+    if now - received_at > seen_within:
         return ChildState.NOT_YET_SEEN
     return ChildState.RECEIVED
-
-
-def in_order(children: Sequence[ChildStanding]) -> tuple[ChildStanding, ...]:
-    """By the children's numbers."""
-    return tuple(sorted(children, key=lambda child: child.number))

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    Boolean,
     Column,
     DateTime,
     Index,
@@ -15,6 +16,8 @@ from sqlalchemy import (
     text,
 )
 from sqlmodel import Field, SQLModel
+
+from libs.platform.access_schema import access_table
 
 metadata = MetaData()
 
@@ -56,11 +59,17 @@ class Referral(_Table, table=True):
 
 
 class Addition(_Table, table=True):
-    """Further information, or a withdrawal, from the agency that referred."""
+    """Further information, or a withdrawal, from the agency that referred.
+
+    `seen_at`: when triage said that it has seen the danger, where one was added.
+    """
 
     __tablename__ = "addition"
     __table_args__ = (
         UniqueConstraint("agency", "idempotency_key", name="addition_sent_once"),
+        Index(
+            "addition_unseen", "received_at", postgresql_where=text("seen_at IS NULL AND immediate_danger")
+        ),
         {"comment": "What the referring agency sent afterwards: information and withdrawals."},
     )
 
@@ -71,8 +80,14 @@ class Addition(_Table, table=True):
     idempotency_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     received_at: datetime = Field(sa_column=_instant())
+    immediate_danger: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default="false")
+    )
     payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     answer: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    seen_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    alarm_level: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    alarm_lease: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
 
 
 class ChildProgress(_Table, table=True):
@@ -103,3 +118,6 @@ class NoticeProgress(_Table, table=True):
     state: str = Field(sa_column=Column(Text, nullable=False))
     reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     at: datetime = Field(sa_column=_instant())
+
+
+access_table(metadata)

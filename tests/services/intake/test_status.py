@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from libs.messaging.event import Event
@@ -20,7 +21,9 @@ from libs.schemas.events import (
     REFERRER_UNTELLABLE,
     EventType,
 )
+from services.intake.app import desk
 from services.intake.consumer import StatusProjection
+from services.intake.settings import IntakeSettings
 from tests.services.intake.conftest import START, Caller, referral
 
 NOTICE = uuid.UUID(int=7)
@@ -40,11 +43,11 @@ class Told:
     def _reference(self, seconds: int) -> dict[str, Any]:
         return {"reference": self.reference, "at": START + timedelta(seconds=seconds)}
 
-    def screened(self, *, seconds: int = 1) -> Event:
+    def screened(self, *, seconds: int = 1, danger: bool = False) -> Event:
         child = {
             "level": "early_help",
             "rag": "green",
-            "immediate_danger": False,
+            "immediate_danger": danger,
             "to_be_read": False,
             "team": "early_help",
             "due_at": START,
@@ -157,6 +160,23 @@ async def test_in_immediate_danger_not_yet_seen_is_said_after_ten_seconds(
     told = await accepted(school, ledger, immediate_danger=True)
     clock.advance(timedelta(seconds=11))
     assert await states(school, told) == ["not_yet_seen", "not_yet_seen"]
+
+
+async def test_not_yet_seen_is_said_after_the_time_that_the_operator_set(
+    school: Caller, ledger: Ledger, clock: ManualClock, settings: IntakeSettings, app: FastAPI
+) -> None:
+    app.state.desk = desk(
+        ledger, settings.model_copy(update={"unseen_seconds": 300.0, "unseen_danger_seconds": 30.0})
+    )
+    calm, danger = await accepted(school, ledger), await accepted(school, ledger, immediate_danger=True)
+    clock.advance(timedelta(seconds=29))
+    assert await states(school, danger) == ["received", "received"]
+    clock.advance(timedelta(seconds=2))
+    assert await states(school, danger) == ["not_yet_seen", "not_yet_seen"]
+    clock.advance(timedelta(seconds=240))
+    assert await states(school, calm) == ["received", "received"]
+    clock.advance(timedelta(seconds=60))
+    assert await states(school, calm) == ["not_yet_seen", "not_yet_seen"]
 
 
 async def test_each_child_has_a_status_of_its_own(school: Caller, ledger: Ledger) -> None:

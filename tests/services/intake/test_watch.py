@@ -1,28 +1,36 @@
 import asyncio
+import json
 from datetime import timedelta
+from io import StringIO
 from uuid import UUID
 
+import httpx
 import pytest
+from opentelemetry import metrics
 
 from libs.messaging.ledger import Ledger
+from libs.platform import logging
+from libs.platform.alarms import Alarms as RealAlarms
 from libs.platform.clock import ManualClock
-from services.intake.watch import LEASE, UnseenWatch
+from services.intake.watch import AGAIN_AFTER, LEASE, UnseenWatch
 from tests.services.intake.conftest import Caller, referral
-from tests.services.intake.test_status import accepted, tell
+from tests.services.intake.test_status import Told, accepted, tell
 
 
 class Alarms:
-    """Keeps what was raised, and can die like a process between alarm and record."""
+    """Keeps what was raised, and can die like a process between alarm and record, or reach nobody."""
 
     def __init__(self) -> None:
         self.raised: list[tuple[str, str, int]] = []
         self.dies = False
+        self.reaches = True
 
-    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> None:
-        self.raised.append((code, str(ids["reference"]), int(str(ids["level"]))))
+    async def raise_alarm(self, code: str, **ids: str | int | UUID) -> bool:
+        self.raised.append((code, str(ids["reference"]), int(str(ids["escalation"]))))
         await asyncio.sleep(0)
         if self.dies:
             raise asyncio.CancelledError
+        return self.reaches
 
 
 @pytest.fixture
@@ -104,6 +112,98 @@ async def test_an_instance_that_dies_before_recording_leaves_the_alarm_to_anothe
     clock.advance(LEASE + timedelta(seconds=1))
     assert await UnseenWatch(ledger, alarms).look() == 1
     assert alarms.raised == [("referral-unseen", reference, 1)] * 2
+
+
+async def test_an_alarm_that_reached_nobody_is_raised_again_soon(
+    school: Caller, watch: UnseenWatch, alarms: Alarms, clock: ManualClock
+) -> None:
+    reference = await refer(school, danger=True)
+    clock.advance(timedelta(seconds=11))
+    alarms.reaches = False
+    assert await watch.look() == 0
+    clock.advance(AGAIN_AFTER)
+    alarms.reaches = True
+    clock.advance(timedelta(seconds=1))
+    assert await watch.look() == 1
+    assert alarms.raised == [("referral-unseen-in-danger", reference, 1)] * 2
+    assert await watch.look() == 0
+
+
+async def added_danger(caller: Caller, told: Told) -> None:
+    body = {"worry": "He is at the door.", "immediate_danger": True, "danger_reason": "He is at the door."}
+    assert (await caller.add(told.reference, "information", body)).status_code == 201
+
+
+async def test_danger_that_was_added_is_watched_like_danger_from_the_start(
+    school: Caller, watch: UnseenWatch, alarms: Alarms, clock: ManualClock, ledger: Ledger
+) -> None:
+    told = await accepted(school, ledger)
+    await tell(ledger, told.screened(), told.decided(told.children[0]))
+    clock.advance(timedelta(hours=1))
+    await added_danger(school, told)
+    clock.advance(timedelta(seconds=10))
+    assert await watch.look() == 0
+    clock.advance(timedelta(seconds=1))
+    assert await watch.look() == 1
+    clock.advance(timedelta(seconds=40))
+    await watch.look()
+    assert alarms.raised == [("added-danger-unseen", told.reference, level) for level in (1, 2)]
+
+
+async def test_added_danger_is_seen_when_triage_says_so_after_it(
+    school: Caller, watch: UnseenWatch, alarms: Alarms, clock: ManualClock, ledger: Ledger
+) -> None:
+    told = await accepted(school, ledger, immediate_danger=True)
+    await tell(ledger, told.screened(danger=True))
+    clock.advance(timedelta(minutes=5))
+    await added_danger(school, told)
+    # What was said before it was added, or of no danger, is not about it.
+    await tell(ledger, told.screened(seconds=5, danger=True), told.screened(seconds=301))
+    clock.advance(timedelta(seconds=11))
+    assert await watch.look() == 1
+    await tell(ledger, told.screened(seconds=302, danger=True))
+    clock.advance(timedelta(hours=1))
+    assert await watch.look() == 0
+
+
+async def test_information_without_danger_is_not_watched(
+    school: Caller, watch: UnseenWatch, alarms: Alarms, clock: ManualClock, ledger: Ledger
+) -> None:
+    told = await accepted(school, ledger)
+    await tell(ledger, told.screened())
+    assert (await school.add(told.reference, "information", {"worry": "More."})).status_code == 201
+    clock.advance(timedelta(hours=1))
+    assert await watch.look() == 0
+
+
+async def test_the_alarms_line_and_post_say_which_referral_it_is(
+    school: Caller, ledger: Ledger, clock: ManualClock
+) -> None:
+    told = await accepted(school, ledger, immediate_danger=True)
+    clock.advance(timedelta(seconds=11))
+    stream, posted = StringIO(), list[dict[str, str]]()
+
+    def take(request: httpx.Request) -> httpx.Response:
+        posted.append(json.loads(request.content))
+        return httpx.Response(202)
+
+    logging.configure("intake", "info", clock, stream)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(take)) as http:
+        url = "http://alarms.example.org/"
+        alarms = RealAlarms("intake", clock, metrics.get_meter("x"), http, url)
+        assert await UnseenWatch(ledger, alarms).look() == 1
+    (line,) = [json.loads(text) for text in stream.getvalue().splitlines()]
+    said = {
+        "code": "referral-unseen-in-danger",
+        "reference": told.reference,
+        "referral_id": str(told.referral_id),
+        "escalation": 1,
+        "waited_seconds": 11,
+    }
+    assert {name: line[name] for name in said} == said
+    assert line["level"] == "critical"
+    assert "dropped" not in line
+    assert {name: posted[0][name] for name in said} == {name: str(value) for name, value in said.items()}
 
 
 async def test_an_idle_watch_takes_no_transaction_id(
