@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from socket import gaierror
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -75,6 +76,39 @@ async def connect(dsn: str, *, service: Service) -> asyncpg.Connection[asyncpg.R
         dsn, command_timeout=COMMAND_SECONDS, server_settings=session_settings(service)
     )
     return connection
+
+
+PASSING_SQLSTATES = frozenset(
+    {
+        "25P03",  # idle_in_transaction_session_timeout
+        "25P04",  # transaction_timeout
+        "40001",  # serialization_failure
+        "40P01",  # deadlock_detected
+        "55P03",  # lock_not_available
+        "57014",  # query_canceled
+        "57P01",  # admin_shutdown
+        "57P02",  # crash_shutdown
+        "57P03",  # cannot_connect_now
+        "57P05",  # idle_session_timeout
+    }
+)
+PASSING_SQLSTATE_CLASSES = frozenset({"08", "53", "58"})
+"""PostgreSQL's codes (appendix A of its manual) that say that the server or the way to it failed, not the request."""
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, says that the database or the way to it is away: the same can work later."""
+    while error is not None:
+        state = getattr(error, "sqlstate", None)
+        if isinstance(state, str) and (state in PASSING_SQLSTATES or state[:2] in PASSING_SQLSTATE_CLASSES):
+            return True
+        if isinstance(error, ConnectionError | TimeoutError | gaierror | asyncpg.InternalClientError):
+            return True
+        # Several addresses that all refuse are one bare OSError.
+        if type(error) is OSError or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)):
+            return True
+        error = error.__cause__
+    return False
 
 
 async def _keep(connection: Any) -> None:

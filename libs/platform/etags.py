@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Depends, Header
@@ -13,15 +12,6 @@ from fastapi import Depends, Header
 from libs.platform.problems import Problem
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
-
-
-def strong_etag(*parts: bytes | str | int) -> str:
-    """A strong tag over everything that a change rests on. Equal parts give equal tags."""
-    digest = sha256()
-    for part in parts:
-        raw = part if isinstance(part, bytes) else str(part).encode()
-        digest.update(len(raw).to_bytes(8, "big") + raw)
-    return f'"{digest.hexdigest()[:32]}"'
 
 
 @dataclass(frozen=True, slots=True)

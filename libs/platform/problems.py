@@ -18,12 +18,16 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from libs.platform.database import is_passing
 from libs.platform.paths import allowed_methods
 from libs.platform.validation import FieldError, body_errors, parameter_errors
 
 MEDIA_TYPE = "application/problem+json"
 ANSWERED = "mash.answered"
 """Set in the scope once an unexpected failure was logged and answered."""
+
+RETRY_AFTER_SECONDS = 5
+"""What a caller is asked to wait while the database is away: about as long as it takes to come back."""
 
 _TITLES = {
     400: ("bad-request", "The request cannot be read"),
@@ -152,8 +156,14 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    structlog.get_logger().error("request failed", exc_info=error)
     request.scope[ANSWERED] = True
+    if is_passing(error):
+        structlog.get_logger().warning("request failed in passing", exc_info=error)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return from_status(
+            503, headers, "try again; with the same Idempotency-Key where there is one"
+        ).response()
+    structlog.get_logger().error("request failed", exc_info=error)
     return from_status(500, detail="quote the trace_id when reporting it").response()
 
 
@@ -187,7 +197,3 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
-
-
-PROBLEM_RESPONSES = responses(400, 401, 403, 404, 405, 413, 415, 422, 500, 503)
-"""What any operation behind a token may answer beside its own results."""

@@ -66,18 +66,6 @@ def load_agencies(path: Path) -> dict[str, AgencyTerms]:
     return agencies
 
 
-_AGENCY_KEYS = (
-    "name",
-    "endpoint",
-    "send",
-    "at_once",
-    "connect_seconds",
-    "read_seconds",
-    "total_seconds",
-    "asked_from",
-)
-
-
 def _agency(name: str, node: Node) -> AgencyTerms:
     keys = (
         "name",

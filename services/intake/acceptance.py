@@ -72,7 +72,15 @@ class Acceptance:
         A concurrent sending with the same key waits for the first one's commit. Raises Problem: 422 where a fact is
         not of the dictionary, or where the key was used for another body.
         """
-        self._refuse_unknown_facts(referral)
+        found = facts.faults(self._dictionary, (child.facts for child in referral.children))
+        if found:
+            # What was accepted stays accepted, though the dictionary has changed since.
+            earlier = await self._sent_before(sent)
+            if earlier is None:
+                raise invalid_body(
+                    [FieldError(pointer, fault.code, fault.wanted) for pointer, fault in found]
+                )
+            return earlier
         while True:
             try:
                 receipt = await self._insert(referral, sent)
@@ -85,11 +93,6 @@ class Acceptance:
             earlier = await self._sent_before(sent)
             if earlier is not None:
                 return earlier
-
-    def _refuse_unknown_facts(self, referral: Referral) -> None:
-        found = facts.faults(self._dictionary, (child.facts for child in referral.children))
-        if found:
-            raise invalid_body([FieldError(pointer, fault.code, fault.wanted) for pointer, fault in found])
 
     async def _insert(self, referral: Referral, sent: Sent) -> Receipt | None:
         now = self._ledger.clock.now()

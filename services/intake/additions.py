@@ -66,7 +66,14 @@ class Additions:
     async def inform(self, reference: str, body: Information, sent: Sent) -> AdditionAccepted:
         """Stores further information with its event. Raises Problem: 404 for another agency's referral, 422."""
         referral_id, receipt = await self._referral(reference, sent.agency)
-        self._refuse_unknown(body, receipt)
+        errors = self._faults(body, receipt)
+        if errors:
+            # What was accepted stays accepted, though the dictionary has changed since.
+            fingerprint = _fingerprint("information", referral_id, sent)
+            earlier = await self._sent_before(self._ledger.pool, sent, fingerprint)
+            if earlier is None:
+                raise invalid_body(errors)
+            return earlier
         ids = {child.number: child_id for child_id, child in receipt.children.items()}
         now = self._ledger.clock.now()
         payload = InformationAdded(
@@ -103,10 +110,10 @@ class Additions:
             raise not_found()
         return row["id"], await read_receipt(self._ledger, row["answer"])
 
-    def _refuse_unknown(self, body: Information, receipt: Receipt) -> None:
+    def _faults(self, body: Information, receipt: Receipt) -> list[FieldError]:
         numbers = {child.number for child in receipt.children.values()}
         seen: set[int] = set()
-        errors = []
+        errors: list[FieldError] = []
         for index, part in enumerate(body.children):
             if part.child not in numbers:
                 wanted = f"must be the number of a child of this referral, 1 to {max(numbers, default=1)}"
@@ -116,9 +123,7 @@ class Additions:
                 errors.append(FieldError(f"/children/{index}/child", "child_twice", wanted))
             seen.add(part.child)
         found = facts.faults(self._dictionary, (part.facts for part in body.children))
-        errors += [FieldError(pointer, fault.code, fault.wanted) for pointer, fault in found]
-        if errors:
-            raise invalid_body(errors)
+        return errors + [FieldError(pointer, fault.code, fault.wanted) for pointer, fault in found]
 
     async def _add(
         self,
@@ -129,7 +134,7 @@ class Additions:
         payload: Payload[Any, Any],
         sent: Sent,
     ) -> AdditionAccepted:
-        fingerprint = sha256(kind.encode() + referral_id.bytes + sent.fingerprint).digest()
+        fingerprint = _fingerprint(kind, referral_id, sent)
         answer = AdditionAccepted(
             reference=reference,
             kind=kind,
@@ -156,18 +161,27 @@ class Additions:
                 stored_answer,
             )
             if added is None:
-                return await self._sent_before(unit.connection, sent, fingerprint)
+                earlier = await self._sent_before(unit.connection, sent, fingerprint)
+                if earlier is None:
+                    raise idempotency.reused()
+                return earlier
             unit.emit(type, referral_id, payload, trace=sent.traceparent)
         await self._ledger.failpoints.hit(AFTER_COMMIT)
         return answer
 
     async def _sent_before(
-        self, connection: asyncpg.Connection, sent: Sent, fingerprint: bytes
-    ) -> AdditionAccepted:
+        self, connection: asyncpg.Connection | asyncpg.Pool, sent: Sent, fingerprint: bytes
+    ) -> AdditionAccepted | None:
         row = await connection.fetchrow(_SENT_BEFORE, sent.agency, sent.key_digest)
-        if row is None or row["fingerprint"] != fingerprint:
+        if row is None:
+            return None
+        if row["fingerprint"] != fingerprint:
             raise idempotency.reused()
         (stored,) = await self._ledger.codec.decode([(AdditionReceipt, row["answer"])])
         if not isinstance(stored, Decoded):
             raise Problem(410, "erased", "This referral's record was erased")
         return stored.payload.shared.answer
+
+
+def _fingerprint(kind: Kind, referral_id: UUID, sent: Sent) -> bytes:
+    return sha256(kind.encode() + referral_id.bytes + sent.fingerprint).digest()

@@ -1,25 +1,38 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from libs.platform.etags import IfMatch, strong_etag
+from libs.platform.etags import IfMatch
 from libs.platform.idempotency import IdempotencyKey
-from libs.platform.problems import PROBLEM_RESPONSES, Problem
+from libs.platform.problems import Problem
 from libs.platform.service import create_app
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry
 from tests.libs.platform.conftest import Client
+
+AWAY: dict[str, Exception] = {
+    "refused": ConnectionRefusedError("Canary"),
+    "every_address_refused": OSError("Multiple exceptions: Canary"),
+    "timed_out": TimeoutError("Canary"),
+    "pool_closed": asyncpg.InterfaceError("pool is closing: Canary"),
+    "shut_down": asyncpg.AdminShutdownError("Canary"),
+    "starting": asyncpg.CannotConnectNowError("Canary"),
+    "full": asyncpg.TooManyConnectionsError("Canary"),
+    "lost": asyncpg.ConnectionDoesNotExistError("Canary"),
+    "wrapped": asyncpg.ConnectionDoesNotExistError("Canary"),
+}
 
 
 @pytest.fixture
 async def http(
     settings: ServiceSettings, instruments: Telemetry, client: Client
 ) -> AsyncIterator[httpx.AsyncClient]:
-    router = APIRouter(responses=PROBLEM_RESPONSES)
+    router = APIRouter()
 
     @router.get("/v1/numbers/{number}")
     async def number(number: int, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> int:
@@ -27,7 +40,7 @@ async def http(
 
     @router.put("/v1/numbers/{number}")
     async def change(number: int, seen: IfMatch) -> int:
-        seen.require(strong_etag("v2"), changed=["facts"])
+        seen.require('"v2"', changed=["facts"])
         return number
 
     @router.post("/v1/numbers")
@@ -37,6 +50,11 @@ async def http(
     @router.get("/v1/fails")
     async def fails() -> None:
         raise RuntimeError("Canary Smith, 12 High Street")
+
+    @router.get("/v1/away/{name}")
+    async def away(name: str) -> None:
+        cause = AWAY[name]
+        raise cause if name != "wrapped" else RuntimeError("Canary") from cause
 
     @router.get("/v1/limited")
     async def limited() -> None:
@@ -77,6 +95,15 @@ async def test_every_refusal_and_failure_is_a_problem_document(
     assert "anary" not in answer.text
 
 
+@pytest.mark.parametrize("name", AWAY)
+async def test_a_database_that_is_away_is_no_fault_of_the_request(http: httpx.AsyncClient, name: str) -> None:
+    answer = await http.get(f"/v1/away/{name}")
+    document = answer.json()
+    assert (answer.status_code, document["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert "anary" not in answer.text
+
+
 async def test_allow_names_all_methods_of_a_path(http: httpx.AsyncClient) -> None:
     assert (await http.delete("/v1/numbers/1")).headers["allow"] == "GET, PUT"
 
@@ -103,11 +130,11 @@ async def test_a_good_idempotency_key_is_given_on(http: httpx.AsyncClient) -> No
 @pytest.mark.parametrize(
     ("tag", "status"),
     [
-        (strong_etag("v2"), 200),
-        (f'"other", {strong_etag("v2")}', 200),
+        ('"v2"', 200),
+        ('"other", "v2"', 200),
         ("*", 200),
-        (strong_etag("v1"), 412),
-        (f"W/{strong_etag('v2')}", 412),
+        ('"v1"', 412),
+        ('W/"v2"', 412),
         ("v2", 412),
     ],
 )
@@ -118,11 +145,7 @@ async def test_only_who_has_seen_the_present_state_changes_it(
     assert answer.status_code == status
     if status == 412:
         assert answer.json()["changed"] == ["facts"]
-        assert answer.headers["etag"] == strong_etag("v2")
-
-
-def test_parts_of_a_tag_do_not_run_together() -> None:
-    assert strong_etag("ab", "c") != strong_etag("a", "bc")
+        assert answer.headers["etag"] == '"v2"'
 
 
 async def test_the_reference_page_loads_nothing_from_elsewhere(http: httpx.AsyncClient) -> None:

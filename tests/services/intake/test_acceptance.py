@@ -1,14 +1,19 @@
 import asyncio
 import json
+import shutil
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from libs.messaging.ledger import Ledger
 from libs.platform.clock import ManualClock
 from libs.schemas.events import Received
 from libs.schemas.reference import parse_reference
+from services.intake.app import desk
+from services.intake.settings import IntakeSettings
 from tests.services.intake.conftest import Caller, count, referral, written
 
 
@@ -174,6 +179,44 @@ async def test_a_fact_that_is_not_of_the_dictionary_is_answered_with_its_words(
     assert wanted in error["detail"]
     assert "canary" not in response.text
     assert (await written(ledger))["referral"] == 0
+
+
+async def test_a_retry_gets_its_answer_whatever_the_dictionary_has_become(
+    school: Caller, ledger: Ledger, settings: IntakeSettings, app: FastAPI, tmp_path: Path
+) -> None:
+    fact = {"fact": "child.hunger", "value": "persistent", "basis": "observed"}
+    body = referral(children=[{"facts": [fact]}])
+    first = await school.refer(body, key="k1")
+    reference = first.json()["reference"]
+    more = {"children": [{"child": 1, "facts": [fact]}]}
+    added = await school.add(reference, "information", more, key="k2")
+    assert (first.status_code, added.status_code) == (201, 201)
+
+    directory = tmp_path / "partnership"
+    shutil.copytree(settings.partnership_dir, directory)
+    facts = directory / "facts.yaml"
+    facts.write_text(facts.read_text().replace("child.hunger:", "child.hungry_at_school:"))
+    app.state.desk = desk(ledger, settings.model_copy(update={"partnership_dir": directory}))
+
+    again = await school.refer(body, key="k1")
+    assert (again.status_code, again.content) == (201, first.content)
+    again = await school.add(reference, "information", more, key="k2")
+    assert (again.status_code, again.content) == (201, added.content)
+    assert (await school.refer(body)).json()["code"] == "body-invalid"
+    other = referral(children=[{"facts": [fact]}], worry="Another one.")
+    assert (await school.refer(other, key="k1")).json()["code"] == "idempotency-key-reused"
+    assert (await school.add(reference, "information", more)).json()["code"] == "body-invalid"
+    assert await written(ledger) == {"referral": 1, "addition": 1, "outbox": 2, "stream": 1}
+
+
+async def test_while_the_database_is_away_the_sender_is_told_to_try_again(
+    school: Caller, ledger: Ledger
+) -> None:
+    reference = (await school.refer()).json()["reference"]
+    await ledger.pool.close()
+    for answer in (await school.refer(), await school.status(reference)):
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
 
 
 async def test_a_reference_that_is_taken_is_drawn_again(
