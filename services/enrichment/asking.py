@@ -27,6 +27,9 @@ from services.enrichment.replies import unavailable
 LOOK_EVERY = 1.0
 """Seconds after which an idle agency's questions are looked for without having been woken."""
 
+LOOK_AGAIN = 0.05
+"""Seconds after which a question that is due and that another process has locked is looked for again."""
+
 STOP_GRACE = 3.0
 """Seconds that questions in flight get when the service stops; the rest is asked again at once by whoever runs."""
 
@@ -35,16 +38,16 @@ _CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT child_id FROM agency_check
      WHERE agency = $1 AND ask_at <= $2 ORDER BY ask_at LIMIT $3 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE agency_check AS c
+       SET ask_at = $4, attempts = c.attempts + 1, asked_at = coalesce(c.asked_at, $2)
+      FROM due WHERE c.child_id = due.child_id AND c.agency = $1
+    RETURNING c.child_id, c.referral_id, c.question_id, c.attempts
 )
-UPDATE agency_check AS c
-   SET ask_at = $4, attempts = c.attempts + 1, asked_at = coalesce(c.asked_at, $2)
-  FROM due WHERE c.child_id = due.child_id AND c.agency = $1
-RETURNING c.child_id, c.referral_id, c.question_id, c.attempts
-"""
-_SUBJECTS = """
-SELECT child.id, child.traceparent, referral.kept
-  FROM child JOIN referral ON referral.id = child.referral_id
- WHERE child.id = ANY ($1::uuid[])
+SELECT claimed.child_id, claimed.referral_id, claimed.question_id, claimed.attempts, child.traceparent, referral.kept
+  FROM claimed
+  JOIN child ON child.id = claimed.child_id
+  JOIN referral ON referral.id = claimed.referral_id
 """
 _GIVE_BACK = """
 UPDATE agency_check AS c SET ask_at = $3
@@ -149,24 +152,21 @@ class Asker:
         if free <= 0:
             return LOOK_EVERY
         now = self._ledger.clock.now()
-        due_at: datetime | None = await self._ledger.pool.fetchval(_NEXT, self._terms.id)
-        if due_at is None:
-            return LOOK_EVERY
-        if due_at > now:
-            return min(LOOK_EVERY, (due_at - now).total_seconds())
         claims = await self._claim(now, free)
         kept = await self._ledger.codec.decode([(Kept, claim.kept) for claim in claims])
         for claim, item in zip(claims, kept, strict=True):
             task = asyncio.create_task(self._ask(claim, item), name=f"ask {self._terms.id}")
             self._asking[task] = claim
             task.add_done_callback(self._finished)
-        return 0.0 if claims else 0.05
+        if claims:
+            return 0.0 if len(claims) == free else min(LOOK_EVERY, self._lease.total_seconds())
+        due_at: datetime | None = await self._ledger.pool.fetchval(_NEXT, self._terms.id)
+        if due_at is None:
+            return LOOK_EVERY
+        return min(LOOK_EVERY, max(LOOK_AGAIN, (due_at - now).total_seconds()))
 
     async def _claim(self, now: datetime, limit: int) -> list[Claim]:
-        async with self._ledger.pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_CLAIM, self._terms.id, now, limit, now + self._lease)
-            children = {row["child_id"] for row in rows}
-            subjects = {row["id"]: row for row in await connection.fetch(_SUBJECTS, children)} if rows else {}
+        rows = await self._ledger.pool.fetch(_CLAIM, self._terms.id, now, limit, now + self._lease)
         return [
             Claim(
                 child_id=row["child_id"],
@@ -174,8 +174,8 @@ class Asker:
                 agency=self._terms.id,
                 question_id=row["question_id"],
                 attempt=row["attempts"],
-                trace=subjects[row["child_id"]]["traceparent"],
-                kept=subjects[row["child_id"]]["kept"],
+                trace=row["traceparent"],
+                kept=row["kept"],
             )
             for row in rows
         ]
@@ -206,8 +206,9 @@ class Asker:
             return unavailable("adapter_failed")
 
     def _finished(self, task: asyncio.Task[None]) -> None:
+        if len(self._asking) >= self._slots:
+            self._bell.ring()
         self._asking.pop(task, None)
-        self._bell.ring()
         if not task.cancelled() and task.exception() is not None:
             logger.error("reply-lost", agency=self._terms.id)
 
