@@ -67,6 +67,19 @@ def test_the_passwords_of_the_roles_are_those_that_the_services_use() -> None:
         )
 
 
+def test_every_service_raises_alarms_and_both_ends_of_a_key_have_the_same() -> None:
+    environment = {name: entry.get("environment", {}) for name, entry in SERVICES.items()}
+    for service in Service:
+        assert environment[service.value]["MASH_ALARM_URL"].endswith("/alarms}")
+    keys = [
+        ("enrichment", "MASH_AGENCY_KEY"),
+        ("notify", "MASH_NOTIFY_API_KEY"),
+        ("notify", "MASH_NOTIFY_CALLBACK_TOKEN"),
+    ]
+    for service_name, key in keys:
+        assert environment[service_name][key] == environment["sandbox"][key]
+
+
 def test_every_dependency_is_a_service_and_waits_for_a_check_that_exists() -> None:
     for entry in SERVICES.values():
         dependencies = entry.get("depends_on", [])
