@@ -7,6 +7,7 @@ and travel unmodified.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from libs.schemas.events import BY_NAME, EventType, Service
 
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = b"application/json"
+_LAST_SEQUENCE = 2**63 - 1
+_VISIBLE = re.compile(rb"[\x20-\x7e]+")
 
 
 class MalformedEnvelope(ValueError):
@@ -60,29 +63,31 @@ class Envelope:
         return headers
 
     @classmethod
-    def parse(cls, headers: Mapping[str, bytes]) -> Envelope:
-        """Reads a record's headers. Raises MalformedEnvelope."""
+    def parse(cls, headers: Mapping[str, bytes | None]) -> Envelope:
+        """Reads a record's headers, whoever wrote them. Raises MalformedEnvelope, and nothing else."""
         header = "ce_specversion"
         try:
-            if headers[header][:2] != b"1.":
+            if not _text(headers, header).startswith("1."):
                 raise MalformedEnvelope(header)
             header = "ce_id"
-            event_id = UUID(headers[header].decode())
+            event_id = UUID(_text(headers, header))
             header = "ce_type"
-            name = headers[header].decode()
+            name = _text(headers, header)
             header = "ce_source"
-            source = headers[header].decode()
+            source = _text(headers, header)
             header = "ce_subject"
-            referral_id = UUID(headers[header].decode())
+            referral_id = UUID(_text(headers, header))
             header = "ce_sequence"
-            sequence = int(headers[header])
+            sequence = int(_text(headers, header))
+            if not 0 < sequence <= _LAST_SEQUENCE:
+                raise MalformedEnvelope(header)
             header = "ce_time"
-            time = datetime.fromisoformat(headers[header].decode())
+            time = datetime.fromisoformat(_text(headers, header))
             if time.tzinfo is None:
                 raise MalformedEnvelope(header)
-        except (KeyError, ValueError) as error:
+            time = time.astimezone(UTC)
+        except (KeyError, ValueError, OverflowError) as error:
             raise MalformedEnvelope(header) from error
-        parent, state = headers.get("traceparent"), headers.get("tracestate")
         return cls(
             event_id,
             name,
@@ -90,8 +95,8 @@ class Envelope:
             referral_id,
             sequence,
             time,
-            parent.decode("ascii", "replace") if parent else None,
-            state.decode("ascii", "replace") if state else None,
+            _context(headers.get("traceparent")),
+            _context(headers.get("tracestate")),
         )
 
 
@@ -142,9 +147,33 @@ class Event:
     """The payload as it came, encoded."""
 
     @property
+    def children(self) -> tuple[UUID, ...]:
+        """The children whom the payload is about, in the order in which intake numbers them from 1.
+
+        Those whose part can no longer be read keep their place: intake gives version 7 ids one after the other
+        (RFC 9562, 6.2), so the order of the ids is that of the form.
+        """
+        present = self.payload.children
+        gone = self.erased - present.keys()
+        return tuple(sorted(gone | present.keys()) if gone else present)
+
+    @property
     def producer(self) -> Service:
         """The service that wrote it."""
         return self.type.producer
+
+
+def _text(headers: Mapping[str, bytes | None], name: str) -> str:
+    """A header as text. Raises KeyError without it, ValueError where it is no text that a column can hold."""
+    text = (headers[name] or b"").decode()
+    if not text or "\x00" in text:
+        raise ValueError
+    return text
+
+
+def _context(value: bytes | None) -> str | None:
+    """A trace header, or None where it is not visible ASCII: a broken one is as good as none (W3C, 3.2.2)."""
+    return value.decode("ascii") if value and _VISIBLE.fullmatch(value) else None
 
 
 def source_of(partnership: str, service: Service) -> str:

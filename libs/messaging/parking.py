@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,6 +56,8 @@ def next_attempt(kind: ErrorClass, attempts: int, now: datetime) -> datetime | N
     return now + min(FIRST_DELAY * float(2 ** (attempts - 1)), LONGEST_DELAY)
 
 
+_ESCAPE = re.compile(r"\\[0\\]")
+
 _PARK = """
 WITH given AS (
     SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::bytea[],
@@ -90,7 +93,7 @@ async def park(
         [record.partition for record in records],
         [record.position for record in records],
         [record.key for record in records],
-        [_headers_text(record) for record in records],
+        [headers_text(record) for record in records],
         [record.value for record in records],
         ["failed" if parking.first else "waiting" for parking in parkings],
         [parking.error_class.value for parking in parkings],
@@ -131,12 +134,25 @@ async def audit(
 
 def record_of(row: asyncpg.Record) -> Record:
     """The record as it was delivered."""
-    headers = {name: text.encode("latin-1") for name, text in json.loads(row["headers"]).items()}
+    stored: dict[str, str] = json.loads(row["headers"])
+    headers = {_raw(name).decode("utf-8", "surrogatepass"): _raw(value) for name, value in stored.items()}
     return Record(row["topic"], row["partition"], row["position"], row["key"], headers, row["payload"])
 
 
-def _headers_text(record: Record) -> str:
-    # Latin-1 keeps every byte; NUL is the one character that jsonb cannot hold.
+def headers_text(record: Record) -> str:
+    """The headers as JSON that gives every byte back, also those that `jsonb` cannot hold."""
     return json.dumps(
-        {name: value.decode("latin-1").replace("\x00", "") for name, value in record.headers.items()}
+        {
+            _escaped(name.encode("utf-8", "surrogatepass")): _escaped(value)
+            for name, value in record.headers.items()
+        }
     )
+
+
+def _escaped(raw: bytes) -> str:
+    # Latin-1 keeps every byte; NUL is the one character that jsonb cannot hold.
+    return raw.decode("latin-1").replace("\\", "\\\\").replace("\x00", "\\0")
+
+
+def _raw(escaped: str) -> bytes:
+    return _ESCAPE.sub(lambda found: "\x00" if found[0] == "\\0" else "\\", escaped).encode("latin-1")

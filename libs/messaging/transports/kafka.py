@@ -27,7 +27,8 @@ from libs.messaging.event import Record
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.kafka import KafkaConnection
 from libs.messaging.transport import Backlog
-from libs.messaging.transports.positions import Positions, Token
+from libs.messaging.transports import unreadable
+from libs.messaging.transports.positions import Positions, Token, record_of
 from libs.messaging.transports.watch import Stuck, Watch
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class KafkaTransport:
         self._assigned = asyncio.Event()
         self._paused = False
         self._committing: asyncio.Task[None] | None = None
+        self._singly_until = 0.0
         self._positions = Positions()
         self._watch = Watch()
         self._log = structlog.get_logger().bind(consumer=group, transport=self.system)
@@ -111,7 +113,10 @@ class KafkaTransport:
         await self._commit_left_over(consumer)
         try:
             records = await self._fetch(consumer, max_records, 0.0 if self._paused else timeout)
-        except (KafkaError, ConsumerStoppedError) as error:
+        except (KafkaError, ConsumerStoppedError, UnicodeDecodeError) as error:
+            # What the other partitions gave is lost with an unreadable record: all is read anew, one by one.
+            if isinstance(error, UnicodeDecodeError):
+                self._singly_until = asyncio.get_running_loop().time() + unreadable.SECONDS
             await self._close()
             raise Transient(code_of(error)) from error
         if records:
@@ -240,7 +245,12 @@ class KafkaTransport:
         try:
             # While the group shares out its partitions aiokafka waits for them without a bound of its own.
             async with asyncio.timeout(timeout + SLACK):
-                polled = await consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+                if asyncio.get_running_loop().time() < self._singly_until:
+                    polled, reached = await unreadable.read_singly(consumer, max_records)
+                    if reached:
+                        self._singly_until = 0.0
+                else:
+                    polled = await consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
         except TimeoutError:
             return []
         except NoOffsetForPartitionError:
@@ -254,7 +264,7 @@ class KafkaTransport:
         records: list[Record] = []
         for place, found in polled.items():
             token = Token(epoch, place)
-            run = [_record(each, self._topics[place.topic], token) for each in found]
+            run = [record_of(each, self._topics[place.topic], token) for each in found]
             self._positions.polled(run)
             records += run
         return records
@@ -367,18 +377,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._transport.assign(assigned)
-
-
-def _record(found: ConsumerRecord, topic: str, token: Token) -> Record:
-    return Record(
-        topic=topic,
-        partition=found.partition,
-        position=found.offset,
-        key=found.key or b"",
-        headers=dict(found.headers),
-        value=found.value or b"",
-        token=token,
-    )
 
 
 def _ignore(task: asyncio.Future[object]) -> None:

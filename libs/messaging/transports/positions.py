@@ -1,4 +1,4 @@
-"""How far one member of a group has come in each partition that it has."""
+"""How far one member of a group has come in each partition that it has, and what it reads there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from libs.messaging.event import Envelope, MalformedEnvelope, Record
 
@@ -74,3 +75,17 @@ class Positions:
         self.epoch += 1
         for kept in (self.next, self.uncommitted, self._oldest):
             kept.clear()
+
+
+def record_of(found: ConsumerRecord, topic: str, token: Token) -> Record:
+    """A broker's record, whoever wrote it, as the library knows records."""
+    return Record(
+        topic=topic,
+        partition=found.partition,
+        position=found.offset,
+        key=found.key or b"",
+        # A header's value may be null, and is for no header of ours.
+        headers={name: value or b"" for name, value in found.headers},
+        value=found.value or b"",
+        token=token,
+    )

@@ -173,6 +173,19 @@ class Recorder:
         self.went_on.append(referral_id)
 
 
+class Late(Recorder):
+    """Keeps what comes before its referral, which a check's answer stands for here."""
+
+    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+        known = {event.referral_id for event in events if event.type is CHECK_RETURNED}
+        known |= {
+            row["referral_id"] for row in await unit.connection.fetch("SELECT DISTINCT referral_id FROM seen")
+        }
+        await unit.hold([event for event in events if event.referral_id not in known])
+        released = await unit.release(known)
+        await super().handle(unit, [*(event for event in events if event.referral_id in known), *released])
+
+
 def withdrawal(now: datetime, words: str = "changed my mind") -> Withdrawn:
     """A small payload that intake produces."""
     shared = WithdrawnReferral(

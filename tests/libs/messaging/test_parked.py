@@ -113,6 +113,8 @@ async def test_a_list_shows_no_payload_and_showing_one_does(setting: Setting) ->
     assert detail.event is not None
     assert isinstance(detail.event.payload, Withdrawn)
     assert detail.event.payload.shared.reason == "Alice Example"
+    assert detail.text is not None
+    assert "Alice Example" in detail.text
     assert "Alice" not in repr(detail)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +11,6 @@ import pytest
 
 from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent, Transient
-from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.messaging.runner import Limits, Runner
 from libs.schemas.events import (
@@ -22,7 +22,7 @@ from libs.schemas.events import (
     Reference,
     Service,
 )
-from tests.libs.messaging.conftest import QUICK, Recorder, World, running, until, withdraw, withdrawal
+from tests.libs.messaging.conftest import QUICK, Late, Recorder, World, running, until, withdraw, withdrawal
 
 
 async def start(world: World, consumer: Recorder, limits: Limits = QUICK) -> Runner:
@@ -61,6 +61,21 @@ async def test_a_batch_is_applied_once_and_in_each_referrals_order(world: World)
     assert consumer.calls == [100]
     for referral in referrals:
         assert [number for each, number in await seen(world) if each == referral] == [1, 2, 3, 4, 5]
+
+
+async def test_what_comes_while_a_consumer_lingers_is_one_batch_and_a_stop_does_not_wait(
+    world: World,
+) -> None:
+    intake, consumer = await world.ledger(Service.INTAKE), Recorder()
+    await withdraw(intake, [uuid4()])
+    async with running(await start(world, consumer, Limits(poll_timeout=0.05, linger=1.0))):
+        await taken_in(world, 1)
+        for _ in range(4):
+            await withdraw(intake, [uuid4()])
+        await taken_in(world, 5)
+        stopping = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - stopping < 0.9
+    assert consumer.calls == [1, 4]
 
 
 async def test_what_is_delivered_again_has_no_second_effect(world: World) -> None:
@@ -255,19 +270,6 @@ async def test_a_standby_takes_over_when_the_readers_connection_dies(world: Worl
         await withdraw(intake, [uuid4() for _ in range(5)])
         await taken_in(world, 10)
     assert len(await seen(world)) == 10
-
-
-class Late(Recorder):
-    """Keeps what comes before its referral, which a check's answer stands for here."""
-
-    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
-        known = {event.referral_id for event in events if event.type is CHECK_RETURNED}
-        known |= {
-            row["referral_id"] for row in await unit.connection.fetch("SELECT DISTINCT referral_id FROM seen")
-        }
-        await unit.hold([event for event in events if event.referral_id not in known])
-        released = await unit.release(known)
-        await super().handle(unit, [*(event for event in events if event.referral_id in known), *released])
 
 
 async def test_what_comes_before_its_referral_is_applied_when_that_comes(world: World) -> None:

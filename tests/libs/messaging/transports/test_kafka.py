@@ -9,16 +9,26 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from libs.messaging.event import Event
 from libs.messaging.transports.kafka import KafkaTransport
 from libs.messaging.transports.watch import Stuck
 from libs.schemas.events import WITHDRAWN
 from tests.libs.messaging.conformance.conftest import database
-from tests.libs.messaging.conformance.world import PARTITIONS, QUICK, Recorder, World, opened, take
+from tests.libs.messaging.conformance.world import (
+    PARTITIONS,
+    QUICK,
+    Recorder,
+    World,
+    eventually,
+    opened,
+    take,
+)
 
 __all__ = ["database"]
 
@@ -185,3 +195,47 @@ async def filled(world: World, topic: str, least: int) -> list[TopicPartition]:
     ends = await transport._consumer.end_offsets(places)
     await transport.stop()
     return [place for place in places if ends[place] >= least]
+
+
+class NotUtf8(str):
+    """A header's name as another producer may write it."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff\xfe"
+
+
+async def test_a_record_that_the_client_cannot_read_is_parked_and_nothing_around_it_is_lost(
+    world: World,
+) -> None:
+    referrals = [uuid4() for _ in range(8)]
+    before = await world.emit_many(referrals, 2)
+    recorder = Recorder()
+    member = world.join(recorder)
+    await world.until_seen(before)
+    await member.stop()
+    await world.emit_many(referrals, 1)
+    topic = world.kafka().named(WITHDRAWN.topic)
+    batch = BatchBuilder(10_000, 0, is_transactional=False, key_serializer=None, value_serializer=None)
+    batch._builder = _DefaultRecordBatchBuilderPy(2, 0, False, -1, -1, 0, 10_000)
+    for headers in ([(NotUtf8("x"), b"1")], [("ce_id", None), ("n\x00l", None)], [(NotUtf8("y"), None)]):
+        batch.append(timestamp=None, key=None, value=b"{}", headers=headers)
+    batch.close()
+    async with AIOKafkaProducer(bootstrap_servers=world.bootstrap) as producer:
+        await (await producer.send_batch(batch, topic, partition=1))
+    after = await world.emit_many(referrals, 2)
+    with structlog.testing.capture_logs() as logs:
+        second = world.join(recorder)
+        await world.until_seen(after)
+
+        async def all_parked() -> bool:
+            return len(await world.parked()) == 3
+
+        await eventually(all_parked)
+        await second.stop()
+    seen = await world.seen_ids()
+    assert len(seen) == len(set(seen)) == 8 * 5
+    assert [row["code"] for row in await world.parked()] == ["envelope"] * 3
+    named = {(each["partition"], each["offset"]) for each in logs if each["event"] == "record-unreadable"}
+    assert named == {(row["partition"], row["position"]) for row in (await world.parked())[::2]}
