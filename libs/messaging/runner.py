@@ -37,6 +37,8 @@ class Limits:
 
     max_records: int = 500
     poll_timeout: float = 0.5
+    linger: float = 0.0
+    """Waits so long after a batch that was not full, so that a consumer that nobody waits for works less often."""
     quick_retries: int = 3
     """An unknown error is tried so often again at once, since many are races."""
     quick_delay: float = 0.1
@@ -106,7 +108,8 @@ class Runner:
                     if not started:
                         await self._transport.start()
                         started = True
-                    await self._round()
+                    if 0 < await self._round() < self._limits.max_records and self._limits.linger:
+                        await self._rest(self._limits.linger)
                 except BreakerOpen:
                     await self._sit_out()
                 except Exception as error:
@@ -117,10 +120,11 @@ class Runner:
             if started:
                 await self._transport.stop()
 
-    async def _round(self) -> None:
+    async def _round(self) -> int:
+        """Polls one batch and applies it. Gives how many records it had."""
         records = await self._transport.poll(self._limits.max_records, self._limits.poll_timeout)
         if not records:
-            return
+            return 0
         begun = asyncio.get_running_loop().time()
         messages: list[Message] = []
         failure: str | None = "abandoned"
@@ -147,6 +151,7 @@ class Runner:
             with contextlib.suppress(Exception):
                 await self._transport.abandon(records)
             raise
+        return len(records)
 
     async def _process(self, messages: Sequence[Message]) -> None:
         """Applies the messages in order. Raises only what is transient, or BreakerOpen."""
@@ -305,6 +310,10 @@ class Runner:
         self._pauses = min(self._pauses + 1, 16)
         delay *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads instances, guards nothing
         _log.warning("paused", consumer=self._consumer.name, code=code_of(error), seconds=round(delay, 2))
+        await self._rest(delay)
+
+    async def _rest(self, seconds: float) -> None:
+        """Waits, but not for longer than until `stop`."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout(seconds):
                 await self._stopping.wait()

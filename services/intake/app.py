@@ -14,6 +14,7 @@ from libs.messaging.codec import PlainCodec
 from libs.messaging.errors import Refused
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
+from libs.messaging.runner import Limits
 from libs.messaging.tasks import Background
 from libs.platform.alarms import Alarms
 from libs.platform.auth import Authenticator
@@ -40,6 +41,8 @@ from services.intake.status import SeenWithin
 from services.intake.watch import UnseenWatch
 
 DESCRIPTION = "Refer a child, add what became known since, and ask how far a referral has come."
+LINGER_SECONDS = 0.1
+"""Nobody waits for the status, so that many events are taken in together."""
 
 
 def build(
@@ -97,6 +100,7 @@ def build(
                 bootstrap=settings.kafka_bootstrap,
                 workers=[("watch", UntilCancelled(watch.run))],
                 alarm=alarm,
+                limits=Limits(linger=LINGER_SECONDS),
             )
             parked: ParkedForm = assembly.parked
             app.state.parked = parked

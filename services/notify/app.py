@@ -16,6 +16,7 @@ from libs.messaging.errors import Refused
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
 from libs.messaging.reconciler import Sweep
+from libs.messaging.runner import Limits
 from libs.messaging.tasks import Background
 from libs.platform.alarms import Alarms
 from libs.platform.auth import Authenticator
@@ -40,6 +41,8 @@ from services.notify.wording import load_wording
 
 SERVICE = Service.NOTIFY
 DESCRIPTION = "Tells referrers that their referral arrived, is being looked at, and was decided."
+LINGER_SECONDS = 0.1
+"""Nobody waits for a notice to the tenth of a second, so that many events are taken in together."""
 
 
 def build(
@@ -109,6 +112,7 @@ def build(
                 sweeps=[Sweep("notices", SWEEP_SECONDS, upkeep.sweep)],
                 workers=[("courier", courier)],
                 alarm=alarm,
+                limits=Limits(linger=LINGER_SECONDS),
             )
             app.state.parked = assembly.parked
             app.state.journeys = Journeys(ledger)
