@@ -1,6 +1,7 @@
 """Gets past a record that the client itself cannot read, without losing it or what lies around it.
 
-A header's name that is not UTF-8 makes aiokafka raise from the middle of a fetch, each time anew.
+A header's name that is not UTF-8 makes aiokafka raise from the middle of a fetch, each time anew. It hides what its
+own producer wrote behind it in the same batch too; no record of ours is ever in a batch with another producer's.
 """
 
 from __future__ import annotations
