@@ -78,12 +78,16 @@ class Child:
 
 @dataclass(slots=True)
 class Referral:
-    """A referral's checks. `agreement` is what became of asking the family's agreement to them."""
+    """A referral's checks. `agreement` is what became of asking the family's agreement to them.
+
+    `erased`: its children who were erased before enrichment heard of them; nobody is asked about them.
+    """
 
     id: UUID
     reference: str
     agreement: str
     withdrawn_at: datetime | None = None
+    erased: frozenset[UUID] = frozenset()
     children: dict[UUID, Child] = field(default_factory=dict)
     changed: bool = False
 

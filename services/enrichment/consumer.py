@@ -105,6 +105,7 @@ class EnrichmentConsumer:
                 return [
                     effect
                     for child_id, first in screened.items()
+                    if child_id not in referral.erased
                     for effect in self._desk.screened(
                         referral, _child_of(referral, child_id), first.level, first.rag, event.trace, now
                     )
@@ -129,12 +130,13 @@ def _new(event: Event) -> tuple[Referral, Kept]:
     payload = event.payload
     if not isinstance(payload, Received):
         raise Permanent("contract")
-    kept = keep(payload)
+    kept = keep(payload, event.children)
     checks = payload.shared.referral.agreements.checks
     referral = Referral(
         id=event.referral_id,
         reference=payload.shared.reference,
         agreement=NOT_STATED if checks is None else str(checks.answer),
+        erased=event.erased,
     )
     for child_id, child in kept.children.items():
         known_by = identifiers(kept, child_id)

@@ -1,6 +1,6 @@
 """What is kept of a referral, and the question about one child that an agency gets: as little as finds them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Literal
 from uuid import UUID, uuid5
@@ -67,8 +67,8 @@ class Question(Model):
     mother: Subject | None = None
 
 
-def keep(payload: Received) -> Kept:
-    """What enrichment keeps of a received referral."""
+def keep(payload: Received, children: Sequence[UUID]) -> Kept:
+    """What enrichment keeps of a received referral. `children`: all of them in the order of their numbers."""
     mother = next(
         (adult for adult in payload.shared.referral.adults if AdultRole.MOTHER in adult.roles), None
     )
@@ -76,7 +76,8 @@ def keep(payload: Received) -> Kept:
         shared=KeptReferral(mother=_person(mother), mother_born=mother.born if mother else None),
         children={
             child_id: _child(number, child)
-            for number, (child_id, child) in enumerate(payload.children.items(), start=1)
+            for number, child_id in enumerate(children, start=1)
+            if (child := payload.children.get(child_id)) is not None
         },
     )
 

@@ -13,7 +13,7 @@ from libs.schemas.levels import Level, Rag
 from services.enrichment.checks import Check, Child, Referral
 from services.enrichment.question import Kept
 
-_REFERRALS = "SELECT id, reference, agreement, withdrawn_at FROM referral WHERE id = ANY ($1::uuid[])"
+_REFERRALS = "SELECT id, reference, agreement, withdrawn_at, erased FROM referral WHERE id = ANY ($1::uuid[])"
 _CHILDREN = """
 SELECT id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent
   FROM child WHERE referral_id = ANY ($1::uuid[]) ORDER BY referral_id, number
@@ -24,8 +24,10 @@ SELECT child_id, agency, question_id, state, silence, reason, asked_at, due_at, 
   FROM agency_check WHERE referral_id = ANY ($1::uuid[])
 """
 _NEW_REFERRALS = """
-INSERT INTO referral (id, reference, agreement, received_at, kept)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[])
+INSERT INTO referral (id, reference, agreement, received_at, kept, erased)
+SELECT id, reference, agreement, received_at, kept, string_to_array(erased, ' ')::uuid[]
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[], $6::text[])
+    AS given (id, reference, agreement, received_at, kept, erased)
 """
 _SAVE_REFERRALS = """
 UPDATE referral AS r SET agreement = given.agreement, withdrawn_at = given.withdrawn_at
@@ -71,7 +73,9 @@ class Store:
         """The checks of those of these referrals that are known here."""
         ids = list(referral_ids)
         referrals = {
-            row["id"]: Referral(row["id"], row["reference"], row["agreement"], row["withdrawn_at"])
+            row["id"]: Referral(
+                row["id"], row["reference"], row["agreement"], row["withdrawn_at"], frozenset(row["erased"])
+            )
             for row in await connection.fetch(_REFERRALS, ids)
         }
         if not referrals:
@@ -98,6 +102,7 @@ class Store:
                 [referral.agreement for referral, _, _ in rows],
                 [received_at for _, received_at, _ in rows],
                 kept,
+                [" ".join(map(str, sorted(referral.erased))) for referral, _, _ in rows],
             )
 
     async def save(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Text,
+    Uuid,
 )
 from sqlmodel import Field, SQLModel
 
@@ -40,6 +41,7 @@ class ReferralRow(Base, table=True):
     received_at: datetime = Field(sa_column=_time(nullable=False))
     withdrawn_at: datetime | None = Field(sa_column=_time())
     kept: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    erased: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
 
 
 class ChildRow(Base, table=True):

@@ -75,13 +75,15 @@ class NotifyConsumer:
                     continue
                 recipient = recipient_of(payload)
                 fresh.append((event, recipient))
-                referral = Referral(event.referral_id, payload.shared.reference, tuple(payload.children), b"")
+                referral = _referral(event, b"")
                 known[event.referral_id] = Known(referral, recipient.shared)
             elif event.referral_id not in known:
                 early.append(event)
                 continue
             who = known[event.referral_id]
             for occasion in _occasions(event):
+                if occasion.child_id in who.referral.erased:
+                    continue
                 if isinstance(who.place, Untold):
                     untold.setdefault(occasion, (who.place, event.trace))
                 else:
@@ -138,9 +140,7 @@ class NotifyConsumer:
         encoded = await self._codec.encode([recipient for _, recipient in fresh])
         rows: list[tuple[Referral, datetime]] = []
         for (event, _), recipient in zip(fresh, encoded, strict=True):
-            shared = event.payload.shared
-            referral = Referral(event.referral_id, shared.reference, tuple(event.payload.children), recipient)
-            rows.append((referral, shared.received_at))
+            rows.append((_referral(event, recipient), event.payload.shared.received_at))
         await store.add_referrals(unit.connection, rows)
 
     def _notice(self, who: Known, place: Place, occasion: Occasion, event: Event) -> StoredNotice:
@@ -158,6 +158,11 @@ class NotifyConsumer:
                 return telling.outcome(
                     self._wording, place, reference, who.recipient, children, occasion.child_id, decided
                 )
+
+
+def _referral(event: Event, recipient: bytes) -> Referral:
+    reference = event.payload.shared.reference
+    return Referral(event.referral_id, reference, event.children, recipient, event.erased)
 
 
 def _occasions(event: Event) -> list[Occasion]:

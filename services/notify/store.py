@@ -13,9 +13,9 @@ from libs.messaging.event import new_event_id
 from libs.schemas.notice import NoticeChannel, NoticeKind, NoticeState
 from services.notify.progress import LAST, Change, Message, Standing
 
-_LOAD = "SELECT id, reference, children, recipient FROM referral WHERE id = ANY ($1::uuid[])"
+_LOAD = "SELECT id, reference, children, recipient, erased FROM referral WHERE id = ANY ($1::uuid[])"
 _ADD_REFERRAL = """
-INSERT INTO referral (id, reference, children, received_at, recipient) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO referral (id, reference, children, received_at, recipient, erased) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (id) DO NOTHING
 """
 _ADD_NOTICES = """
@@ -100,12 +100,17 @@ SELECT DISTINCT ON (message_id) status FROM receipt WHERE notice_id = $1
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """What is kept of a referral; `recipient` is encoded."""
+    """What is kept of a referral; `recipient` is encoded.
+
+    `children` has those too who were erased before notify heard of them, so that each keeps its number; `erased`
+    says who they are.
+    """
 
     id: UUID
     reference: str
     children: tuple[UUID, ...]
     recipient: bytes
+    erased: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,9 @@ async def load(connection: asyncpg.Connection, referral_ids: Collection[UUID]) -
     """The referrals of these ids that are known here."""
     rows = await connection.fetch(_LOAD, list(referral_ids))
     return {
-        row["id"]: Referral(row["id"], row["reference"], tuple(row["children"]), row["recipient"])
+        row["id"]: Referral(
+            row["id"], row["reference"], tuple(row["children"]), row["recipient"], frozenset(row["erased"])
+        )
         for row in rows
     }
 
@@ -193,7 +200,10 @@ async def add_referrals(
     if referrals:
         await connection.executemany(
             _ADD_REFERRAL,
-            [(each.id, each.reference, list(each.children), at, each.recipient) for each, at in referrals],
+            [
+                (each.id, each.reference, list(each.children), at, each.recipient, sorted(each.erased))
+                for each, at in referrals
+            ],
         )
 
 

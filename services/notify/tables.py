@@ -43,7 +43,10 @@ def _numbered(*, primary_key: bool = False) -> Column[int]:
 
 
 class ReferralRow(Base, table=True):
-    """Who is to be told about a referral; the children stand in the order in which the referrer named them."""
+    """Who is to be told about a referral; the children stand in the order in which the referrer named them.
+
+    `erased`: those of them who were erased before notify heard of them; nothing is told of them.
+    """
 
     __tablename__ = "referral"
 
@@ -52,6 +55,7 @@ class ReferralRow(Base, table=True):
     children: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
     received_at: datetime = Field(sa_column=_time(nullable=False))
     recipient: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    erased: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
 
 
 class NoticeRow(Base, table=True):

@@ -2,6 +2,7 @@
 
 import itertools
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -123,6 +124,24 @@ async def test_a_screening_of_a_child_that_the_referral_does_not_have_is_parked(
     case.child_ids = [uuid.uuid4()]
     with pytest.raises(Permanent, match="unknown-child"):
         await instance.take(case.screened())
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_child_that_was_erased_on_the_way_leaves_its_siblings_their_checks_and_numbers(
+    world: World, together: bool
+) -> None:
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case(children=(FINCH, WREN))
+    case.child_ids.sort()
+    gone, stays = case.child_ids
+    received, screened = case.received(), case.screened()
+    payload = received.payload.model_copy(update={"children": {stays: received.payload.children[stays]}})
+    received = replace(received, payload=payload, erased=frozenset({gone}))
+    for batch in [[received, screened]] if together else [[received], [screened]]:
+        await instance.take(*batch)
+    assert (await until_completed(instance, stays))["health"] == "returned"
+    assert await instance.answers(gone) == []
+    rows = await instance.ledger.pool.fetch("SELECT id, number FROM child")
+    assert [tuple(row) for row in rows] == [(stays, 2)]
 
 
 async def test_a_stopped_referral_is_told_once_and_again_when_it_goes_on(world: World) -> None:

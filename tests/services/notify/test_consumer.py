@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,25 @@ async def test_a_child_that_the_referral_does_not_have_is_not_told_of(
     with pytest.raises(Permanent):
         await feed(ledger, wording, story.decided(new_event_id(START)))
     assert len(await notices(ledger)) == 1
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+async def test_nothing_is_told_of_a_child_that_was_erased_on_the_way_and_its_siblings_keep_their_numbers(
+    ledger: Ledger, wording: Wording, anonymous: bool
+) -> None:
+    ids = sorted(new_event_id(START) for _ in range(3))
+    story = Story(children=(ids[0], ids[1], ids[2]), anonymous=anonymous)
+    gone, stays = ids[0], ids[1]
+    received = story.received()
+    children = {child: part for child, part in received.payload.children.items() if child != gone}
+    payload = received.payload.model_copy(update={"children": children})
+    await feed(ledger, wording, replace(received, payload=payload, erased=frozenset({gone})))
+    await feed(ledger, wording, story.screened(), story.decided(gone), story.decided(stays))
+    table = "untold" if anonymous else "notice"
+    told = await ledger.pool.fetch(f"SELECT child_id FROM {table} WHERE kind = 'outcome'")
+    assert [row["child_id"] for row in told] == [stays]
+    if not anonymous:
+        assert b"child 2 of 3" in (await notices(ledger))[-1]["content"]
 
 
 async def test_no_column_holds_what_belongs_into_a_payload(ledger: Ledger, wording: Wording) -> None:
