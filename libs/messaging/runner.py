@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 from opentelemetry import metrics
@@ -49,7 +50,7 @@ class Limits:
     max_consecutive_parked: int = 20
     """So many messages failed with none processed between them: that is a bad deploy, not bad data."""
     breaker_pause: float = 60.0
-    """How long the consumer then waits before it tries one message again."""
+    """How long the consumer then waits before it tries again."""
 
 
 class BreakerOpen(Exception):
@@ -61,7 +62,8 @@ class Runner:
 
     A batch is one transaction: inbox, state, outbox, timers and parked messages together; the transport's commit
     comes after and may be lost. A batch that fails is halved until the culprit stands alone. Transient errors pause
-    and park nothing.
+    and park nothing. Too many failures in a row pause too, since they look like a bad deploy; after each such pause
+    what can be processed of other referrals is, and one more message is parked. A success ends the suspicion.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Runner:
         self._tracing = tracing or Tracing(consumer.name, transport.system)
         self._stopping = asyncio.Event()
         self._consecutive = 0
+        self._suspicious = False
         self._pauses = 0
         meter = metrics.get_meter("libs.messaging")
         self._consumed = meter.create_counter("messaging.client.consumed.messages", "{message}")
@@ -131,7 +134,10 @@ class Runner:
         try:
             messages = await read(records, self._consumer.types, self._ledger.codec, self._tracing)
             with self._tracing.batch([message.span for message in messages]):
+                if self._suspicious:
+                    await self._look_behind(messages)
                 await self._process(messages)
+            self._suspicious = False
             failure = None
         except BaseException as error:
             failure = code_of(error)
@@ -172,6 +178,28 @@ class Runner:
         middle = len(messages) // 2
         await self._process(messages[:middle])
         await self._process(messages[middle:])
+
+    async def _look_behind(self, messages: Sequence[Message]) -> None:
+        """Applies, after a pause, the messages of each referral that can be, and parks nothing for failing.
+
+        From the last referral to the first, for it is at the head that the bad ones stand. Ends where so many fail
+        that it is no use.
+        """
+        runs: dict[UUID, list[Message]] = {}
+        for message in messages:
+            runs.setdefault(message.referral_id, []).append(message)
+        failed = 0
+        for run in reversed(runs.values()):
+            if any(message.event is None for message in run):
+                continue
+            try:
+                await self._apply(run)
+            except Exception as error:
+                if classify(error) is ErrorClass.TRANSIENT:
+                    raise
+                failed += 1
+                if failed >= self._limits.max_consecutive_parked:
+                    return
 
     async def _process_one(self, message: Message) -> None:
         for attempt in range(1, self._limits.quick_retries + 2):
@@ -291,7 +319,7 @@ class Runner:
             )
 
     async def _sit_out(self) -> None:
-        """Keeps the membership without taking messages, then lets the next one show whether it works again."""
+        """Keeps the membership without taking messages; then a few may show whether it works again."""
         await self._alarm("consumer-paused", {"consumer": self._consumer.name})
         loop = asyncio.get_running_loop()
         until = loop.time() + self._limits.breaker_pause
@@ -304,6 +332,8 @@ class Runner:
                 await self._transport.poll(1, 0.0)
         finally:
             self._transport.resume()
+        self._suspicious = True
+        self._consecutive = self._limits.max_consecutive_parked - 1
 
     async def _wait_after(self, error: Exception) -> None:
         delay = min(self._limits.pause * 2**self._pauses, self._limits.longest_pause)

@@ -87,7 +87,7 @@ Handler: TypeAlias = "Callable[[Unit, Timer], Awaitable[None]]"
 """What a timer sets off, in the transaction that marks it as fired. It does nothing where the state has moved on."""
 
 _DUE = """
-SELECT kind, subject, generation, referral_id FROM timer
+SELECT kind, subject, generation, referral_id, attempts FROM timer
  WHERE state = 'armed' AND kind = ANY ($1::text[]) AND claim_at <= $2
  ORDER BY claim_at LIMIT $3
 """
@@ -113,13 +113,15 @@ LONGEST_SLEEP = 1.0
 """Seconds between two looks at the clocks, however far the next one is: another process may have armed one."""
 FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=5)
+PATIENCE = 2
+"""So often a batch may fail in passing; after that each of its timers is tried alone, for one may be the cause."""
 
 
 class TimerLoop:
     """Fires the timers of the kinds that it has handlers for. Several instances may run; each timer fires once.
 
     A timer is claimed, handled and marked in one transaction under its referral's lock. One whose handler fails is
-    tried again, later each time, for ever: a clock is never given up. It delays no other.
+    tried again, later each time, for ever: a clock is never given up. It delays no other, whatever it fails with.
     """
 
     def __init__(self, ledger: Ledger, handlers: Mapping[str, Handler], *, batch: int = 200) -> None:
@@ -127,6 +129,7 @@ class TimerLoop:
         self._handlers = dict(handlers)
         self._kinds = list(handlers)
         self._batch = batch
+        self._stumbles = 0
         self._stopping = False
 
     def stop(self) -> None:
@@ -152,9 +155,25 @@ class TimerLoop:
         """Fires one batch of what is due now. Gives how many it found."""
         now = self._ledger.clock.now()
         due = await self._ledger.pool.fetch(_DUE, self._kinds, now, self._batch)
-        if due:
-            await self._fire(due, now)
+        together = [row for row in due if not row["attempts"] and self._stumbles < PATIENCE]
+        alone = [row for row in due if row["attempts"] or self._stumbles >= PATIENCE]
+        try:
+            if together:
+                await self._fire(together, now)
+            for row in alone:
+                await self._fire_alone(row, now)
+        except Exception:
+            self._stumbles += 1
+            raise
+        self._stumbles = 0
         return len(due)
+
+    async def _fire_alone(self, row: asyncpg.Record, now: datetime) -> None:
+        """Fires one timer. Raises only where it cannot even be put off: then it is the surroundings that fail."""
+        try:
+            await self._fire([row], now)
+        except Exception as error:  # noqa: BLE001 - putting it off tells which kind it is
+            await self._postpone(row, error)
 
     async def _fire(self, due: Sequence[asyncpg.Record], now: datetime) -> None:
         """Fires these in one transaction; where that fails, in halves, so that one bad handler stands alone."""

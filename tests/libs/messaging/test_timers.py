@@ -165,3 +165,30 @@ async def test_a_handler_may_arm_its_own_timer_again(world: World) -> None:
         world.clock.forward(minutes=10)
         await loop.fire_due()
     assert fired == [1, 2, 3]
+
+
+async def test_a_handler_that_always_fails_in_passing_delays_no_other_timer(world: World) -> None:
+    ledger, bells = await world.ledger(Service.TRIAGE), Bells()
+    subjects = [uuid4() for _ in range(9)]
+    for subject in subjects:
+        await arm(ledger, subject)
+    bells.fail[subjects[4]] = Transient("agency-down")
+    loop = TimerLoop(ledger, {"decision": bells.ring})
+    world.clock.forward(minutes=10)
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await loop.fire_due()
+    assert await emitted(world) == 0, "twice it can be the surroundings"
+    bells.fired.clear()
+    await loop.fire_due()
+    assert {timer.subject for timer in bells.fired} == set(subjects) - {subjects[4]}
+    assert await emitted(world) == 8
+    late = uuid4()
+    await arm(ledger, late, minutes=0)
+    world.clock.forward(minutes=10)
+    assert await loop.fire_due() == 2
+    assert bells.fired[-1].subject == late, "one that failed before is tried alone"
+    bells.fail.clear()
+    world.clock.forward(minutes=10)
+    assert await loop.fire_due() == 1
+    assert await emitted(world) == 10
