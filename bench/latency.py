@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,10 +23,11 @@ import httpx
 import uvloop
 
 from bench.ingest import BODY
-from bench.processes import busy_seconds, show
+from bench.processes import busy_seconds, cpu_seconds, show
 from bench.tokens import token
 from libs.platform.clock import SystemClock
 from sandbox.agencies import AGENCIES
+from sandbox.processes import Process
 from sandbox.stack import Plan, Stack
 
 WARM_UP = 5.0
@@ -86,15 +87,26 @@ async def measure(rate: float, seconds: float, agency_seconds: float) -> dict[st
             }
             async with httpx.AsyncClient(base_url=stack.url("intake"), headers=headers) as http:
                 await load(http, "warm-up", rate, WARM_UP)
-                busy, clock = busy_seconds(), SystemClock().now()
+                parts = stack.parts()
+                before, began = _spent(parts), SystemClock().now()
                 sent = await load(http, "run", rate, seconds)
-                used = (busy_seconds() - busy) / (SystemClock().now() - clock).total_seconds()
+                lasted = (SystemClock().now() - began).total_seconds()
+                used = {name: spent - before[name] for name, spent in _spent(parts).items()}
             admin = await asyncpg.connect(stack.admin_dsn)
-            ways = await _routed(admin, {each.child_id for each in sent})
+            try:
+                ways = await _routed(admin, {each.child_id for each in sent})
+            except TimeoutError:
+                tails = "\n".join(f"{name}: {part.log_tail(4)}" for name, part in stack.parts().items())
+                raise RuntimeError(f"not all are routed; the ends of the logs:\n{tails}") from None
             await admin.close()
         finally:
             stack.stop()
-    return report(sent, ways, rate, agency_seconds) | {"processors_busy": round(used, 2)}
+    shares = {name: round(each / lasted, 2) for name, each in used.items()}
+    return report(sent, ways, rate, agency_seconds) | {"processors_used": shares}
+
+
+def _spent(parts: Mapping[str, Process]) -> dict[str, float]:
+    return {name: cpu_seconds(process.pid) for name, process in parts.items()} | {"machine": busy_seconds()}
 
 
 async def _routed(admin: asyncpg.Connection, children: set[UUID]) -> dict[UUID, asyncpg.Record]:

@@ -206,7 +206,8 @@ async def _save(session: AsyncSession, file: File, *, new: bool) -> None:
         else:
             await session.merge(row)
     for action in file.new_actions:
-        task = NewTask(case.referral_id, case.id, action, now(), case.rag_due_at or case.due_at)
+        due_at = action.due_at or case.rag_due_at or case.due_at
+        task = NewTask(case.referral_id, case.id, action.kind, now(), due_at, about=action.about)
         session.add(
             TaskRow(
                 id=task.id,
