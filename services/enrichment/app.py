@@ -74,7 +74,7 @@ def compose(
     """The parts of checking, built on a ledger. Raises DocumentError for a faulty file."""
     desk = Desk(load_check_terms(settings.partnership_dir / "checks.yaml", settings.check_limit), terms)
     store = Store(ledger.codec)
-    recorder = Recorder(ledger, store, desk, SystemRandom())
+    recorder = Recorder(ledger, store, desk, SystemRandom(), alarms)
     asking = Asking(
         [
             Asker(

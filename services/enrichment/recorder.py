@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 from uuid import UUID
@@ -11,9 +11,11 @@ import structlog
 
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Bell, Ledger
+from libs.platform.alarms import Alarm
 from services.enrichment.agency import Reply
 from services.enrichment.checks import Desk, Effect
 from services.enrichment.effects import carry_out
+from services.enrichment.replies import LONGEST_RETRY_AFTER, unavailable
 from services.enrichment.store import Store
 
 MOST_AT_ONCE = 200
@@ -21,6 +23,14 @@ WAITING = 2000
 LONGEST_WAIT = 60.0
 PAUSE = 0.5
 """Seconds between attempts while the database fails."""
+
+NOT_RECORDED = "not_recorded"
+"""Why an agency counts as unavailable whose reply can never be written down."""
+
+_SET_ASIDE = """
+UPDATE agency_check SET ask_at = NULL, silence = 'unavailable', reason = $3
+ WHERE child_id = $1 AND agency = $2 AND answered_at IS NULL
+"""
 
 logger = structlog.get_logger()
 
@@ -48,9 +58,15 @@ class Recorded:
 
 
 class Recorder:
-    """Takes replies from all agencies. What it cannot write is asked again when the claim's lease ends."""
+    """Takes replies from all agencies.
 
-    def __init__(self, ledger: Ledger, store: Store, desk: Desk, random: Random) -> None:
+    What the process takes with it when it dies is asked again when the claim's lease ends. A reply that can never be
+    written raises an alarm and makes its agency unavailable, asked again an hour later; where not even that can be
+    written, the question is set aside.
+    """
+
+    def __init__(self, ledger: Ledger, store: Store, desk: Desk, random: Random, alarms: Alarm) -> None:
+        self._alarms = alarms
         self._ledger = ledger
         self._store = store
         self._desk = desk
@@ -86,7 +102,7 @@ class Recorder:
         while True:
             try:
                 await self.record(batch)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - what fails is given up by itself
                 if classify(error) is ErrorClass.TRANSIENT:
                     await asyncio.sleep(PAUSE)
                     continue
@@ -94,13 +110,24 @@ class Recorder:
                     for item in batch:
                         await self._persist([item])
                 else:
-                    logger.exception(
-                        "reply-not-recorded",
-                        agency=batch[0].claim.agency,
-                        referral_id=str(batch[0].claim.referral_id),
-                        code=code_of(error),
-                    )
+                    await self._give_up(batch[0], error)
             return
+
+    async def _give_up(self, item: Recorded, reason: Exception) -> None:
+        claim = item.claim
+        log = logger.bind(agency=claim.agency, referral_id=str(claim.referral_id))
+        log.error("reply-not-recorded", code=code_of(reason), exc_info=reason)
+        if item.reply.reason != NOT_RECORDED:
+            await self._alarms.raise_alarm(
+                "reply-not-recorded", agency=claim.agency, referral_id=claim.referral_id
+            )
+            await self._persist([replace(item, reply=unavailable(NOT_RECORDED, LONGEST_RETRY_AFTER))])
+            return
+        try:
+            arguments = (claim.child_id, claim.agency, NOT_RECORDED)
+            await self._ledger.pool.execute(_SET_ASIDE, *arguments)
+        except Exception as error:  # noqa: BLE001 - the other agencies' replies wait behind this one
+            log.error("question-not-set-aside", code=code_of(error))
 
     async def record(self, batch: Sequence[Recorded]) -> None:
         """Writes a batch in one unit. Replies to what was answered already change nothing."""

@@ -8,10 +8,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 
+from libs.messaging.errors import Permanent
 from libs.messaging.failpoints import Failpoints
 from libs.platform.clock import SystemClock
-from tests.services.enrichment.conftest import FOUR, Case, Instance, Sandbox, World, until, until_completed
+from libs.schemas.findings import AgencyState
+from services.enrichment.agency import Reply
+from services.enrichment.agency_http import HttpAgency
+from services.enrichment.checks import Child, Desk, Effect
+from services.enrichment.question import Question
+from tests.services.enrichment.conftest import (
+    FOUR,
+    Case,
+    Instance,
+    Sandbox,
+    World,
+    until,
+    until_completed,
+    until_time_is_up,
+)
 
 
 async def _questions(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -87,6 +103,51 @@ async def test_the_second_answer_to_one_question_changes_nothing(world: World, s
     await until(asked_twice)
     await asyncio.sleep(0.1)
     assert len([each for each in await instance.answers(case.child) if each.agency == "health"]) == 1
+
+
+async def test_a_reply_that_can_never_be_recorded_makes_its_agency_unavailable_and_is_not_asked_for_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unwritable = Reply(AgencyState.RETURNED, narrative="\ud800")
+    asked = HttpAgency.ask
+
+    async def ask(self: HttpAgency, question: Question, *, trace: str | None) -> Reply:
+        reply = await asked(self, question, trace=trace)
+        return unwritable if self._terms.id == "health" else reply
+
+    monkeypatch.setattr(HttpAgency, "ask", ask)
+    instance, case = await world.start(ask_lease_seconds=2, check_deadline_cap_seconds=None), Case()
+    with structlog.testing.capture_logs() as logged:
+        await instance.take(case.received(), case.screened())
+        states = await until_time_is_up(instance, case.child)
+    assert states["health"] == "unavailable"
+    (answer,) = [each for each in await instance.answers(case.child) if each.agency == "health"]
+    assert answer.reason == "not_recorded"
+    alarms = [(line["code"], line["agency"]) for line in logged if line["event"] == "alarm"]
+    assert alarms == [("reply-not-recorded", "health")]
+    now, ask_at = SystemClock().now(), "SELECT ask_at FROM agency_check WHERE agency = 'health'"
+    assert await instance.ledger.pool.fetchval(ask_at) > now + timedelta(minutes=50)
+
+
+async def test_a_question_whose_record_is_broken_is_set_aside(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replied = Desk.replied
+
+    def fails(self: Desk, child: Child, agency: str, *rest: Any) -> list[Effect]:
+        if agency == "health":
+            raise Permanent("broken")
+        return replied(self, child, agency, *rest)
+
+    monkeypatch.setattr(Desk, "replied", fails)
+    instance, case = await world.start(ask_lease_seconds=2, check_deadline_cap_seconds=None), Case()
+    with structlog.testing.capture_logs():
+        await instance.take(case.received(), case.screened())
+        assert (await until_time_is_up(instance, case.child))["health"] == "unavailable"
+    row = await instance.ledger.pool.fetchrow(
+        "SELECT ask_at, reason FROM agency_check WHERE agency = 'health'"
+    )
+    assert tuple(row) == (None, "not_recorded")
 
 
 @pytest.mark.timeout(60)
