@@ -1,22 +1,16 @@
-"""The running system under fire: two instances of each service, referrals coming in, and somebody who kills."""
+"""The running system under fire: two instances of each service, started again, and somebody who kills."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import random
 import signal
-import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from cli import samples
-from cli.client import Client, Refused
-from cli.stories import Story, example_stories
 from libs.schemas.events import Service
 from sandbox.processes import Process
 from sandbox.stack import Plan, Stack
@@ -37,15 +31,10 @@ KILLS: Mapping[Service, tuple[str, ...]] = {
 }
 """Where each service dies, one failpoint for each life of one of its processes; empty: a life without."""
 
+NO_DATABASE = ("57P03", "ConnectionRefusedError", "ConnectionResetError")
+"""What the log of a process says that was started while PostgreSQL was away: it ends, to be started again."""
+
 PLACES = frozenset(place.partition("=")[0] for places in KILLS.values() for place in places if place)
-
-
-@dataclass
-class Acknowledged:
-    """What intake has promised."""
-
-    reference: str
-    children: int
 
 
 @dataclass
@@ -55,18 +44,18 @@ class UnderFire:
     stack: Stack
     environment: dict[str, dict[str, str]]
     queues: dict[Service, list[str]]
-    acknowledged: list[Acknowledged] = field(default_factory=list)
-    unanswered: int = 0
     died_at: Counter[str] = field(default_factory=Counter)
     ended_otherwise: list[str] = field(default_factory=list)
     _lives: dict[tuple[Service, int], str] = field(default_factory=dict)
-    _sending: bool = True
-    _stirred: set[int] = field(default_factory=set)
+    _log_begins: dict[tuple[Service, int], int] = field(default_factory=dict)
+    _shot: set[int] = field(default_factory=set)
 
     @classmethod
     async def start(cls, data: Path, events: str = "kafka") -> UnderFire:
         environment: dict[str, dict[str, str]] = {
             Service.ENRICHMENT.value: {"MASH_CHECK_DEADLINE_CAP_SECONDS": "3"},
+            # What a dead sender had in hand is followed up within seconds, and never while Notify may still take it.
+            Service.NOTIFY.value: {"MASH_SEND_TIMEOUT_SECONDS": "1", "MASH_SEND_LEASE_SECONDS": "5"},
         }
         plan = Plan(data, events=events, ports={}, instances=INSTANCES, environment=environment)  # type: ignore[arg-type]
         system = cls(Stack(plan), environment, {service: list(places) for service, places in KILLS.items()})
@@ -78,6 +67,15 @@ class UnderFire:
             system.stack.stop()
             raise
         return system
+
+    @property
+    def places(self) -> list[dict[str, str]]:
+        """The addresses of the first instances, and of the second, with the sandbox's."""
+        names = [service.value for service in Service]
+        return [
+            {"sandbox": self.stack.url("sandbox"), **{name: self.stack.url(name, instance) for name in names}}
+            for instance in range(INSTANCES)
+        ]
 
     def give_next(self, service: Service, instance: int) -> None:
         """The process's next life ends at the service's next failpoint; without one it has none."""
@@ -96,41 +94,33 @@ class UnderFire:
             for (service, instance), process in list(self.stack.services.items()):
                 if not process.running:
                     self._bury(service, instance, process)
+                    assert process.log is not None
+                    self._log_begins[service, instance] = process.log.stat().st_size
                     self.give_next(service, instance)
                     await asyncio.to_thread(self.stack.start_service, service, instance)
             await asyncio.sleep(0.05)
 
     def _bury(self, service: Service, instance: int, process: Process) -> None:
-        place = self._lives[service, instance].partition("=")[0]
-        if process.exit_code == -signal.SIGKILL:
-            self.died_at[place or "random"] += 1
+        life = self._lives[service, instance]
+        if process.exit_code == -signal.SIGKILL and process.pid not in self._shot and life:
+            self.died_at[life.partition("=")[0]] += 1
+            return
+        if life:
+            self.queues[service].insert(0, life)
+        log = self._log_of_life(service, instance)
+        if process.pid in self._shot:
+            self.died_at[f"{service.value} at random"] += 1
+        elif "start failed" in log and any(sign in log for sign in NO_DATABASE):
+            self.died_at["start without database"] += 1
         else:
             self.ended_otherwise.append(f"{process.name} with {process.exit_code}: {process.log_tail()}")
 
-    async def refer(self, every: float) -> None:
-        """Sends the stories one after the other, `every` so many seconds, until `enough`.
-
-        A referral without an answer is sent again with its key, to the other instance, as a partner's system does.
-        """
-        stories = example_stories(samples.EXAMPLES)
-        with contextlib.ExitStack() as stack:
-            senders = [stack.enter_context(self._client(instance)) for instance in range(INSTANCES)]
-            underway: set[asyncio.Task[None]] = set()
-            for story in itertools.cycle(stories):
-                if not self._sending:
-                    break
-                underway.add(asyncio.create_task(self._refer(senders, story)))
-                await asyncio.sleep(every)
-            await asyncio.gather(*underway)
-
-    def enough(self) -> None:
-        """Ends `refer` once what was sent is answered."""
-        self._sending = False
-
-    def behave(self, agency: str, behaviour: Mapping[str, Any]) -> None:
-        """Tells one of the sandbox's agencies how to answer."""
-        with self._client(0) as client:
-            client._send("PUT", "sandbox", f"/agencies/{agency}/behaviour", json=dict(behaviour))
+    def _log_of_life(self, service: Service, instance: int) -> str:
+        log = self.stack.services[service, instance].log
+        assert log is not None
+        with log.open() as lines:
+            lines.seek(self._log_begins.get((service, instance), 0))
+            return lines.read()
 
     def kill_one(self, service: Service) -> None:
         """SIGKILL of one instance, chosen at random."""
@@ -138,22 +128,37 @@ class UnderFire:
             process for (of, _), process in self.stack.services.items() if of is service and process.running
         ]
         if running:
-            random.choice(running).kill()
+            self._shoot(random.choice(running))
 
     def stir(self) -> None:
         """Makes the groups share out their partitions anew where a member waits for that to die in it.
 
-        The other instance is killed once the member has its partitions; its next life joins, and so revokes them.
+        The other instance is killed once both have partitions; its next life joins, and so revokes them.
         """
         for (service, instance), place in list(self._lives.items()):
-            member, other = self.stack.services[service, instance], (service, 1 - instance)
+            other = self.stack.services[service, 1 - instance]
+            waits = place.startswith("kafka.revoke") and other.pid not in self._shot
             if (
-                place.startswith("kafka.revoke")
-                and member.pid not in self._stirred
-                and has_partitions(member)
+                waits
+                and self.has_partitions(service, instance)
+                and self.has_partitions(service, 1 - instance)
             ):
-                self._stirred.add(member.pid)
-                self.stack.services[other].kill()
+                self._shoot(other)
+
+    def has_partitions(self, service: Service, instance: int) -> bool:
+        """Whether this life of the process has got as far as being given its partitions."""
+        running = self.stack.services[service, instance].running
+        return running and "partitions-assigned" in self._log_of_life(service, instance)
+
+    def _shoot(self, process: Process) -> None:
+        self._shot.add(process.pid)
+        process.kill()
+
+    def end(self) -> None:
+        """The end of everything; nobody needs it any more."""
+        for process in self.stack.services.values():
+            process.kill()
+        self.stack.stop()
 
     async def kill_kafka(self, seconds_away: float = 1.0) -> None:
         """SIGKILL of the broker, and its start after a while."""
@@ -170,30 +175,3 @@ class UnderFire:
         self.died_at["postgres"] += 1
         await asyncio.sleep(seconds_away)
         await asyncio.to_thread(self.stack.postgres.start)
-
-    def _client(self, instance: int) -> Client:
-        urls = {"sandbox": self.stack.url("sandbox"), "intake": self.stack.url("intake", instance)}
-        return Client(urls)
-
-    async def _refer(self, senders: list[Client], story: Story) -> None:
-        key = str(uuid.uuid4())
-        for attempt in range(60):
-            try:
-                answer = await asyncio.to_thread(
-                    senders[attempt % len(senders)].refer, story.client, story.referral, key
-                )
-            except Refused as refused:
-                if refused.status is not None and refused.status < 500:
-                    raise
-                await asyncio.sleep(0.3)
-            else:
-                self.acknowledged.append(Acknowledged(answer["reference"], len(story.referral["children"])))
-                return
-        self.unanswered += 1
-
-
-def has_partitions(member: Process) -> bool:
-    """Whether the last start of the process has got as far as being given its partitions."""
-    assert member.log is not None
-    last_life = member.log.read_text().rpartition("Started server process")[2]
-    return member.running and "partitions-assigned" in last_life
