@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
 from libs.platform.clock import SystemClock
 from libs.schemas.levels import Level, Rag
+from services.enrichment import deadlines
 from services.enrichment.deadlines import OVERDUE_AFTER
 from services.enrichment.effects import DEADLINE
 from tests.services.enrichment.conftest import FOUR, Case, Sandbox, World, until, until_completed
@@ -101,6 +104,31 @@ async def test_a_deadline_whose_timer_was_lost_is_found_by_the_reconciler(
     assert await instance.checks.deadlines.reconcile() == 1
     assert (await until_completed(instance, case.child))["health"] == "no_answer"
     assert await instance.checks.deadlines.reconcile() == 0
+
+
+async def test_a_referral_that_cannot_be_read_holds_up_no_other_deadline(
+    world: World, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "AT_ONCE", 1)
+    await sandbox.tell("health", "fail", fault="hang")
+    instance = await world.start(check_deadline_cap_seconds=None)
+    broken, sound = Case(), Case()
+    for case in (broken, sound):
+        await instance.take(case.received(), case.screened())
+
+    async def all_but_health_answered() -> bool:
+        return all([len(await instance.answers(case.child)) == 3 for case in (broken, sound)])
+
+    await until(all_but_health_answered)
+    pool = instance.ledger.pool
+    past = SystemClock().now() - OVERDUE_AFTER - timedelta(seconds=5)
+    await pool.execute("DELETE FROM timer")
+    await pool.execute("UPDATE child SET due_at = $1", past + timedelta(seconds=1))
+    await pool.execute("UPDATE agency_check SET due_at = $1", past)
+    await pool.execute("UPDATE child SET due_at = $1 WHERE id = $2", past, broken.child)
+    await pool.execute("DELETE FROM referral WHERE id = $1", broken.id)
+    assert await instance.checks.deadlines.reconcile() == 1
+    assert (await until_completed(instance, sound.child))["health"] == "no_answer"
 
 
 async def test_an_agency_that_hangs_delays_no_other_agency(world: World, sandbox: Sandbox) -> None:
