@@ -7,13 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request
 
 from libs.messaging.ledger import Ledger
+from libs.platform.access import note
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Model
 from libs.schemas.reference import parse_reference
 
 _REFERRAL = """
-SELECT id, reference, received_at, withdrawn_at FROM referral WHERE id = $1 OR reference = $2
+SELECT id, reference, received_at, withdrawn_at FROM referral WHERE reference = $1
 """
 _CHILDREN = """
 SELECT id, number, level, rag, screened_at, due_at, completed_at FROM child WHERE referral_id = $1 ORDER BY number
@@ -68,18 +69,16 @@ class Journeys:
     """Reads journeys; set as `app.state.journeys` once the database is there."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._pool = ledger.pool
+        self._ledger = ledger
 
-    async def find(self, name: str) -> Journey | None:
-        """The journey of a reference or a referral's id."""
-        try:
-            referral_id = UUID(name)
-        except ValueError:
-            referral_id = None
-        async with self._pool.acquire() as connection:
-            referral = await connection.fetchrow(_REFERRAL, referral_id, parse_reference(name))
+    async def read(self, reference: str, reader: Principal) -> Journey | None:
+        """The journey of a referral, None where it is not known here. Who read it is recorded."""
+        async with self._ledger.pool.acquire() as connection:
+            referral = await connection.fetchrow(_REFERRAL, parse_reference(reference))
             if referral is None:
                 return None
+            now = self._ledger.clock.now()
+            await note(connection, now, reader, "journey.read", referral_id=referral["id"])
             children = await connection.fetch(_CHILDREN, referral["id"])
             checks = await connection.fetch(_CHECKS, referral["id"])
         return Journey(
@@ -109,14 +108,16 @@ async def _journeys(request: Request) -> Journeys:
 router = APIRouter(prefix="/v1/journeys", tags=["operations"])
 
 
-@router.get("/{name}", responses=responses(401, 403, 404, 422, 503), summary="How far the checks have come")
+@router.get(
+    "/{reference}", responses=responses(401, 403, 404, 422, 503), summary="How far the checks have come"
+)
 async def read_journey(
-    name: Annotated[str, Path(description="The reference or the referral's id.", max_length=40)],
+    reference: Annotated[str, Path(description="The reference, in any case.", max_length=40)],
     caller: Operator,
     journeys: Annotated[Journeys, Depends(_journeys)],
 ) -> Journey:
-    """The state of each agency's check of each child. Nothing that identifies anybody."""
-    journey = await journeys.find(name)
+    """The state of each agency's check of each child. Nothing that identifies anybody. Reading is recorded."""
+    journey = await journeys.read(reference, caller)
     if journey is None:
         raise Problem(404, "referral-not-found", "There is no such referral here")
     return journey

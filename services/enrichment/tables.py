@@ -17,6 +17,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from libs.platform.access_schema import access_table
+
 metadata = MetaData()
 
 
@@ -89,3 +91,6 @@ class CheckRow(Base, table=True):
     chases: int = Field(sa_column=Column(BigInteger, nullable=False))
     ask_at: datetime | None = Field(sa_column=_time())
     answer: bytes | None = Field(sa_column=Column(LargeBinary))
+
+
+access_table(metadata)

@@ -82,7 +82,7 @@ async def refer(request: Request, caller: Submitter, key: IdempotencyKey) -> Res
 @router.get("/{reference}", responses=responses(401, 403, 404, 503), summary="How far a referral has come")
 async def read_status(caller: Reader, reference: Reference, desk: AtDesk) -> ReferralStatus:
     """The status of a referral of the caller's own agency, child by child, without what others said of them."""
-    return await desk.lookup.status(reference, caller.of_agency())
+    return await desk.lookup.status(reference, caller)
 
 
 @router.post(

@@ -8,12 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 
 from libs.messaging.ledger import Ledger
+from libs.platform.access import note
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Instant, Model
 from libs.schemas.reference import parse_reference
 
-_REFERRAL = "SELECT id, reference, children, received_at FROM referral WHERE reference = $1 OR id = $2"
+_REFERRAL = "SELECT id, reference, children, received_at FROM referral WHERE reference = $1"
 _NOTICES = """
 SELECT id, kind, child_id, decision, channel, state, reason, sends, messages, created_at, last_send_at, ended_at
   FROM notice WHERE referral_id = $1 ORDER BY number
@@ -64,18 +65,16 @@ class Journeys:
     """Reads journeys."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._pool = ledger.pool
+        self._ledger = ledger
 
-    async def find(self, name: str) -> NoticeJourney | None:
-        """The journey of a referral, by its reference or its id; None where notify does not know it."""
-        reference = parse_reference(name)
-        referral_id = None if reference else _uuid(name)
-        if reference is None and referral_id is None:
-            return None
-        async with self._pool.acquire() as connection:
-            referral = await connection.fetchrow(_REFERRAL, reference, referral_id)
+    async def read(self, reference: str, reader: Principal) -> NoticeJourney | None:
+        """The journey of a referral, None where it is not known here. Who read it is recorded."""
+        async with self._ledger.pool.acquire() as connection:
+            referral = await connection.fetchrow(_REFERRAL, parse_reference(reference))
             if referral is None:
                 return None
+            now = self._ledger.clock.now()
+            await note(connection, now, reader, "journey.read", referral_id=referral["id"])
             notices = await connection.fetch(_NOTICES, referral["id"])
             untold = await connection.fetch(_UNTOLD, referral["id"])
         numbers = {child: number for number, child in enumerate(referral["children"], start=1)}
@@ -97,31 +96,24 @@ class Journeys:
 
 
 def journeys_router() -> APIRouter:
-    """`GET /v1/journeys/{name}`, for the Journeys in `app.state.journeys`."""
+    """`GET /v1/journeys/{reference}`, for the Journeys in `app.state.journeys`."""
     router = APIRouter(tags=["operations"])
 
     @router.get(
-        "/v1/journeys/{name}",
+        "/v1/journeys/{reference}",
         responses=responses(401, 403, 404, 422, 503),
         summary="How far a referral's notices have come",
     )
     async def journey(
         request: Request,
-        name: Annotated[str, Path(max_length=40, description="A referral's reference or id.")],
+        reference: Annotated[str, Path(max_length=40, description="The reference, in any case.")],
         reader: Annotated[Principal, requires("operations:read")],
     ) -> NoticeJourney:
-        """Kind, channel, state and times of each notice."""
+        """Kind, channel, state and times of each notice. Reading is recorded."""
         journeys: Journeys = request.app.state.journeys
-        found = await journeys.find(name)
+        found = await journeys.read(reference, reader)
         if found is None:
-            raise Problem(404, "referral-unknown", "Notify knows no such referral")
+            raise Problem(404, "referral-not-found", "There is no such referral here")
         return found
 
     return router
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

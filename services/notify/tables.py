@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from libs.platform.access_schema import access_table
+
 metadata = MetaData()
 
 
@@ -141,3 +143,6 @@ class ReceiptRow(Base, table=True):
     completed_at: datetime | None = Field(sa_column=_time())
     arrived_at: datetime = Field(sa_column=_time(nullable=False))
     contradicts: bool = Field(nullable=False)
+
+
+access_table(metadata)

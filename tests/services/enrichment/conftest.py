@@ -45,6 +45,7 @@ from libs.schemas.events import (
 )
 from libs.schemas.findings import Answer
 from libs.schemas.levels import Level, Rag
+from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreement, Agreements, ReferralBody, ReferredChild, Referrer
 from sandbox.agencies import agencies_router
 from sandbox.families import load_families
@@ -253,7 +254,7 @@ class Case:
 
     def __post_init__(self) -> None:
         self.child_ids = [uuid.uuid4() for _ in self.children]
-        self.reference = f"{uuid.uuid4().hex[:9].upper()}"
+        self.reference = new_reference()
         self._sequence = dict.fromkeys(Service, 0)
 
     @property

@@ -139,8 +139,12 @@ async def test_two_instances_carry_every_referral_to_its_answers_once_and_show_n
         ]
         assert await own.pool.fetchval("SELECT count(*) FROM parked") == 0
         headers = {"Authorization": f"Bearer {tokens.token('operations')}"}
-        shown = await first.get(f"/v1/journeys/{cases[-1].id}", headers=headers)
+        shown = await first.get(f"/v1/journeys/{cases[-1].reference}", headers=headers)
         assert shown.status_code == 200
+        by_id = await first.get(f"/v1/journeys/{cases[-1].id}", headers=headers)
+        assert (by_id.status_code, by_id.json()["code"]) == (404, "referral-not-found")
+        acts = await own.pool.fetch("SELECT subject, action, referral_id FROM access")
+        assert [tuple(act) for act in acts] == [("operations", "journey.read", cases[-1].id)]
         checks = {each["agency"]: each for each in shown.json()["children"][0]["checks"]}
         assert (checks["health"]["state"], checks["health"]["reason"]) == (
             "unavailable",

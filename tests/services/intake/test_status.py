@@ -131,6 +131,8 @@ async def test_only_the_agency_that_referred_can_ask(school: Caller, police: Cal
     assert refused.status_code == 404
     never_was = await police.status("K7TM-P2RW-9")
     assert {**refused.json(), "trace_id": ""} == {**never_was.json(), "trace_id": ""}
+    acts = await ledger.pool.fetch("SELECT action, referral_id, at FROM access")
+    assert [tuple(act) for act in acts] == [("status.read", told.referral_id, START)]
 
 
 async def test_a_reference_may_be_typed_as_it_was_spoken(school: Caller, ledger: Ledger) -> None:

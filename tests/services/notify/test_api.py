@@ -176,8 +176,8 @@ async def test_operations_see_codes_and_times_of_a_journey_and_no_address(
     await feed(ledger, wording, sent.decided(sent.children[1]))
     headers = {"Authorization": f"Bearer {issuer.token('operations')}"}
     by_reference = await api.get(f"/v1/journeys/{sent.reference}", headers=headers)
-    by_id = await api.get(f"/v1/journeys/{sent.id}", headers=headers)
-    assert by_reference.json() == by_id.json()
+    acts = await ledger.pool.fetch("SELECT subject, action, referral_id FROM access")
+    assert [tuple(act) for act in acts] == [("operations", "journey.read", sent.id)]
     first, second = by_reference.json()["notices"]
     assert (first["kind"], first["state"], first["child"], first["messages"]) == (
         "receipt",
@@ -187,10 +187,12 @@ async def test_operations_see_codes_and_times_of_a_journey_and_no_address(
     )
     assert (second["kind"], second["child"], second["decision"]) == ("outcome", 2, 1)
     assert "example.org" not in by_reference.text
-    assert (await api.get("/v1/journeys/K7TM-P2RW-Q", headers=headers)).status_code == 404
+    for name in ("K7TM-P2RW-Q", "nonsense", str(sent.id)):
+        refused = await api.get(f"/v1/journeys/{name}", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (404, "referral-not-found")
     staff = {"Authorization": f"Bearer {issuer.token('staff-mgr-1')}"}
-    assert (await api.get(f"/v1/journeys/{sent.id}", headers=staff)).status_code == 403
-    assert (await api.get(f"/v1/journeys/{sent.id}")).status_code == 401
+    assert (await api.get(f"/v1/journeys/{sent.reference}", headers=staff)).status_code == 403
+    assert (await api.get(f"/v1/journeys/{sent.reference}")).status_code == 401
 
 
 async def test_the_late_answer_of_a_slow_courier_does_not_undo_what_another_recorded(

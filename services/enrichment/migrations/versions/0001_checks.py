@@ -3,6 +3,7 @@
 from alembic import op
 
 from libs.messaging.tables import create_sql
+from libs.platform.access_schema import CREATE_ACCESS
 
 revision = "0001"
 down_revision = None
@@ -58,3 +59,4 @@ CREATE INDEX agency_check_to_ask ON agency_check (agency, ask_at) WHERE ask_at I
 def upgrade() -> None:
     op.execute(create_sql(1))
     op.execute(_SQL)
+    op.execute(CREATE_ACCESS)

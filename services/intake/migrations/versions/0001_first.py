@@ -3,6 +3,7 @@
 from alembic import op
 
 from libs.messaging.tables import create_sql
+from libs.platform.access_schema import CREATE_ACCESS
 
 revision = "0001"
 down_revision = None
@@ -72,3 +73,4 @@ COMMENT ON TABLE notice_progress IS 'What became of the messages to the referrer
 def upgrade() -> None:
     op.execute(create_sql(1))
     op.execute(_CREATE)
+    op.execute(CREATE_ACCESS)

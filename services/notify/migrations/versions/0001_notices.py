@@ -3,6 +3,7 @@
 from alembic import op
 
 from libs.messaging.tables import create_sql
+from libs.platform.access_schema import CREATE_ACCESS
 
 revision = "0001"
 down_revision = None
@@ -68,3 +69,4 @@ CREATE TABLE receipt (
 def upgrade() -> None:
     op.execute(create_sql(1))
     op.execute(_SQL)
+    op.execute(CREATE_ACCESS)
