@@ -44,6 +44,10 @@ class Codec(Protocol):
         """The payloads of these bytes, in the same order. Never raises for what it was given to read."""
         ...
 
+    async def text(self, values: Sequence[bytes]) -> list[str | None]:
+        """What these bytes say, of whatever form, for a person who may read them; None where that is erased."""
+        ...
+
 
 class PlainCodec:
     """Payloads as JSON in UTF-8, readable by everybody who can read the bytes."""
@@ -53,6 +57,9 @@ class PlainCodec:
 
     async def decode(self, items: Sequence[tuple[type[P], bytes]]) -> list[Decoded[P] | Undecodable]:
         return [_decode(kind, value) for kind, value in items]
+
+    async def text(self, values: Sequence[bytes]) -> list[str | None]:
+        return [value.decode("utf-8", "replace") for value in values]
 
 
 def _decode(kind: type[P], value: bytes) -> Decoded[P] | Undecodable:

@@ -71,7 +71,9 @@ class ParkedDetail:
 
     message: ParkedMessage
     event: Event | None = field(repr=False)
-    """None where the payload cannot be read."""
+    """None where the payload is not what its type says."""
+    text: str | None = field(repr=False)
+    """All that the message says, whatever its form; None where it was erased."""
     actions: tuple[ParkedAction, ...]
 
 
@@ -113,6 +115,10 @@ RETURNING true
 _FAILED = """
 UPDATE parked SET state = 'failed', attempts = $4, error_class = $5, code = $6, next_attempt_at = $7
  WHERE consumer = $1 AND event_id = $2 AND attempts = $3 AND state IN ('failed', 'waiting')
+"""
+_DISCARDED = """
+SELECT event_id FROM parked WHERE consumer = $1 AND referral_id = $2 AND type = $3 AND state = 'discarded'
+ ORDER BY number LIMIT 1
 """
 _DUE = """
 SELECT referral_id FROM (
@@ -169,8 +175,9 @@ class ParkedMessages:
         async with self._ledger.pool.acquire() as connection:
             now = self._ledger.clock.now()
             await audit(connection, self._consumer.name, event_id, row["referral_id"], "read", by, now)
+        (text,) = await self._ledger.codec.text([row["payload"]])
         return ParkedDetail(
-            _message(row), message.event, tuple(ParkedAction(**dict(action)) for action in actions)
+            _message(row), message.event, text, tuple(ParkedAction(**dict(action)) for action in actions)
         )
 
     async def retry(self, event_id: UUID, *, by: str) -> Retried:
@@ -339,6 +346,14 @@ class ParkedMessages:
         if not messages:
             raise Permanent("type-no-longer-read")
         return messages[0]
+
+
+async def discarded(
+    connection: asyncpg.Connection, consumer: str, referral_id: UUID, type: str
+) -> UUID | None:
+    """The message of this type that was given up, where one of the referral was; it will not come again."""
+    found: UUID | None = await connection.fetchval(_DISCARDED, consumer, referral_id, type)
+    return found
 
 
 def _is_due(head: asyncpg.Record, now: datetime) -> bool:

@@ -72,6 +72,8 @@ class DetailForm(Protocol):
     @property
     def event(self) -> Any: ...
     @property
+    def text(self) -> str | None: ...
+    @property
     def actions(self) -> Sequence[ActionForm]: ...
 
 
@@ -140,11 +142,14 @@ class ParkedActionItem(Model):
 
 
 class ParkedRecord(Model):
-    """One parked message with what was done to it, and its payload where that can be read."""
+    """One parked message with what was done to it and what it says."""
 
     message: ParkedItem
     actions: tuple[ParkedActionItem, ...]
     payload: dict[str, Any] | None = None
+    """Absent where the message is not what its type says."""
+    text: str | None = None
+    """All of such a message, as it came, so that a person can carry on by hand; absent where it was erased."""
 
 
 class Discard(Model):
@@ -209,6 +214,7 @@ def parked_router(refusal: type[Exception]) -> APIRouter:
                 for a in detail.actions
             ),
             payload=detail.event.payload.model_dump(mode="json") if detail.event is not None else None,
+            text=detail.text if detail.event is None else None,
         )
 
     @router.post(

@@ -103,7 +103,7 @@ class ScreenedChild(Model):
 
 
 class CaseScreened(Payload[Reference, ScreenedChild]):
-    """Triage has seen the children named here; sent again when level or urgency rises before completion."""
+    """Triage has seen the children named here; sent again when level or urgency rises, and when danger is told anew."""
 
 
 class CheckReturned(Payload[Reference, Answer]):
@@ -171,6 +171,10 @@ class OverdueCase(Model):
 
 class CaseOverdue(Payload[Reference, OverdueCase]):
     """A case's clock ran out."""
+
+
+DISCARDED = "discarded"
+"""Reason of a stop whose message a person gave up: this consumer will never do its work for the referral."""
 
 
 class Stopped(Model):

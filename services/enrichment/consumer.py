@@ -9,8 +9,10 @@ from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
+from libs.messaging.parked import discarded
 from libs.schemas.events import (
     CASE_SCREENED,
+    DISCARDED,
     ENRICHMENT_RESUMED,
     ENRICHMENT_STOPPED,
     INFORMATION_ADDED,
@@ -89,7 +91,17 @@ class EnrichmentConsumer:
                 )
 
     async def resumed(self, unit: Unit, referral_id: UUID) -> None:
-        """Tells triage that nothing of this referral waits here any more."""
+        """Tells triage that nothing of this referral waits here any more, and what was given up for good."""
+        given_up = await discarded(unit.connection, self.name, referral_id, RECEIVED.name)
+        if given_up is not None:
+            stop = Stopped(
+                consumer=self.name,
+                event_id=given_up,
+                event_type=RECEIVED.name,
+                reason=DISCARDED,
+                at=unit.now,
+            )
+            unit.emit(ENRICHMENT_STOPPED, referral_id, ProcessingStopped(shared=stop), trace=None)
         shared = Resumed(consumer=self.name, at=unit.now)
         unit.emit(ENRICHMENT_RESUMED, referral_id, ProcessingResumed(shared=shared), trace=None)
 

@@ -12,6 +12,7 @@ from libs.platform.clock import SystemClock
 from libs.schemas.events import (
     ENRICHMENT_RESUMED,
     ENRICHMENT_STOPPED,
+    RECEIVED,
     WITHDRAWN,
     Withdrawn,
     WithdrawnReferral,
@@ -124,6 +125,27 @@ async def test_a_screening_of_a_child_that_the_referral_does_not_have_is_parked(
     case.child_ids = [uuid.uuid4()]
     with pytest.raises(Permanent, match="unknown-child"):
         await instance.take(case.screened())
+
+
+async def test_a_referral_that_was_given_up_unread_leaves_its_checks_to_a_person(world: World) -> None:
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
+    event_id = uuid.uuid4()
+    async with instance.ledger.unit([case.id]) as unit:
+        await unit.connection.execute(
+            "INSERT INTO parked (consumer, event_id, referral_id, type, topic, partition, position, key, headers,"
+            " payload, state, error_class, code, attempts, parked_at) VALUES ('enrichment', $1, $2, $3, $4, 0, 0, '',"
+            " '{}', '', 'discarded', 'permanent', 'contract', 1, $5)",
+            event_id,
+            case.id,
+            RECEIVED.name,
+            RECEIVED.topic,
+            unit.now,
+        )
+        await instance.checks.consumer.resumed(unit, case.id)
+    (kind, stopped), (then, _) = await instance.told()
+    assert (kind, then) == (ENRICHMENT_STOPPED, ENRICHMENT_RESUMED)
+    assert (stopped.shared.event_id, stopped.shared.event_type) == (event_id, RECEIVED.name)
+    assert stopped.shared.reason == "discarded"
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -11,7 +11,9 @@ from libs.messaging.errors import Permanent
 from libs.messaging.event import new_event_id
 from libs.messaging.ledger import Ledger
 from libs.schemas.codes import ReferrerRole
+from libs.schemas.events import NOTIFY_RESUMED, NOTIFY_STOPPED, RECEIVED
 from libs.schemas.levels import Destination
+from services.notify.consumer import NotifyConsumer
 from services.notify.wording import Wording
 from tests.services.notify.conftest import START, TRACE, Story, emitted, feed, notices
 
@@ -99,6 +101,29 @@ async def test_a_child_that_the_referral_does_not_have_is_not_told_of(
     with pytest.raises(Permanent):
         await feed(ledger, wording, story.decided(new_event_id(START)))
     assert len(await notices(ledger)) == 1
+
+
+async def test_a_referral_that_was_given_up_unread_leaves_its_notices_to_a_person(
+    ledger: Ledger, wording: Wording
+) -> None:
+    story, event_id = Story(), new_event_id(START)
+    consumer = NotifyConsumer(wording, ledger.codec, lambda: None)
+    async with ledger.unit([story.id]) as unit:
+        await unit.connection.execute(
+            "INSERT INTO parked (consumer, event_id, referral_id, type, topic, partition, position, key, headers,"
+            " payload, state, error_class, code, attempts, parked_at) VALUES ('notify', $1, $2, $3, $4, 0, 0, '',"
+            " '{}', '', 'discarded', 'permanent', 'contract', 1, $5)",
+            event_id,
+            story.id,
+            RECEIVED.name,
+            RECEIVED.topic,
+            unit.now,
+        )
+        await consumer.resumed(unit, story.id)
+    (kind, stopped), (then, _) = await emitted(ledger)
+    assert (kind, then) == (NOTIFY_STOPPED.name, NOTIFY_RESUMED.name)
+    assert (stopped["event_id"], stopped["event_type"]) == (str(event_id), RECEIVED.name)
+    assert stopped["reason"] == "discarded"
 
 
 @pytest.mark.parametrize("anonymous", [False, True])
