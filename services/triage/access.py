@@ -1,24 +1,5 @@
-"""Who read or changed what: written before anything is shown, from the token alone."""
+"""Who read or changed what in triage."""
 
-from datetime import datetime
-from uuid import UUID
+from libs.platform.access import note
 
-import asyncpg
-
-from libs.platform.auth import Principal
-from libs.platform.problems import current_trace_id
-
-_NOTE = """
-INSERT INTO access (at, subject, client_id, action, case_id, trace_id) VALUES ($1, $2, $3, $4, $5, $6)
-"""
-
-
-async def note(
-    connection: asyncpg.Connection | asyncpg.Pool,
-    at: datetime,
-    caller: Principal,
-    action: str,
-    case_id: UUID | None = None,
-) -> None:
-    """Records one act of a caller. Never changed afterwards."""
-    await connection.execute(_NOTE, at, caller.subject, caller.client_id, action, case_id, current_trace_id())
+__all__ = ["note"]

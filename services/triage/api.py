@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
@@ -104,6 +104,8 @@ async def read_case(caller: CaseReader, case_id: UUID, office: InOffice, respons
     async with office.ledger.pool.acquire() as connection:
         view, tag = await office.cases.read(connection, case_id, now)
         await note(connection, now, caller, "case.read", case_id)
+        if view.blocked:
+            await note(connection, now, caller, "case.read-blocked", case_id, referral_id=view.referral_id)
     response.headers["ETag"] = f'"{tag}"'
     return view
 
@@ -119,8 +121,9 @@ async def decide(
 ) -> DecisionMade:
     """Records the caller's decision on what they have read (`If-Match`), beside any earlier one.
 
-    A reason is needed where it departs from the recommendation; a manager must decide what is below it, and
-    universal advice. The same decision sent again is the same answer; 409 says who decided first.
+    A reason is needed where it departs from the recommendation, or is milder than the decision that stands; a
+    manager must decide what is below either, and universal advice. Who has seen the decision that stands may decide
+    anew. The same decision sent again is the same answer; 409 says who decided first.
     """
     body, _ = await read_json_body(request, DecisionBody)
     made = await office.decisions.decide(case_id, body, seen, caller)
@@ -167,10 +170,17 @@ async def finish_task(request: Request, caller: Decider, task_id: UUID, office: 
 
 
 @router.get("/journeys/{reference}", responses=READS, tags=["operations"], summary="How a referral travelled")
-async def read_journey(caller: Watcher, reference: str, office: InOffice) -> Journey:
-    """When each child was screened, routed and decided. Codes and times only."""
+async def read_journey(
+    caller: Watcher,
+    reference: Annotated[str, Path(max_length=40, description="The reference, in any case.")],
+    office: InOffice,
+) -> Journey:
+    """When each child was screened, routed and decided. Codes and times only. Reading is recorded."""
     written = parse_reference(reference)
     if written is None:
-        raise Problem(404, "referral-not-found", "Triage knows no such referral")
+        raise Problem(404, "referral-not-found", "There is no such referral here")
     async with office.ledger.pool.acquire() as connection:
-        return await journey(connection, written)
+        found = await journey(connection, written)
+        now = office.ledger.clock.now()
+        await note(connection, now, caller, "journey.read", referral_id=found.referral_id)
+    return found

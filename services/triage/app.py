@@ -34,11 +34,14 @@ from services.triage.cases import Cases
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.decisions import Decisions
-from services.triage.overdue import HANDLERS
+from services.triage.overdue import Overdue
 from services.triage.queue import Queue
 from services.triage.readings import Readings
 from services.triage.repair import EVERY_SECONDS, Repair
 from services.triage.settings import TriageSettings
+from services.triage.stops import TAKE_UP, Stops
+from services.triage.strays import EVERY_SECONDS as STRAYS_EVERY_SECONDS
+from services.triage.strays import Strays
 from services.triage.tasks import Tasks
 from services.triage.thresholds import load_thresholds
 
@@ -88,14 +91,19 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 await alarms.raise_alarm(code, **ids)
 
             repair = Repair(ledger, casework, timedelta(minutes=settings.checks_patience_minutes))
+            overdue = Overdue(alarm)
             assembly = assemble(
                 ledger,
                 TriageConsumer(casework, codec),
                 lambda: connect(dsn, service=Service.TRIAGE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
-                handlers=HANDLERS,
-                sweeps=[Sweep("checks-completed", EVERY_SECONDS, repair.sweep)],
+                handlers=overdue.handlers,
+                sweeps=[
+                    Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
+                    Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework).sweep),
+                ],
+                workers=[("overdue", overdue)],
                 alarm=alarm,
             )
             app.state.parked = assembly.parked
@@ -139,5 +147,5 @@ def office(ledger: Ledger, casework: Casework, settings: TriageSettings) -> Offi
         Cases(ledger.codec, casework.thresholds),
         Decisions(ledger, casework),
         Readings(ledger, casework),
-        Tasks(ledger),
+        Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec).closed}),
     )

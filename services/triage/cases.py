@@ -7,11 +7,12 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.messaging.codec import Codec, Decoded, Undecodable
+from libs.messaging.codec import ERASED, Codec, Decoded, Undecodable
 from libs.schemas.base import Payload
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import CheckReturned, InformationAdded, Received, Withdrawn
 from libs.schemas.levels import Level, Rag, Stage
+from services.triage.blocked import blocked
 from services.triage.case import LOW, Case, Known
 from services.triage.decisions import not_found, read_decision
 from services.triage.desk import SELECT_CASES, case_of, learn
@@ -90,6 +91,7 @@ class Cases:
                         case.referral_id,
                     )
                 ),
+                blocked=await blocked(connection, self._codec, case),
             )
         return view, case.tag
 
@@ -123,10 +125,14 @@ class Cases:
         decoded: Sequence[Decoded[Payload[Any, Any]] | Undecodable] = await self._codec.decode(
             [(EVIDENCE[EvidenceKind(row["kind"])], row["document"]) for row in rows]
         )
-        added, withdrawn, readings, erased = [], [], [], 0
+        added, withdrawn, readings = [], [], []
+        erased = unreadable = 0
         answers: dict[str, list[Any]] = {}
         for row, item in zip(rows, decoded, strict=True):
-            if isinstance(item, Undecodable) or case.id in item.erased:
+            if isinstance(item, Undecodable):
+                erased, unreadable = erased + (item == ERASED), unreadable + (item != ERASED)
+                continue
+            if case.id in item.erased:
                 erased += 1
                 continue
             payload = item.payload
@@ -151,8 +157,9 @@ class Cases:
             case.referral_id,
             case.id,
         )
+        received, readable = await self._received(connection, case)
         return EvidenceView(
-            received=await self._received(connection, case),
+            received=received,
             added=tuple(added),
             withdrawn=tuple(withdrawn),
             agencies=tuple(
@@ -163,22 +170,25 @@ class Cases:
                 SiblingView(case_id=row[0], child_number=row[1], stage=Stage(row[2])) for row in siblings
             ),
             erased=erased,
+            unreadable=unreadable + (not readable),
         )
 
-    async def _received(self, connection: asyncpg.Connection, case: Case) -> ReceivedView | None:
+    async def _received(self, connection: asyncpg.Connection, case: Case) -> tuple[ReceivedView | None, bool]:
+        """What the referrer wrote; and False where it is kept but is not what it should be."""
         document = await connection.fetchval("SELECT document FROM referral WHERE id = $1", case.referral_id)
         if document is None:
-            return None
+            return None, True
         (item,) = await self._codec.decode([(Received, document)])
         if isinstance(item, Undecodable):
-            return None
+            return None, item == ERASED
         shared = item.payload.shared
-        return ReceivedView(
+        view = ReceivedView(
             received_at=shared.received_at,
             agency=shared.agency,
             referral=shared.referral,
             child=None if case.id in item.erased else item.payload.children.get(case.id),
         )
+        return view, True
 
 
 def _at_risk(

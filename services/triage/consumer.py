@@ -44,7 +44,7 @@ from libs.schemas.events import (
 )
 from services.triage.case import File
 from services.triage.casework import Casework, Cause, Change
-from services.triage.desk import Desk, NewTask, drop_stubs, load, save
+from services.triage.desk import Desk, NewTask, load, save
 from services.triage.stops import Stops
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
@@ -93,7 +93,9 @@ class TriageConsumer:
                 self._apply(unit, desk, event)
             else:
                 early.setdefault(event.referral_id, []).append(event)
-        await unit.hold([event for waiting in early.values() for event in waiting])
+        waiting_on = [event for waiting in early.values() for event in waiting]
+        await unit.hold(waiting_on)
+        await self._stops.early(unit, desk, waiting_on)
         await save(unit, self._codec, desk)
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
@@ -108,12 +110,11 @@ class TriageConsumer:
         referral_id = event.referral_id
         if desk.known(referral_id):
             return
-        await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+        await self._stops.came(unit, desk, referral_id)
         desk.new_referrals[referral_id] = received
         cause = _cause(unit, event)
         opened = []
-        children = [*received.children, *sorted(event.erased - received.children.keys())]
-        for number, child_id in enumerate(children, 1):
+        for number, child_id in enumerate(_in_intakes_order(event, received), 1):
             child = None if child_id in event.erased else received.children[child_id]
             file = self._casework.open(
                 cause,
@@ -194,6 +195,15 @@ def tell(unit: Unit, changes: Iterable[tuple[File, Change]], trace: str | None) 
         unit.emit(CASE_ROUTED, referral_id, CaseRouted(shared=about, children=routed), trace=trace)
     if reopened:
         unit.emit(CASE_REOPENED, referral_id, CaseReopened(shared=about, children=reopened), trace=trace)
+
+
+def _in_intakes_order(event: Event, received: Received) -> list[UUID]:
+    """The referral's children, erased ones with them, numbered as intake numbers them.
+
+    Intake gives them version 7 ids one after the other (RFC 9562, 6.2), so the ids' order is that of the form.
+    """
+    gone = event.erased - received.children.keys()
+    return sorted(gone | received.children.keys()) if gone else list(received.children)
 
 
 def _named(desk: Desk, event: Event, payload: Payload[Any, Any]) -> Iterable[tuple[File, Any]]:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 from pydantic import TypeAdapter, ValidationError
 
-from libs.messaging.codec import Codec, Undecodable
+from libs.messaging.codec import ERASED, Codec, Undecodable
 from libs.messaging.consumer import Parked
+from libs.messaging.event import known_type
 from libs.schemas.base import Instant, Model, Payload
 from libs.schemas.dictionary import DERIVED, REFERRER
 from libs.schemas.events import CheckReturned, InformationAdded, Received, Service
@@ -53,6 +54,15 @@ class Glimpse:
     """By child; a child without facts that are understood has an empty list."""
 
 
+class HeldRow(NamedTuple):
+    """A message that is held."""
+
+    event_id: UUID
+    type: str
+    time: datetime
+    payload: bytes
+
+
 async def glimpses(
     connection: asyncpg.Connection, codec: Codec, parked: Sequence[Parked]
 ) -> dict[UUID, Glimpse]:
@@ -63,7 +73,7 @@ async def glimpses(
         if one.event is None:
             unread.append(one.event_id)
         else:
-            found[one.event_id] = _read(one.event.payload)
+            found[one.event_id] = read(one.event.payload)
     if unread:
         rows = await connection.fetch(
             "SELECT event_id, payload FROM parked WHERE consumer = $1 AND event_id = ANY ($2)",
@@ -77,7 +87,37 @@ async def glimpses(
     return found
 
 
-def _read(payload: Payload[Any, Any]) -> Glimpse:
+async def held_glimpses(
+    connection: asyncpg.Connection, codec: Codec, referral_id: UUID
+) -> list[tuple[HeldRow, Glimpse]]:
+    """What can be made out of each message that is held for this referral, as they came."""
+    rows = [
+        HeldRow(*row)
+        for row in await connection.fetch(
+            "SELECT event_id, type, time, payload FROM held WHERE referral_id = $1 ORDER BY held_at, time, event_id",
+            referral_id,
+        )
+    ]
+    typed = [known_type(row.type) for row in rows]
+    decoded = await codec.decode(
+        [
+            (Loose if kind is None else kind.payload, row.payload)
+            for row, kind in zip(rows, typed, strict=True)
+        ]
+    )
+    found = []
+    for row, item in zip(rows, decoded, strict=True):
+        if not isinstance(item, Undecodable):
+            found.append((row, read(item.payload)))
+        elif item != ERASED:
+            found.append((row, Glimpse(readable=False)))
+    return found
+
+
+def read(payload: Payload[Any, Any]) -> Glimpse:
+    """What can be made out of a message."""
+    if isinstance(payload, Loose):
+        return _made_out(payload)
     if isinstance(payload, Received):
         shared = payload.shared
         facts: dict[UUID, list[StatedFact]] = {}
@@ -95,8 +135,9 @@ def _read(payload: Payload[Any, Any]) -> Glimpse:
         said = {
             key: [StatedFact(fact, one.agency) for fact in one.facts] for key, one in payload.children.items()
         }
-        return Glimpse(True, facts=said)
-    return Glimpse(True)
+        return Glimpse(True, reference=payload.shared.reference, facts=said)
+    reference = getattr(payload.shared, "reference", None)
+    return Glimpse(True, reference=reference if isinstance(reference, str) else None)
 
 
 def _made_out(payload: Loose) -> Glimpse:

@@ -56,7 +56,7 @@ async def journey(connection: asyncpg.Connection, reference: str) -> Journey:
     """The journey of the referral of that reference. Raises Problem 404 while triage has not seen it."""
     rows = await connection.fetch(f"{SELECT_CASES} WHERE reference = $1 ORDER BY child_number", reference)
     if not rows:
-        raise Problem(404, "referral-not-found", "Triage knows no such referral")
+        raise Problem(404, "referral-not-found", "There is no such referral here")
     cases = [case_of(row) for row in rows]
     ids, referral_id = [case.id for case in cases], cases[0].referral_id
     screened = dict(

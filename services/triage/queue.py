@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -57,7 +56,9 @@ class QueueItem(Model):
     destination: Destination | None = None
     tags: tuple[Tag, ...]
     received_at: Instant
-    act_by: Instant = Field(description="When somebody must act at the latest: the queue's order.")
+    act_by: Instant = Field(
+        description="When somebody must act at the latest: the queue's order, behind immediate danger."
+    )
     decision_due_at: Instant
 
 
@@ -79,24 +80,27 @@ class QueuePage(Model):
     next_cursor: str | None = None
 
 
-_PAGE = f"""
+CAN_WAIT = "(NOT immediate_danger OR decision > 0 AND NOT at_risk)"
+"""Orders the queue first: immediate danger on which nobody has decided stands before what is long overdue."""
+
+PAGE = f"""
 {SELECT_CASES}
- WHERE act_by IS NOT NULL AND (act_by, id) > ($1, $2)
-   AND ($3::text IS NULL OR team = $3)
-   AND ($4::text IS NULL OR stage = $4)
-   AND ($5::text IS NULL OR rag = $5)
-   AND ($6::text IS NULL OR destination = $6)
-   AND ($7::timestamptz IS NULL OR act_by < $7)
-   AND ($8::text IS NULL OR CASE $8
+ WHERE act_by IS NOT NULL AND ({CAN_WAIT}, act_by, id) > ($1, $2, $3)
+   AND ($4::text IS NULL OR team = $4)
+   AND ($5::text IS NULL OR stage = $5)
+   AND ($6::text IS NULL OR rag = $6)
+   AND ($7::text IS NULL OR destination = $7)
+   AND ($8::timestamptz IS NULL OR act_by < $8)
+   AND ($9::text IS NULL OR CASE $9
         WHEN 'immediate_danger' THEN immediate_danger
         WHEN 'to_be_read' THEN unread
         WHEN 'processing_stopped' THEN stopped OR stub
         WHEN 'decision_at_risk' THEN at_risk
         WHEN 'reopened' THEN reopened_at IS NOT NULL
         WHEN 'withdrawn' THEN withdrawn_at IS NOT NULL
-        WHEN 'overdue' THEN act_by < $9 END)
- ORDER BY act_by, id
- LIMIT $10
+        WHEN 'overdue' THEN act_by < $10 END)
+ ORDER BY {CAN_WAIT}, act_by, id
+ LIMIT $11
 """
 _COUNTS = """
 SELECT team, stage, count(*) AS cases, count(*) FILTER (WHERE rag = 'red') AS red,
@@ -104,7 +108,11 @@ SELECT team, stage, count(*) AS cases, count(*) FILTER (WHERE rag = 'red') AS re
   FROM child_case WHERE act_by IS NOT NULL
  GROUP BY team, stage ORDER BY team, stage
 """
-_FIRST: tuple[datetime, UUID] = (datetime.fromisoformat("0001-01-02T00:00:00+00:00"), UUID(int=0))
+_FIRST: tuple[bool, datetime, UUID] = (
+    False,
+    datetime.fromisoformat("0001-01-02T00:00:00+00:00"),
+    UUID(int=0),
+)
 
 
 class Queue:
@@ -127,7 +135,7 @@ class Queue:
         scope = filters.scope(subject)
         after = self._after(scope, cursor)
         rows = await connection.fetch(
-            _PAGE,
+            PAGE,
             *after,
             filters.team,
             filters.stage,
@@ -140,20 +148,24 @@ class Queue:
         )
         cases = [case_of(row) for row in rows[:limit]]
         counts = await connection.fetch(_COUNTS, now) if cursor is None else []
-        more = self._cursors.sign(scope, (cases[-1].act_by, cases[-1].id)) if len(rows) > limit else None
+        more = self._cursors.sign(scope, _place(cases[-1])) if len(rows) > limit else None
         return QueuePage(
             items=tuple(item_of(case, now) for case in cases),
             counts=tuple(QueueCount(**dict(row)) for row in counts),
             next_cursor=more,
         )
 
-    def _after(self, scope: str, cursor: str | None) -> tuple[Any, Any]:
+    def _after(self, scope: str, cursor: str | None) -> tuple[bool, datetime, UUID]:
         if cursor is None:
             return _FIRST
-        act_by, case_id = self._cursors.read(scope, cursor)
-        if not isinstance(act_by, datetime) or not isinstance(case_id, UUID):
-            raise Problem(400, "cursor-invalid", "This cursor is not one of this list")
-        return act_by, case_id
+        match self._cursors.read(scope, cursor):
+            case [bool() as can_wait, datetime() as act_by, UUID() as case_id]:
+                return can_wait, act_by, case_id
+        raise Problem(400, "cursor-invalid", "This cursor is not one of this list")
+
+
+def _place(case: Case) -> tuple[bool, datetime | None, UUID]:
+    return not case.immediate_danger or case.decided, case.act_by, case.id
 
 
 def item_of(case: Case, now: datetime) -> QueueItem:

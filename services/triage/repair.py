@@ -1,8 +1,11 @@
 """Finds cases whose checks never completed and lets them go on with what is known: what is missing stays unknown."""
 
-from datetime import timedelta
-from uuid import uuid5
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
 
+import structlog
+
+from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Ledger
 from services.triage.casework import Casework, Cause
 from services.triage.consumer import tell
@@ -12,11 +15,14 @@ EVERY_SECONDS = 60.0
 AT_ONCE = 200
 
 _STUCK = """
-SELECT referral_id FROM (
-    SELECT DISTINCT ON (referral_id) referral_id, received_at FROM child_case
-     WHERE completed_at IS NULL AND NOT stub AND decision = 0 AND received_at < $1
-) AS stuck ORDER BY received_at LIMIT $2
+SELECT referral_id, min(received_at) AS since FROM child_case
+ WHERE completed_at IS NULL AND NOT stub AND decision = 0 AND received_at < $1
+ GROUP BY referral_id HAVING (min(received_at), referral_id) > ($2, $3)
+ ORDER BY 2, 1 LIMIT $4
 """
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_log = structlog.get_logger(__name__)
 
 
 class Repair:
@@ -28,19 +34,33 @@ class Repair:
         self._patience = patience
 
     async def sweep(self) -> int:
-        """Routes what has waited too long, from its stored facts. Gives how many cases."""
-        since = self._ledger.clock.now() - self._patience
+        """Routes what has waited too long, from its stored facts. Gives how many cases.
+
+        A referral that cannot be repaired is logged and tried again by the next sweep; the others go on.
+        """
+        before = self._ledger.clock.now() - self._patience
+        since, last = _EPOCH, UUID(int=0)
         repaired = 0
-        for (referral_id,) in await self._ledger.pool.fetch(_STUCK, since, AT_ONCE):
-            async with self._ledger.unit([referral_id]) as unit:
-                desk = await load(unit.connection, self._ledger.codec, [referral_id])
-                changes = []
-                for file in desk.by_referral.get(referral_id, ()):
-                    if file.case.completed_at is None and file.case.decision == 0:
-                        cause = Cause(uuid5(file.case.id, "repair"), unit.now, unit.now)
-                        changes.append((file, self._casework.repair(file, cause)))
-                if changes:
-                    tell(unit, changes, changes[0][0].case.trace)
-                    await save(unit, self._ledger.codec, desk)
-                repaired += len(changes)
+        while stuck := await self._ledger.pool.fetch(_STUCK, before, since, last, AT_ONCE):
+            for row in stuck:
+                try:
+                    repaired += await self._repair(row["referral_id"])
+                except Exception as error:
+                    if classify(error) is ErrorClass.TRANSIENT:
+                        raise
+                    _log.error("repair-failed", referral_id=str(row["referral_id"]), code=code_of(error))
+            since, last = stuck[-1]["since"], stuck[-1]["referral_id"]
         return repaired
+
+    async def _repair(self, referral_id: UUID) -> int:
+        async with self._ledger.unit([referral_id]) as unit:
+            desk = await load(unit.connection, self._ledger.codec, [referral_id])
+            changes = []
+            for file in desk.by_referral.get(referral_id, ()):
+                if file.case.completed_at is None and file.case.decision == 0:
+                    cause = Cause(uuid5(file.case.id, "repair"), unit.now, unit.now)
+                    changes.append((file, self._casework.repair(file, cause)))
+            if changes:
+                tell(unit, changes, changes[0][0].case.trace)
+                await save(unit, self._ledger.codec, desk)
+        return len(changes)

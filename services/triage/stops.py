@@ -11,19 +11,56 @@ from uuid import UUID
 from libs.messaging.codec import Codec
 from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent
+from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
-from libs.schemas.events import INFORMATION_ADDED, RECEIVED, ProcessingResumed, ProcessingStopped, Service
+from libs.messaging.parked import discarded
+from libs.schemas.events import (
+    DISCARDED,
+    INFORMATION_ADDED,
+    RECEIVED,
+    ProcessingResumed,
+    ProcessingStopped,
+    Service,
+)
 from libs.schemas.levels import Rag
 from services.triage.case import Case, File, Known
 from services.triage.casework import Casework
-from services.triage.desk import Desk, drop_stubs, keep_clocks, load, load_cases, save_cases
-from services.triage.glimpse import Glimpse, glimpses
+from services.triage.desk import (
+    Desk,
+    NewTask,
+    drop_stubs,
+    keep_clocks,
+    load,
+    load_cases,
+    save,
+    save_cases,
+)
+from services.triage.glimpse import Glimpse, glimpses, held_glimpses, read
 from services.triage.policy import ChildFacts, evaluate
 
 _STOP = """
 INSERT INTO stop (referral_id, consumer, event_id, event_type, reason, at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
 """
+
+_GIVE_UP = """
+INSERT INTO stop (referral_id, consumer, event_id, event_type, reason, at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (referral_id, consumer) DO UPDATE
+   SET event_id = EXCLUDED.event_id, event_type = EXCLUDED.event_type, reason = EXCLUDED.reason, at = EXCLUDED.at
+"""
+_FORGET = "DELETE FROM stop WHERE referral_id = $1 AND consumer = $2 AND reason = ANY ($3) RETURNING true"
+_MOOT = """
+UPDATE task SET done_at = $3, done_by = $4 WHERE referral_id = $1 AND kind = $2 AND done_at IS NULL
+"""
+
+TAKE_UP = "take_up_unread_referral"
+"""The task that stands for a referral which triage will never read: its being done takes the stub away."""
+
+MISSING = "referral-missing"
+"""Reason of a stop where something came for a referral, and the referral itself did not."""
+
+LEFT = {Service.ENRICHMENT.value: "ask_agencies_by_hand", Service.NOTIFY.value: "tell_referrer_by_telephone"}
+"""What a person has to do where that service gave a referral up."""
 
 MAY_TELL_OF_DANGER = frozenset((RECEIVED.name, INFORMATION_ADDED.name))
 """Messages of the referrer: where one cannot be read, danger cannot be ruled out."""
@@ -53,8 +90,10 @@ class Stops:
             )
             desk.stops.setdefault(referral_id, set()).add(stop.consumer)
             if not desk.known(referral_id) and referral_id not in desk.stubs:
-                desk.stubs[referral_id] = [self._stub(referral_id, referral_id, 0, None, stop.at)]
-                await self._save(unit, desk.stubs[referral_id])
+                await self._stand_in(unit, desk, self._stub(referral_id, referral_id, 0, None, stop.at))
+            kind = LEFT.get(stop.consumer)
+            if stop.reason == DISCARDED and stop.event_type == RECEIVED.name and kind is not None:
+                desk.task(self._task(unit, referral_id, kind, DISCARDED, stop.event_id))
         stopped = bool(desk.stops.get(referral_id))
         for file in desk.by_referral.get(referral_id, ()):
             if file.case.stopped != stopped:
@@ -86,7 +125,7 @@ class Stops:
             cases = [file.case for file in desk.by_referral.get(one.referral_id, ())]
             for case in cases or desk.stubs[one.referral_id]:
                 case.stopped = True
-                if self._dangerous(one, glimpse, case, desk.files.get(case.id)):
+                if self._dangerous(one.type, glimpse, case, desk.files.get(case.id)):
                     self._casework.danger(case)
                 else:
                     self._casework.refresh(case)
@@ -94,10 +133,12 @@ class Stops:
         await self._save(unit, touched.values())
 
     async def resumed(self, unit: Unit, referral_id: UUID, consumer: str) -> None:
-        """A consumer here goes on with a referral."""
-        await self._clear(unit, referral_id, consumer)
+        """A consumer here goes on with a referral. One that was given up unread stays, until a person closes it."""
         desk = await load_cases(unit.connection, [referral_id])
-        if desk.stops.get(referral_id):
+        if not desk.known(referral_id) and await self._given_up(unit, desk, referral_id, consumer):
+            return
+        await self._clear(unit, referral_id, consumer)
+        if desk.stops.get(referral_id, set()) - {consumer}:
             return
         await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
         cases = [file.case for file in desk.files.values()]
@@ -105,6 +146,79 @@ class Stops:
             case.stopped = False
             self._casework.refresh(case)
         await save_cases(unit.connection, cases)
+
+    async def came(self, unit: Unit, desk: Desk, referral_id: UUID) -> None:
+        """The referral itself has come: nothing has to stand in for it any more."""
+        stubs = desk.stubs.pop(referral_id, ())
+        if not stubs:
+            return
+        await drop_stubs(unit, stubs)
+        if await self._forget(unit, referral_id):
+            desk.stops.get(referral_id, set()).discard(Service.TRIAGE.value)
+        await unit.connection.execute(_MOOT, referral_id, TAKE_UP, unit.now, Service.TRIAGE.value)
+
+    async def early(self, unit: Unit, desk: Desk, events: Sequence[Event]) -> None:
+        """These wait for their referral. Where a stub stands for it, danger in them is seen at once."""
+        touched: dict[UUID, Case] = {}
+        for event in events:
+            for stub in desk.stubs.get(event.referral_id, ()):
+                if self._dangerous(event.type.name, read(event.payload), stub, None):
+                    self._casework.danger(stub)
+                    touched[stub.id] = stub
+        if touched:
+            await save_cases(unit.connection, list(touched.values()))
+
+    async def stray(self, unit: Unit, desk: Desk, referral_id: UUID) -> bool:
+        """Puts a stub in the queue for a referral for which something has come, and it has not. False: there is one."""
+        held = await held_glimpses(unit.connection, self._codec, referral_id)
+        if not held or desk.known(referral_id) or referral_id in desk.stubs:
+            return False
+        first = held[0][0]
+        reference = next((glimpse.reference for _, glimpse in held if glimpse.reference), None)
+        await unit.connection.execute(
+            _STOP, referral_id, Service.TRIAGE.value, first.event_id, first.type, MISSING, unit.now
+        )
+        await self._stand_in(unit, desk, self._stub(referral_id, referral_id, 0, reference, first.time))
+        desk.task(self._task(unit, referral_id, TAKE_UP, MISSING, held[-1][0].event_id))
+        await save(unit, self._codec, desk)
+        return True
+
+    async def closed(self, unit: Unit, referral_id: UUID) -> None:
+        """A person took up by hand what could not be read."""
+        await self._forget(unit, referral_id)
+        desk = await load_cases(unit.connection, [referral_id])
+        if not desk.stops.get(referral_id):
+            await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+
+    async def _given_up(self, unit: Unit, desk: Desk, referral_id: UUID, consumer: str) -> bool:
+        event_id = await discarded(unit.connection, consumer, referral_id, RECEIVED.name)
+        if event_id is None or not desk.stubs.get(referral_id):
+            return False
+        task = self._task(unit, referral_id, TAKE_UP, DISCARDED, event_id)
+        if await unit.connection.fetchval("SELECT done_at FROM task WHERE id = $1", task.id):
+            return False
+        await unit.connection.execute(
+            _GIVE_UP, referral_id, consumer, event_id, RECEIVED.name, DISCARDED, unit.now
+        )
+        desk.task(task)
+        await save(unit, self._codec, desk)
+        return True
+
+    async def _forget(self, unit: Unit, referral_id: UUID) -> bool:
+        lasting = [DISCARDED, MISSING]
+        return bool(await unit.connection.fetchval(_FORGET, referral_id, Service.TRIAGE.value, lasting))
+
+    def _task(self, unit: Unit, referral_id: UUID, kind: str, reason: str, about: UUID) -> NewTask:
+        due_at = self._casework.thresholds.clocks.read_due(unit.now)
+        return NewTask(referral_id, None, kind, unit.now, due_at, reason=reason, about=about)
+
+    async def _stand_in(self, unit: Unit, desk: Desk, stub: Case) -> None:
+        """One stub for the whole referral, with the danger in what is held for it."""
+        desk.stubs[stub.referral_id] = [stub]
+        for row, glimpse in await held_glimpses(unit.connection, self._codec, stub.referral_id):
+            if self._dangerous(row.type, glimpse, stub, None):
+                self._casework.danger(stub)
+        await self._save(unit, [stub])
 
     async def _clear(self, unit: Unit, referral_id: UUID, consumer: str) -> None:
         await unit.connection.execute(
@@ -145,11 +259,11 @@ class Stops:
         self._casework.refresh(case)
         return case
 
-    def _dangerous(self, one: Parked, glimpse: Glimpse, case: Case, file: File | None) -> bool:
+    def _dangerous(self, type: str, glimpse: Glimpse, case: Case, file: File | None) -> bool:
         if glimpse.danger:
             return True
         if not glimpse.readable:
-            return case.stub or one.type in MAY_TELL_OF_DANGER
+            return case.stub or type in MAY_TELL_OF_DANGER
         known = file.known if file is not None else Known()
         # A stub for the whole referral stands for each of its children.
         whole = case.id == case.referral_id

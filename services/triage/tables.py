@@ -9,11 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     Boolean,
     Column,
     DateTime,
-    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -24,6 +22,9 @@ from sqlalchemy import (
     text,
 )
 from sqlmodel import Field, SQLModel
+
+from libs.platform.access_schema import access_table
+from services.triage.queue import CAN_WAIT
 
 metadata = MetaData()
 
@@ -58,13 +59,15 @@ class ReferralRow(_Table, table=True):
 
 
 class ChildCaseRow(_Table, table=True):
-    """One child's case. `act_by` is set while it stands in a queue and orders it."""
+    """One child's case. `act_by` is set while it stands in a queue and orders it, immediate danger before all."""
 
     __tablename__ = "child_case"
     __table_args__ = (
         Index("child_case_of_referral", "referral_id"),
         Index("child_case_of_reference", "reference"),
-        Index("child_case_queue", "act_by", "id", postgresql_where=text("act_by IS NOT NULL")),
+        Index(
+            "child_case_queue", text(CAN_WAIT), "act_by", "id", postgresql_where=text("act_by IS NOT NULL")
+        ),
         Index(
             "child_case_unfinished",
             "received_at",
@@ -206,16 +209,4 @@ class StopRow(_Table, table=True):
     at: datetime = Field(sa_column=_instant())
 
 
-class AccessRow(_Table, table=True):
-    """Who read or changed what, from the token. Never updated."""
-
-    __tablename__ = "access"
-    __table_args__ = (Index("access_of_case", "case_id", "at"),)
-
-    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    at: datetime = Field(sa_column=_instant())
-    subject: str = Field(sa_column=_code())
-    client_id: str = Field(sa_column=_code())
-    action: str = Field(sa_column=_code())
-    case_id: UUID | None = Field(default=None)
-    trace_id: str | None = Field(sa_column=_code(nullable=True))
+access_table(metadata)

@@ -1,12 +1,13 @@
 """What people must do beside deciding: obliged actions, and what went wrong on the way."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from libs.messaging.codec import Codec, Decoded
-from libs.messaging.ledger import Ledger
+from libs.messaging.ledger import Ledger, Unit
 from libs.platform.auth import Principal
 from libs.platform.problems import Problem
 from libs.schemas.base import Model, Text
@@ -28,6 +29,8 @@ _OPEN = f"""
  ORDER BY due_at, id LIMIT $2
 """  # noqa: S608 - a constant
 
+Finishing = Callable[[Unit, UUID], Awaitable[None]]
+
 
 class TaskDone(Model):
     """What was done about a task."""
@@ -45,8 +48,10 @@ class TaskPage(Model):
 class Tasks:
     """Lists tasks and takes them as done."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, finishing: Mapping[str, Finishing]) -> None:
+        """`finishing`: what else is done when a task of that kind is, for its referral, in the same unit."""
         self._ledger = ledger
+        self._finishing = finishing
 
     async def open(self, case_id: UUID | None, limit: int) -> TaskPage:
         """Open tasks, of one case with what its referral needs, or of all."""
@@ -64,7 +69,8 @@ class Tasks:
         (document,) = await self._ledger.codec.encode(
             [RecordedNote(shared=TaskNote(note=body.note, done_by=caller.subject))]
         )
-        async with self._ledger.unit() as unit:
+        referral_id = await self._ledger.pool.fetchval("SELECT referral_id FROM task WHERE id = $1", task_id)
+        async with self._ledger.unit([] if referral_id is None else [referral_id]) as unit:
             row = await unit.connection.fetchrow(f"{_SELECT} WHERE id = $1 FOR UPDATE", task_id)
             if row is None:
                 raise Problem(404, "task-not-found", "There is no such task")
@@ -85,7 +91,11 @@ class Tasks:
                 caller.subject,
                 document,
             )
-            await note(unit.connection, unit.now, caller, "task.done", row["case_id"])
+            if row["kind"] in self._finishing:
+                await self._finishing[row["kind"]](unit, row["referral_id"])
+            await note(
+                unit.connection, unit.now, caller, "task.done", row["case_id"], referral_id=row["referral_id"]
+            )
             return await _view(self._ledger.codec, row)
 
 

@@ -56,13 +56,16 @@ class SiblingView(Model):
 class EvidenceView(Model):
     """Everything that was said."""
 
-    received: ReceivedView | None = Field(description="Absent where the referral was erased.")
+    received: ReceivedView | None = Field(
+        description="Absent where the referral was erased or cannot be shown."
+    )
     added: tuple[AddedView, ...] = ()
     withdrawn: tuple[WithdrawnReferral, ...] = ()
     agencies: tuple[AgencyView, ...] = ()
     readings: tuple[Reading, ...] = ()
     siblings: tuple[SiblingView, ...] = ()
-    erased: int = Field(0, description="How many pieces of evidence can no longer be read.")
+    erased: int = Field(0, description="How many pieces of evidence were erased.")
+    unreadable: int = Field(0, description="How many pieces are kept but not of a form that can be shown.")
 
 
 class Recommendation(Model):
@@ -131,6 +134,19 @@ class StopView(Model):
     at: Instant
 
 
+class BlockedView(Model):
+    """A message of this referral that could not be taken in, as it came: a person carries on by hand with it."""
+
+    event_id: UUID
+    event_type: str
+    state: str = Field(
+        description="`failed`, `waiting` behind such a one, `discarded`, or `held` until its referral comes."
+    )
+    reason: str | None = None
+    at: Instant
+    text: str | None = Field(description="All of it, whatever its form. Absent where it was erased.")
+
+
 class CaseView(Model):
     """One child's case."""
 
@@ -153,3 +169,4 @@ class CaseView(Model):
     clocks: tuple[ClockView, ...] = ()
     tasks: tuple[TaskView, ...] = ()
     stops: tuple[StopView, ...] = ()
+    blocked: tuple[BlockedView, ...] = ()

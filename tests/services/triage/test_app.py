@@ -149,6 +149,9 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
         parked = (await second.get("/v1/parked", headers=operations)).json()["items"]
         assert [one["state"] for one in parked] == ["failed", "waiting"]
         assert CANARY not in json.dumps(parked)
+        read = (await second.get(f"/v1/parked/{parked[0]['event_id']}", headers=operations)).json()
+        assert read["payload"] is None
+        assert CANARY in json.loads(read["text"])["shared"]["referral"]["worry"]["text"]
         assert (await first.get("/readyz")).status_code == 200
         metrics = (await first.get("/metrics")).text
     shown = stream.getvalue()

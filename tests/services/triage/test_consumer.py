@@ -1,5 +1,6 @@
 """What a case becomes when events arrive, on a real database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -62,6 +63,16 @@ async def test_every_child_gets_a_case_and_one_event_screens_them_all(hub: HubWo
     assert [row[0] for row in numbers] == [1, 2, 3]
     levels = [screened.children[child].level for child in story.child_ids]
     assert levels == [Level.TARGETED, Level.SECTION_47, Level.UNIVERSAL]
+
+
+async def test_children_keep_their_numbers_when_one_of_them_is_erased(hub: HubWorld) -> None:
+    story = Story(children=3)
+    story.child_ids.sort()
+    received = story.received([HUNGRY], [HIT], [HUNGRY])
+    erased = story.child_ids[0]
+    del received.payload.children[erased]
+    await hub.take(replace(received, erased=frozenset((erased,))))
+    assert [(await hub.case(child)).child_number for child in story.child_ids] == [1, 2, 3]
 
 
 async def test_words_without_facts_wait_for_a_reader_for_two_hub_hours(hub: HubWorld) -> None:

@@ -4,15 +4,18 @@ import json
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from libs.messaging.runner import log_only
 from libs.messaging.timers import Timer, TimerLoop
 from libs.schemas.events import NOTICE_FAILED, NoticeFailed, NoticeResult
 from libs.schemas.levels import Level, Stage
 from libs.schemas.notice import NoticeChannel, NoticeKind
 from services.triage.casework import Casework
-from services.triage.overdue import HANDLERS
+from services.triage.overdue import Overdue
+from services.triage.queue import PAGE
 from services.triage.repair import Repair
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import CANARY, MONDAY, HubWorld, Person, Story, stated
@@ -37,6 +40,34 @@ async def test_the_most_urgent_comes_first_and_pages_join_without_gap(hub: HubWo
     assert seen[0]["case_id"] == str(stories[5].child_ids[0])
     assert sorted(item["case_id"] for item in seen) == sorted(str(story.child_ids[0]) for story in stories)
     assert [item["act_by"] for item in seen] == sorted(item["act_by"] for item in seen)
+
+
+async def test_fresh_danger_stands_before_all_that_is_overdue(hub: HubWorld, worker: Person) -> None:
+    late = [Story() for _ in range(3)]
+    await hub.take(*(story.received([HUNGRY]) for story in late))
+    hub.clock.advance(timedelta(days=3))
+    danger, fresh = Story(at=hub.clock.now()), Story(at=hub.clock.now())
+    await hub.take(danger.received([HUNGRY], immediate_danger=True), fresh.received([HUNGRY]))
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while cursor or not seen:
+        page = (await worker.get("/v1/queue", limit=1, **cursor)).json()
+        seen += [item["case_id"] for item in page["items"]]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
+    assert seen[0] == str(danger.child_ids[0])
+    assert seen[-1] == str(fresh.child_ids[0])
+    assert len(seen) == len(set(seen)) == 5
+
+
+async def test_the_queue_is_read_from_its_index(hub: HubWorld) -> None:
+    async with hub.ledger.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        plan = await connection.fetch(
+            f"EXPLAIN {PAGE}", False, MONDAY, UUID(int=0), None, None, None, None, None, None, MONDAY, 50
+        )
+    text = "\n".join(row[0] for row in plan)
+    assert "Index Scan using child_case_queue" in text
+    assert "Sort" not in text
 
 
 async def test_the_queue_is_narrowed_by_what_it_shows(hub: HubWorld, worker: Person) -> None:
@@ -194,14 +225,18 @@ async def test_a_journey_tells_codes_and_times(hub: HubWorld, worker: Person, op
     assert first["decisions"][0]["destination"] == "early_help"
     assert first["screened_at"] == second["routed_at"] == "2026-11-23T10:00:00Z"
     assert CANARY not in answer.text
-    assert (await operator.get("/v1/journeys/nonsense")).status_code == 404
+    acts = await hub.rows("SELECT subject, action, referral_id FROM access WHERE action = 'journey.read'")
+    assert [tuple(row) for row in acts] == [("operations", "journey.read", story.id)]
+    for name in ("nonsense", str(story.id), "K7TM-P2RW-Q"):
+        answer = await operator.get(f"/v1/journeys/{name}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "referral-not-found")
     assert (await worker.get(f"/v1/journeys/{story.reference}")).status_code == 403
 
 
 async def test_a_clock_that_runs_out_is_told_once(hub: HubWorld, worker: Person) -> None:
     story = Story()
     await hub.take(story.received())
-    loop = TimerLoop(hub.ledger, HANDLERS)
+    loop = TimerLoop(hub.ledger, Overdue(log_only).handlers)
     await loop.fire_due()
     assert await hub.names(story.id) == ["case-screened"]
     hub.clock.set(datetime(2026, 11, 23, 12, 1, tzinfo=UTC))
@@ -225,7 +260,7 @@ async def test_no_clock_runs_out_on_what_was_read_and_decided(hub: HubWorld, wor
     _, tag = await worker.open(child)
     assert (await worker.decide(child, tag)).status_code == 200
     hub.clock.advance(timedelta(days=3))
-    await TimerLoop(hub.ledger, HANDLERS).fire_due()
+    await TimerLoop(hub.ledger, Overdue(log_only).handlers).fire_due()
     assert "case-overdue" not in await hub.names(story.id)
 
 
@@ -238,7 +273,9 @@ async def test_a_clock_that_was_claimed_just_before_the_decision_tells_nothing(
     _, tag = await worker.open(case.id)
     await worker.decide(case.id, tag)
     async with hub.ledger.unit([story.id]) as unit:
-        await HANDLERS["decision"](unit, Timer("decision", case.id, 1, story.id, case.due_at, {}, None))
+        await Overdue(log_only).handlers["decision"](
+            unit, Timer("decision", case.id, 1, story.id, case.due_at, {}, None)
+        )
     assert "case-overdue" not in await hub.names(story.id)
 
 

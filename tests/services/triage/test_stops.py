@@ -151,14 +151,6 @@ async def test_a_stub_of_a_child_becomes_that_childs_case(hub: HubWorld) -> None
     assert [row[0] for row in armed] == [story.child_ids[0]]
 
 
-async def test_a_discarded_referral_leaves_nothing_in_the_queue(hub: HubWorld) -> None:
-    story = Story()
-    await hub.park(story.received(), value=b"\xff")
-    await hub.resume(story.id)
-    assert await hub.rows("SELECT 1 FROM child_case") == []
-    assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
-
-
 async def test_another_services_stop_shows_until_every_consumer_goes_on(
     hub: HubWorld, worker: Person
 ) -> None:

@@ -3,6 +3,7 @@
 from alembic import op
 
 from libs.messaging.tables import create_sql
+from libs.platform.access_schema import CREATE_ACCESS
 
 revision = "0001"
 down_revision = None
@@ -54,7 +55,8 @@ CREATE TABLE child_case (
 ) WITH (fillfactor = 50);
 CREATE INDEX child_case_of_referral ON child_case (referral_id);
 CREATE INDEX child_case_of_reference ON child_case (reference);
-CREATE INDEX child_case_queue ON child_case (act_by, id) WHERE act_by IS NOT NULL;
+CREATE INDEX child_case_queue ON child_case ((NOT immediate_danger OR decision > 0 AND NOT at_risk), act_by, id)
+    WHERE act_by IS NOT NULL;
 CREATE INDEX child_case_unfinished ON child_case (received_at)
     WHERE completed_at IS NULL AND NOT stub AND decision = 0;
 
@@ -135,17 +137,6 @@ CREATE TABLE stop (
     at          timestamptz NOT NULL,
     PRIMARY KEY (referral_id, consumer)
 );
-
-CREATE TABLE access (
-    id        bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    at        timestamptz NOT NULL,
-    subject   text        NOT NULL,
-    client_id text        NOT NULL,
-    action    text        NOT NULL,
-    case_id   uuid,
-    trace_id  text
-);
-CREATE INDEX access_of_case ON access (case_id, at);
 """
 
 
@@ -153,6 +144,7 @@ def upgrade() -> None:
     """Makes the messaging library's tables and triage's own."""
     op.execute(create_sql(1))
     op.execute(_TABLES)
+    op.execute(CREATE_ACCESS)
 
 
 def downgrade() -> None:
