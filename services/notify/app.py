@@ -40,7 +40,7 @@ from services.notify.upkeep import SWEEP_SECONDS, Upkeep
 from services.notify.wording import load_wording
 
 SERVICE = Service.NOTIFY
-DESCRIPTION = "Tells referrers that their referral arrived, is being looked at, and was decided."
+DESCRIPTION = "Tells referrers that their referral arrived, is in the queue, and was decided."
 LINGER_SECONDS = 0.1
 """Nobody waits for a notice to the tenth of a second, so that many events are taken in together."""
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from libs.schemas.codes import PROFESSIONAL_ROLES, ReferrerRole, SafeChannel
 from libs.schemas.events import DecidedChild
 from libs.schemas.levels import Destination, Level
-from libs.schemas.notice import NoticeChannel
+from libs.schemas.notice import NoticeChannel, NoticeKind
 from libs.schemas.referral import SafeContact
 from services.notify.documents import Recipient
 from services.notify.telling import Place, Untold, outcome, place, receipt
@@ -123,6 +123,15 @@ def test_an_outcome_that_may_not_be_told_is_not_even_hinted_at(
     words = said(role, decided(destination, decision=decision, may_tell=False))
     assert words["words"] == WORDING.looked_at.words
     assert words["next_step"] == WORDING.looked_at.next_step
+
+
+@pytest.mark.parametrize("channel", NoticeChannel)
+def test_what_a_machine_did_is_not_told_as_a_persons_looking(channel: NoticeChannel) -> None:
+    queued = WORDING.templates[NoticeKind.BEING_LOOKED_AT][channel]
+    text = f"{queued.subject} {queued.body} {WORDING.templates[NoticeKind.RECEIPT][channel].body}"
+    assert "looked at" not in text
+    assert "looking at" not in text
+    assert "in the hub's queue" in queued.body
 
 
 def test_a_new_decision_says_that_it_has_changed() -> None:
