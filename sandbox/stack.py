@@ -7,6 +7,7 @@ what an operator runs.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import sys
@@ -226,16 +227,29 @@ class Stack:
 
     async def _migrate(self) -> None:
         self._secret = self._kept_secret()
-        self._passwords = await prepare(self.admin_dsn, self.events)
+        self._passwords = await prepare(self.admin_dsn, self.events, self._kept_passwords())
+        self._keep("passwords.json", json.dumps(self._passwords))
         for service in Service:
             await migrate(self.admin_dsn, service, transport=self.events)
 
     def _kept_secret(self) -> str:
         path = self.plan.data / "cursor-secret"
         if not path.exists():
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(secrets.token_hex(32))
+            self._keep(path.name, secrets.token_hex(32))
         return path.read_text()
+
+    def _kept_passwords(self) -> dict[Service, str]:
+        """The roles' passwords of last time: new ones would lock out whatever still runs on the same database."""
+        path = self.plan.data / "passwords.json"
+        if not path.exists():
+            return {}
+        return {Service(name): password for name, password in json.loads(path.read_text()).items()}
+
+    def _keep(self, name: str, text: str) -> None:
+        """Writes a file that nobody else may read."""
+        path = self.plan.data / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
 
     def _python(self, name: str, instance: int, module: str, environment: Mapping[str, str]) -> Process:
         key = _key(name, instance)

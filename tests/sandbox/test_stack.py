@@ -1,0 +1,32 @@
+"""Starting the local system again on what it left behind."""
+
+import stat
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from libs.schemas.events import Service
+from sandbox.stack import Plan, Stack
+
+
+@pytest.mark.timeout(90)
+async def test_a_second_start_on_a_database_with_a_password_keeps_the_roles_passwords(
+    database: str, tmp_path: Path
+) -> None:
+    with_password = database.replace("postgres@", "postgres:any@", 1)
+    assert with_password != database
+    seen = []
+    for _ in range(2):
+        stack = Stack(Plan(tmp_path, events="postgres", ports={}, database_url=with_password))
+        try:
+            await stack.start_only()
+            seen.append([stack.dsn(service) for service in Service])
+        finally:
+            stack.stop()
+    assert seen[0] == seen[1]
+    assert all(dsn.count(":") == 3 for dsn in seen[0])
+    kept = tmp_path / "passwords.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    connection = await asyncpg.connect(seen[1][0])
+    await connection.close()
