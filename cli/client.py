@@ -84,9 +84,12 @@ class Client:
         response = self._send("GET", "triage", f"/v1/cases/{case_id}", headers=self._bearer(staff))
         return response.json(), response.headers.get("etag", "")
 
-    def read_words(self, case_id: str, reading: Mapping[str, Any], staff: str = SOCIAL_WORKER) -> None:
-        """Says, as a member of staff, what the referrer's words tell."""
-        self._json("PUT", "triage", f"/v1/cases/{case_id}/reading", staff, json=reading)
+    def read_words(
+        self, case_id: str, etag: str, reading: Mapping[str, Any], staff: str = SOCIAL_WORKER
+    ) -> None:
+        """Says, as a member of staff who has seen the case with this tag, what the referrer's words tell."""
+        path = f"/v1/cases/{case_id}/reading"
+        self._json("PUT", "triage", path, staff, json=reading, headers={"If-Match": etag})
 
     def decide(self, case_id: str, etag: str, decision: Mapping[str, Any], staff: str) -> dict[str, Any]:
         """Decides a case as a member of staff."""

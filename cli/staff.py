@@ -29,8 +29,9 @@ def act(client: Client, seen: Snapshot, reading: Mapping[str, Any]) -> None:
 
 
 def _read(client: Client, case_id: str, reading: Mapping[str, Any]) -> None:
+    _, etag = client.case(case_id)
     try:
-        client.read_words(case_id, reading)
+        client.read_words(case_id, etag, reading)
     except Refused as refused:
         if refused.status not in CHANGED_MEANWHILE:
             raise

@@ -27,7 +27,8 @@ class DecisionBody(Model):
         description="Whether the referrer may be told the outcome, in their role's words."
     )
     departure_reason: Text | None = Field(
-        None, description="Demanded when the decision is not what was recommended."
+        None,
+        description="Demanded when the decision is not what was recommended, or is milder than the one before.",
     )
 
 

@@ -36,6 +36,7 @@ class Untold(StrEnum):
     ANONYMOUS = "anonymous"
     NO_CONTACT = "no_contact"
     NO_USABLE_CHANNEL = "no_usable_channel"
+    FORBIDDEN = "forbidden"
     SUSPECT_MAY_READ = "suspect_may_read"
     CONDITIONS = "conditions"
     ERASED = "erased"
@@ -63,7 +64,7 @@ def place(recipient: Recipient) -> Place | Untold:
     if not recipient.contacts:
         return Untold.NO_CONTACT
     if any(contact.channel == SafeChannel.NONE for contact in recipient.contacts):
-        return Untold.NO_USABLE_CHANNEL
+        return Untold.FORBIDDEN
     reasons: list[Untold] = []
     for contact in recipient.contacts:
         found = _place_of(contact)

@@ -138,11 +138,15 @@ async def decide(
     summary="Say that the referrer's words were read",
 )
 async def keep_reading(
-    request: Request, caller: Decider, case_id: UUID, office: InOffice, response: Response
+    request: Request, caller: Decider, case_id: UUID, seen: IfMatch, office: InOffice, response: Response
 ) -> ReadingKept:
-    """Records that a person read the words, and what facts they tell of; these are evaluated at once."""
+    """Records that a person read the words, and what facts they tell of; these are evaluated at once.
+
+    `If-Match` says which words: where the referrer said more since, or somebody else read them, the answer is 412.
+    An agency's answer meanwhile refuses no reading.
+    """
     body, fingerprint = await read_json_body(request, ReadingBody)
-    kept, tag = await office.readings.keep(case_id, body, fingerprint, caller)
+    kept, tag = await office.readings.keep(case_id, body, fingerprint, seen, caller)
     response.headers["ETag"] = f'"{tag}"'
     return kept
 

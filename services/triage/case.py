@@ -18,6 +18,9 @@ from services.triage.policy import StatedFact
 LOW = frozenset((Destination.UNIVERSAL_ADVICE, Destination.EARLY_HELP))
 """Destinations that are never recommended before a person has read what the referrer wrote."""
 
+NEVER_LOW = frozenset((Level.SECTION_17, Level.SECTION_47))
+"""Levels that no circumstances place at a low destination."""
+
 DECISION_CLOCK = "decision"
 READING_CLOCK = "reading"
 
@@ -68,6 +71,7 @@ class Case:
     immediate_danger: bool = False
     unread: bool = False
     read_due_at: datetime | None = None
+    narrative_due_at: datetime | None = None
     rag_due_at: datetime | None = None
     act_by: datetime | None = None
     completed_at: datetime | None = None
@@ -91,20 +95,46 @@ class Case:
         return self.decision > 0 and not self.at_risk
 
     @property
+    def low(self) -> bool:
+        """What is recommended is low or, before the checks are complete, could be."""
+        return self.level not in NEVER_LOW if self.destination is None else self.destination in LOW
+
+    @property
     def withheld(self) -> bool:
         """There is no recommendation: it would be a low one, and nobody has read the referrer's words."""
-        return self.unread and (self.destination is None or self.destination in LOW)
+        return self.unread and self.low
+
+    @property
+    def reading_due(self) -> datetime | None:
+        """By when somebody must read the referrer's words; None where nobody has to, beside deciding.
+
+        Words that no coded fact stands beside, and words that came later, are read whatever is recommended
+        (`read_due_at`). A narrative with coded facts is read where what they bring is low (`narrative_due_at`).
+        """
+        narrative = self.narrative_due_at if self.low else None
+        dues = [due for due in (self.read_due_at, narrative) if due is not None]
+        return min(dues) if self.unread and dues else None
+
+    @property
+    def to_be_read(self) -> bool:
+        """The referrer's words wait for a person."""
+        return self.reading_due is not None
 
     @property
     def tag(self) -> str:
         """What a decision rests on, as the value of a strong entity tag: evidence, answers, evaluation, decision."""
         return f"{self.evidence}.{self.answers}.{self.evaluation}.{self.decision}"
 
+    @property
+    def words(self) -> int:
+        """How much was said by the referrer and read by staff: the evidence that is no agency's answer."""
+        return self.evidence - self.answers
+
     def standing(self) -> Stage:
         """The stage that follows from everything else on the row."""
         if self.stub or self.stopped:
             return Stage.PROCESSING_STOPPED
-        if self.unread and (self.withheld or self.completed_at is None or self.decided):
+        if self.to_be_read and (self.withheld or self.completed_at is None or self.decided):
             return Stage.TO_BE_READ
         if self.decided:
             return Stage.DECIDED
@@ -116,7 +146,7 @@ class Case:
         """When somebody must act at the latest; None when nobody has to. The queue's order."""
         if self.stage is Stage.DECIDED:
             return None
-        reading = [self.read_due_at] if self.unread and self.read_due_at is not None else []
+        reading = [self.reading_due] if self.reading_due is not None else []
         if self.decided:
             return min(reading, default=self.due_at)
         if self.immediate_danger or (self.stub and self.rag is Rag.RED):
@@ -126,8 +156,8 @@ class Case:
     def clocks(self) -> dict[str, datetime]:
         """The clocks that must run, with the instants at which they run out."""
         clocks = {} if self.decided else {DECISION_CLOCK: self.due_at}
-        if self.unread and self.read_due_at is not None:
-            clocks[READING_CLOCK] = self.read_due_at
+        if self.reading_due is not None:
+            clocks[READING_CLOCK] = self.reading_due
         return clocks
 
     def screened(self) -> ScreenedChild:
@@ -136,7 +166,7 @@ class Case:
             level=self.level,
             rag=self.rag,
             immediate_danger=self.immediate_danger,
-            to_be_read=self.unread,
+            to_be_read=self.to_be_read,
             team=self.team,
             due_at=self.due_at,
         )
@@ -171,6 +201,17 @@ class NewEvidence:
     document: Payload[Any, Any] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Obliged:
+    """Something that must be done beside deciding."""
+
+    kind: str
+    about: UUID
+    """The case or, where it was decided already, what was said anew: it is asked for once for each."""
+    due_at: datetime | None = None
+    """None: as soon as the case's urgency asks."""
+
+
 @dataclass(slots=True)
 class File:
     """A case with all that is known of its child, and what this unit of work adds to both."""
@@ -186,4 +227,4 @@ class File:
     new_evidence: list[NewEvidence] = field(default_factory=list)
     new_evaluations: list[Evaluation] = field(default_factory=list)
     new_states: set[str] = field(default_factory=set)
-    new_actions: list[str] = field(default_factory=list)
+    new_actions: list[Obliged] = field(default_factory=list)

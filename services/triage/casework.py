@@ -5,16 +5,16 @@ never replaced, and everything that follows from them is worked out anew, so tha
 producers' events arrive changes nothing in the end.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Flag, auto
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from libs.schemas.base import Nothing, Payload
 from libs.schemas.dictionary import DERIVED, REFERRER, STAFF
-from libs.schemas.evaluation import Evaluation, Trigger
+from libs.schemas.evaluation import Evaluation, Evidence, FiredRule, Outcome, Trigger
 from libs.schemas.events import (
     AddedInformation,
     CheckReturned,
@@ -27,11 +27,14 @@ from libs.schemas.events import (
 from libs.schemas.findings import PARTLY_UNDERSTOOD, AgencyState, Answer, Fact
 from libs.schemas.levels import Rag
 from libs.schemas.referral import ChildInformation, ReferredChild
-from services.triage.case import SPOKEN, AgencyStanding, Case, File, Known, NewEvidence
+from services.triage.case import SPOKEN, AgencyStanding, Case, File, Known, NewEvidence, Obliged
 from services.triage.documents import EvidenceKind, Reading, RecordedReading, Stated, StatedChild
 from services.triage.facts import agreed, danger_fact, stated_by_referrer
 from services.triage.policy import ChildFacts, StatedFact, evaluate
 from services.triage.thresholds import Thresholds
+
+LOOK_AT_NEWS = "look_at_new_information"
+"""The task that information leaves which changes nothing on a decided case: a person looks at it all the same."""
 
 
 class Change(Flag):
@@ -91,13 +94,13 @@ class Casework:
         file.new_states.update(pending)
         stated = StatedChild()
         if child is not None:
-            stated = stated_by_referrer(shared.referral, child, shared.received_at.date())
+            stated = stated_by_referrer(shared.referral, child, clocks.day(shared.received_at))
         document = Stated(shared=Nothing(), children={child_id: stated})
         _keep(file, cause, EvidenceKind.RECEIVED, REFERRER, document)
         learn_stated(file.known, stated)
-        if not stated.facts:
-            self._await_reader(file, shared.received_at)
-        file.case.immediate_danger |= stated.immediate_danger
+        case.unread, due = True, clocks.read_due(shared.received_at)
+        case.read_due_at, case.narrative_due_at = (None, due) if stated.facts else (due, None)
+        case.immediate_danger |= stated.immediate_danger
         self._evaluate(file, Trigger.RECEIVED, cause)
         case.announced_level, case.announced_rag = case.level, case.rag
         self._settle(file)
@@ -107,13 +110,12 @@ class Casework:
         """An agency answered, or said why it does not. Each answer is evaluated once."""
         document = CheckReturned(shared=about, children={file.case.id: answer})
         _keep(file, cause, EvidenceKind.ANSWER, answer.agency, document)
-        learn_answer(file.known, answer)
+        fresh = _learnt(file.known, lambda known: learn_answer(known, answer))
         standing = AgencyStanding(
             answer.state, answer.reason, answer.asked_at, answer.due_at, answer.answered_at, answer.late
         )
         self._heard(file, answer.agency, standing)
-        self._evaluate(file, Trigger.ANSWER, cause)
-        return self._follow(file, cause)
+        return self._follow(file, cause, self._evaluate(file, Trigger.ANSWER, cause, fresh))
 
     def complete(self, file: File, cause: Cause, checks: CompletedChecks) -> Change:
         """All agencies have answered, or their time is up: the case goes to a decision queue."""
@@ -138,18 +140,23 @@ class Casework:
     def information(
         self, file: File, cause: Cause, shared: AddedInformation, child: ChildInformation | None
     ) -> Change:
-        """The referrer added something; words without facts wait for a person to read them."""
+        """The referrer added something. It counts whatever was decided: words wait for a person to read them, and
+        on a decided case what changes nothing is looked at.
+        """
         children = {} if child is None else {file.case.id: child}
         document = InformationAdded(shared=shared, children=children)
         _keep(file, cause, EvidenceKind.INFORMATION, REFERRER, document)
-        learn_information(file.known, shared, child)
-        said = child.facts if child is not None else ()
-        words = shared.worry or shared.danger_reason or (child and (child.voice or child.whereabouts))
-        if words and not said:
-            self._await_reader(file, shared.received_at)
-        file.case.immediate_danger |= shared.immediate_danger
-        self._evaluate(file, Trigger.INFORMATION, cause)
-        change = self._follow(file, cause)
+        fresh = _learnt(file.known, lambda known: learn_information(known, shared, child))
+        case, clocks = file.case, self.thresholds.clocks
+        if shared.worry or shared.danger_reason or (child and (child.voice or child.whereabouts)):
+            case.unread = True
+            case.read_due_at = case.read_due_at or clocks.read_due(shared.received_at)
+        case.immediate_danger |= shared.immediate_danger
+        danger = self._evaluate(file, Trigger.INFORMATION, cause, fresh) or shared.immediate_danger
+        change = self._follow(file, cause, danger)
+        if case.decided and not case.unread and (fresh or shared.agreements is not None):
+            news = Obliged(LOOK_AT_NEWS, _about(case, cause), clocks.read_due(cause.now))
+            file.new_actions.append(news)
         # Told even where nothing rises: intake raises an alarm for added danger that nobody has seen.
         return change | Change.SCREENED if shared.immediate_danger else change
 
@@ -162,11 +169,11 @@ class Casework:
         """A person read the referrer's words, and stated as facts what they found in them."""
         document = RecordedReading(shared=Nothing(), children={file.case.id: reading})
         _keep(file, cause, EvidenceKind.READING, STAFF, document)
-        learn_reading(file.known, reading)
-        file.case.unread = False
+        fresh = _learnt(file.known, lambda known: learn_reading(known, reading))
+        self._read(file.case)
         file.case.immediate_danger |= reading.immediate_danger
-        self._evaluate(file, Trigger.STAFF, cause)
-        return self._follow(file, cause)
+        danger = self._evaluate(file, Trigger.STAFF, cause, fresh) or reading.immediate_danger
+        return self._follow(file, cause, danger)
 
     def repair(self, file: File, cause: Cause) -> Change:
         """Checks never completed: the case goes on with what is known, and what is missing stays unknown."""
@@ -179,7 +186,8 @@ class Casework:
         """A person decided, having the referrer's words before them."""
         case = file.case
         case.decision, case.at_risk = number, False
-        case.unread = case.unrouted = False
+        case.unrouted = False
+        self._read(case)
         case.announced_level, case.announced_rag = case.level, case.rag
         file.changed = True
         self.refresh(case)
@@ -196,11 +204,8 @@ class Casework:
         case.team = self.thresholds.teams.of(case)
         case.act_by = case.urgent_from()
 
-    def _await_reader(self, file: File, since: datetime) -> None:
-        case = file.case
-        if not case.unread or case.read_due_at is None:
-            case.read_due_at = self.thresholds.clocks.read_due(since)
-        case.unread = True
+    def _read(self, case: Case) -> None:
+        case.unread, case.read_due_at, case.narrative_due_at = False, None, None
 
     def _heard(self, file: File, agency: str, standing: AgencyStanding) -> None:
         known = file.agencies.get(agency)
@@ -209,13 +214,15 @@ class Casework:
         file.agencies[agency] = standing
         file.new_states.add(agency)
 
-    def _evaluate(self, file: File, trigger: Trigger, cause: Cause) -> None:
+    def _evaluate(self, file: File, trigger: Trigger, cause: Cause, fresh: Sequence[StatedFact] = ()) -> bool:
+        """Works out anew what follows from all that is known. True: what was said just now tells of danger."""
         case = file.case
         states = {agency: standing.state for agency, standing in file.agencies.items()}
         partly = frozenset(
             agency for agency, standing in file.agencies.items() if standing.reason == PARTLY_UNDERSTOOD
         )
         outcome = evaluate(self.thresholds.policy, ChildFacts(tuple(file.known.stated), states, partly))
+        new_danger = outcome.immediate and not case.immediate_danger
         case.immediate_danger |= outcome.immediate
         placement = self.thresholds.placement(outcome.level, file.known)
         file.placement = placement
@@ -225,10 +232,9 @@ class Casework:
             case.rag, case.rag_due_at = rag, self.thresholds.clocks.target(rag, case.received_at)
         case.evaluation += 1
         file.changed = True
-        for action in outcome.actions:
-            if action not in case.actions:
-                case.actions += (action,)
-                file.new_actions.append(action)
+        obliged = [action for action in outcome.actions if action not in case.actions]
+        case.actions += tuple(obliged)
+        file.new_actions += [Obliged(action, case.id) for action in obliged]
         file.new_evaluations.append(
             Evaluation.model_construct(
                 number=case.evaluation,
@@ -238,13 +244,26 @@ class Casework:
                 outcome=outcome,
             )
         )
+        if case.decision == 0:
+            return new_danger
+        # Whoever decided had the earlier statements before them, and did what these oblige to.
+        said_anew = _resting_on(outcome, fresh)
+        due_at = self.thresholds.clocks.target(rag, cause.now)
+        again = dict.fromkeys(
+            action for rule in said_anew for action in rule.actions if action not in obliged
+        )
+        file.new_actions += [Obliged(action, _about(case, cause), due_at) for action in again]
+        return new_danger or any(rule.immediate for rule in said_anew)
 
-    def _follow(self, file: File, cause: Cause) -> Change:
-        """Whom the step concerns: those who ask further, those who decide, or those who decided."""
+    def _follow(self, file: File, cause: Cause, danger: bool = False) -> Change:
+        """Whom the step concerns: those who ask further, those who decide, or those who decided.
+
+        `danger`: what was said just now tells of danger. It puts a decision at risk though nothing rises.
+        """
         case = file.case
         raised = case.level > case.announced_level or case.rag > case.announced_rag
-        asked = case.routed_at is not None or case.decision > 0
-        if raised and case.decision > 0:
+        reopened = (raised and case.routed_at is not None) or ((raised or danger) and case.decision > 0)
+        if reopened and case.decision > 0:
             case.at_risk = True
             case.due_at = self.thresholds.clocks.decision_due(cause.now)
         self._settle(file)
@@ -252,11 +271,12 @@ class Casework:
         if case.unrouted and not case.withheld and not case.decided:
             case.unrouted, case.routed_at = False, cause.now
             change |= Change.ROUTED
-        if raised and asked:
+        if raised:
+            # Whoever asks the agencies reads no other event, and a rise permits more questions.
+            change |= Change.SCREENED
+        if reopened:
             case.reopened_at = cause.now
             change |= Change.REOPENED
-        elif raised and not change:
-            change = Change.SCREENED
         if change:
             case.announced_level = max(case.level, case.announced_level)
             case.announced_rag = max(case.rag, case.announced_rag)
@@ -300,6 +320,29 @@ def learn_reading(known: Known, reading: Reading) -> None:
     _add(known, STAFF, reading.facts)
     if reading.immediate_danger:
         _add(known, STAFF, (danger_fact(),))
+
+
+def _learnt(known: Known, learn: Callable[[Known], None]) -> Sequence[StatedFact]:
+    before = len(known.stated)
+    learn(known)
+    return known.stated[before:]
+
+
+def _resting_on(outcome: Outcome, fresh: Sequence[StatedFact]) -> list[FiredRule]:
+    """The rules that these statements, perhaps with others, make true."""
+    said = [
+        (one.source, one.fact.fact, one.fact.value, one.fact.basis, one.fact.period, one.fact.on)
+        for one in fresh
+    ]
+
+    def is_fresh(one: Evidence) -> bool:
+        return (one.source, one.fact, one.value, one.basis, one.period, one.on) in said
+
+    return [rule for rule in outcome.fired if any(is_fresh(one) for one in rule.evidence)]
+
+
+def _about(case: Case, cause: Cause) -> UUID:
+    return uuid5(case.id, cause.event_id.hex)
 
 
 def _add(known: Known, source: str, facts: Iterable[Fact]) -> None:

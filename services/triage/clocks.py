@@ -65,9 +65,13 @@ class Hub:
         opens, closes = self.hours[day.weekday()]
         return Opening(self._instant(day, opens), self._instant(day, closes))
 
+    def day(self, instant: datetime) -> date:
+        """The day that it is in the hub."""
+        return instant.astimezone(self.zone).date()
+
     def decision_due(self, received_at: datetime) -> datetime:
         """Close of the working day after the day of receipt, which is not counted, whatever its hour."""
-        day = next(self._working_days(received_at.astimezone(self.zone).date() + timedelta(days=1)))
+        day = next(self._working_days(self.day(received_at) + timedelta(days=1)))
         return self.opening(day).closes
 
     def read_due(self, received_at: datetime) -> datetime:
@@ -83,7 +87,7 @@ class Hub:
     def working_time_after(self, start: datetime, length: timedelta) -> datetime:
         """The instant at which the hub has been open for `length` since `start`."""
         left = length
-        for day in self._working_days(start.astimezone(self.zone).date()):
+        for day in self._working_days(self.day(start)):
             opening = self.opening(day)
             begins = max(opening.opens, start)
             if begins >= opening.closes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from libs.messaging.codec import Codec
 from libs.messaging.consumer import Parked
@@ -48,7 +48,12 @@ from services.triage.desk import Desk, NewTask, load, save
 from services.triage.stops import Stops
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
-"""The task that a notice leaves which did not arrive."""
+"""The task that a notice leaves which did not arrive, or which only a person can give."""
+
+A_PERSON_CAN_TELL = frozenset(("no_usable_channel", "conditions"))
+"""Notify's reasons for which there is a safe way, but none that a machine can go: a telephone, set hours. Nobody is
+rung who is anonymous, who gave no contact or forbade it, or whose contact the person thought to harm may see.
+"""
 
 STOPPED = (INTAKE_STOPPED, ENRICHMENT_STOPPED, NOTIFY_STOPPED)
 RESUMED = (INTAKE_RESUMED, ENRICHMENT_RESUMED, NOTIFY_RESUMED)
@@ -157,20 +162,26 @@ class TriageConsumer:
             for file in files:
                 self._casework.withdraw(file, cause, payload)
         elif isinstance(payload, NoticeFailed):
-            desk.task(
-                NewTask(
-                    event.referral_id,
-                    None,
-                    TELL_BY_TELEPHONE,
-                    unit.now,
-                    self._casework.thresholds.clocks.read_due(unit.now),
-                    reason=payload.shared.reason,
-                    about=payload.shared.notice_id,
-                )
-            )
+            shared = payload.shared
+            self._tell_by_telephone(unit, desk, event, shared.reason, shared.notice_id)
         elif isinstance(payload, ReferrerUntellable):
-            desk.untellable[event.referral_id] = payload.shared.reason
+            reason = payload.shared.reason
+            desk.untellable[event.referral_id] = reason
+            if reason in A_PERSON_CAN_TELL:
+                # Notify speaks of an outcome only after triage decided: each further decision is told anew.
+                decisions = sum(file.case.decision for file in files)
+                self._tell_by_telephone(
+                    unit, desk, event, reason, uuid5(event.referral_id, f"untold/{decisions}")
+                )
         tell(unit, changes, event.trace)
+
+    def _tell_by_telephone(
+        self, unit: Unit, desk: Desk, event: Event, reason: str | None, about: UUID
+    ) -> None:
+        due_at = self._casework.thresholds.clocks.read_due(unit.now)
+        desk.task(
+            NewTask(event.referral_id, None, TELL_BY_TELEPHONE, unit.now, due_at, reason=reason, about=about)
+        )
 
 
 def tell(unit: Unit, changes: Iterable[tuple[File, Change]], trace: str | None) -> None:

@@ -22,7 +22,7 @@ from services.triage.case import LOW, Case, File
 from services.triage.casework import Casework
 from services.triage.desk import load, save
 from services.triage.documents import RecordedDecision
-from services.triage.placement import MINIMUM, Placement
+from services.triage.placement import HIGHEST, MINIMUM, Placement
 
 MANAGER = "manager"
 SOCIAL_WORKER = "social_worker"
@@ -72,6 +72,24 @@ def departure(body: DecisionBody, recommended: Placement) -> Departure:
     return Departure.AGREES if destination is recommended.destination else Departure.ELSEWHERE
 
 
+def changed_meanwhile(case: Case, seen: Precondition) -> Problem:
+    """The caller has not seen what stands. `*` has seen nothing."""
+    return Problem(
+        412,
+        "changed-meanwhile",
+        "It has changed since you read it",
+        "read it again, then decide",
+        headers={"ETag": f'"{case.tag}"'},
+        extra={"changed": changed_parts(seen, case.tag)},
+    )
+
+
+def steps_down(body: DecisionBody, level: str, destination: str) -> bool:
+    """Whether a decision is milder than the one that stands, whatever is recommended now."""
+    milder = MINIMUM[Destination(body.destination)] < MINIMUM[Destination(destination)]
+    return milder or Level(body.level) < Level(level)
+
+
 def changed_parts(seen: Precondition, current: str) -> list[str]:
     """What of a case is new since the caller read it, by the names of the entity tag's parts."""
     now = current.split(".")
@@ -94,8 +112,11 @@ class Decisions:
     async def decide(self, case_id: UUID, body: DecisionBody, seen: Precondition, caller: Principal) -> Made:
         """Records the decision and tells the other services.
 
+        Whoever has seen the decision that stands may decide anew: theirs is added beside it.
+
         Raises Problem: 403 where a manager must decide, 404, 409 where somebody else decided first or nobody has
-        read the referrer's words, 412 where the case changed, 422 where a departure has no reason.
+        read the referrer's words, 412 where the case changed, 422 where a departure has no reason or the level
+        needs more help than the destination gives.
         """
         referral_id = await referral_of(self._ledger, case_id)
         async with self._ledger.unit([referral_id]) as unit:
@@ -114,7 +135,7 @@ class Decisions:
                 return again
             self._check_seen(file.case, latest, seen)
             recommended = self._casework.thresholds.placement(file.case.level, file.known)
-            decision = self._check(file.case, body, recommended, caller, unit)
+            decision = self._check(file.case, body, recommended, latest, caller, unit)
             made = await self._record(unit, file, decision, caller)
             await save(unit, self._ledger.codec, desk)
         return made
@@ -140,7 +161,7 @@ class Decisions:
 
     def _check_seen(self, case: Case, latest: asyncpg.Record | None, seen: Precondition) -> None:
         changed = changed_parts(seen, case.tag)
-        if latest is not None and ((changed and "decision" in changed) or not (changed or case.at_risk)):
+        if latest is not None and changed and "decision" in changed:
             raise Problem(
                 409,
                 "decided-already",
@@ -155,11 +176,21 @@ class Decisions:
                 },
             )
         if changed:
-            Precondition(frozenset()).require(f'"{case.tag}"', changed)
+            raise changed_meanwhile(case, seen)
 
     def _check(
-        self, case: Case, body: DecisionBody, recommended: Placement, caller: Principal, unit: Unit
+        self,
+        case: Case,
+        body: DecisionBody,
+        recommended: Placement,
+        latest: asyncpg.Record | None,
+        caller: Principal,
+        unit: Unit,
     ) -> Decision:
+        highest = HIGHEST[Destination(body.destination)]
+        if Level(body.level) > highest:
+            above = f"is above what this destination serves, which is {highest.value} at the most"
+            raise invalid_body([FieldError("/level", "level_above_destination", above)])
         low = body.destination in LOW
         if case.unread and low:
             raise Problem(
@@ -169,18 +200,17 @@ class Decisions:
                 "PUT /v1/cases/{id}/reading, then decide",
             )
         departs = departure(body, recommended)
-        if departs is not Departure.AGREES and body.departure_reason is None:
-            missing = FieldError(
-                "/departure_reason", "missing", "is needed where the decision is not what was recommended"
-            )
-            raise invalid_body([missing])
-        milder = departs is Departure.BELOW or body.destination == Destination.UNIVERSAL_ADVICE
+        down = latest is not None and steps_down(body, latest["level"], latest["destination"])
+        if (down or departs is not Departure.AGREES) and body.departure_reason is None:
+            wanted = "is needed where the decision is not what was recommended, or milder than the one before"
+            raise invalid_body([FieldError("/departure_reason", "missing", wanted)])
+        milder = down or departs is Departure.BELOW or body.destination == Destination.UNIVERSAL_ADVICE
         if milder and MANAGER not in caller.roles:
             raise Problem(
                 403,
                 "manager-needed",
                 "A manager must decide this",
-                "universal advice, and anything below the recommendation, is a manager's decision",
+                "universal advice, and anything below the recommendation or the decision before, is a manager's",
             )
         return Decision(
             number=case.decision + 1,

@@ -28,6 +28,7 @@ _TYPES = {
     "immediate_danger": "boolean",
     "unread": "boolean",
     "read_due_at": "timestamptz",
+    "narrative_due_at": "timestamptz",
     "rag_due_at": "timestamptz",
     "act_by": "timestamptz",
     "completed_at": "timestamptz",
@@ -252,8 +253,9 @@ async def save(unit: Unit, codec: Codec, desk: Desk) -> None:
             keep_clocks(unit, file.case, file.clocks)
             for action in file.new_actions:
                 case = file.case
+                due_at = action.due_at or case.rag_due_at or case.due_at
                 desk.task(
-                    NewTask(case.referral_id, case.id, action, unit.now, case.rag_due_at or case.due_at)
+                    NewTask(case.referral_id, case.id, action.kind, unit.now, due_at, about=action.about)
                 )
     if desk.new_tasks:
         tasks = list(desk.new_tasks.values())

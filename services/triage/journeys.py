@@ -91,7 +91,7 @@ async def journey(connection: asyncpg.Connection, reference: str) -> Journey:
                 level=case.level,
                 rag=case.rag,
                 immediate_danger=case.immediate_danger,
-                to_be_read=case.unread,
+                to_be_read=case.to_be_read,
                 evaluations=case.evaluation,
                 answers=case.answers,
                 completed_at=case.completed_at,

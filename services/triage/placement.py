@@ -23,6 +23,15 @@ MINIMUM = {
 }
 """The level of need that each destination serves."""
 
+HIGHEST = {
+    **MINIMUM,
+    Destination.UNIVERSAL_ADVICE: Level.EARLY_HELP,
+    Destination.EARLY_HELP: Level.TARGETED,
+}
+"""The highest level of need at which placement still recommends a destination: early help that the family declines,
+and a targeted need whose panel is not ready. More need than this goes elsewhere.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:

@@ -11,7 +11,7 @@ from libs.platform.cursors import Cursors
 from libs.platform.problems import Problem
 from libs.schemas.base import Instant, Model
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from services.triage.case import Case
+from services.triage.case import LOW, NEVER_LOW, Case
 from services.triage.desk import SELECT_CASES, case_of
 
 
@@ -80,6 +80,8 @@ class QueuePage(Model):
     next_cursor: str | None = None
 
 
+_LOW = ", ".join(f"'{destination}'" for destination in sorted(LOW))
+_NEVER_LOW = ", ".join(f"'{level}'" for level in sorted(NEVER_LOW))
 CAN_WAIT = "(NOT immediate_danger OR decision > 0 AND NOT at_risk)"
 """Orders the queue first: immediate danger on which nobody has decided stands before what is long overdue."""
 
@@ -93,7 +95,8 @@ PAGE = f"""
    AND ($8::timestamptz IS NULL OR act_by < $8)
    AND ($9::text IS NULL OR CASE $9
         WHEN 'immediate_danger' THEN immediate_danger
-        WHEN 'to_be_read' THEN unread
+        WHEN 'to_be_read' THEN read_due_at IS NOT NULL OR narrative_due_at IS NOT NULL
+             AND coalesce(destination IN ({_LOW}), level NOT IN ({_NEVER_LOW}))
         WHEN 'processing_stopped' THEN stopped OR stub
         WHEN 'decision_at_risk' THEN at_risk
         WHEN 'reopened' THEN reopened_at IS NOT NULL
@@ -191,7 +194,7 @@ def tags(case: Case, now: datetime) -> tuple[Tag, ...]:
     """What sets a case apart."""
     holds = {
         Tag.IMMEDIATE_DANGER: case.immediate_danger,
-        Tag.TO_BE_READ: case.unread,
+        Tag.TO_BE_READ: case.to_be_read,
         Tag.PROCESSING_STOPPED: case.stopped or case.stub,
         Tag.DECISION_AT_RISK: case.at_risk,
         Tag.REOPENED: case.reopened_at is not None,

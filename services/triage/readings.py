@@ -6,6 +6,7 @@ from pydantic import Field, StrictBool
 
 from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal
+from libs.platform.etags import Precondition
 from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
 from libs.schemas.base import Instant, Model, Text
@@ -14,7 +15,7 @@ from libs.schemas.levels import Level, Rag, Stage
 from services.triage.access import note
 from services.triage.casework import Casework, Cause
 from services.triage.consumer import tell
-from services.triage.decisions import referral_of
+from services.triage.decisions import changed_meanwhile, referral_of
 from services.triage.desk import load, save
 from services.triage.documents import Reading
 
@@ -40,6 +41,17 @@ class ReadingKept(Model):
     read_at: Instant
 
 
+def words_seen(seen: Precondition) -> set[int]:
+    """`Case.words` of what the caller has read, by each entity tag that they name."""
+    found = set()
+    for tag in seen.tags:
+        evidence, _, rest = tag.strip('"').partition(".")
+        answers = rest.partition(".")[0]
+        if evidence.isascii() and evidence.isdigit() and answers.isascii() and answers.isdigit():
+            found.add(int(evidence) - int(answers))
+    return found
+
+
 class Readings:
     """Keeps readings."""
 
@@ -48,11 +60,14 @@ class Readings:
         self._casework = casework
 
     async def keep(
-        self, case_id: UUID, body: ReadingBody, fingerprint: bytes, caller: Principal
+        self, case_id: UUID, body: ReadingBody, fingerprint: bytes, seen: Precondition, caller: Principal
     ) -> tuple[ReadingKept, str]:
-        """Records a reading and evaluates what it found; gives the case's entity tag with it.
+        """Records a reading of the words that the caller has seen, and evaluates what it found; gives the case's
+        entity tag with it.
 
-        The same reading sent again is the same answer. Raises Problem: 404, 409 where nothing waits to be read, 422.
+        The same reading of the same words sent again is the same answer. Raises Problem: 404, 409 where nothing
+        waits to be read, 412 where more was said or read meanwhile, 422. Agencies' answers are no words of the
+        referrer: they come at any moment, and refuse no reading.
         """
         self._check(body)
         referral_id = await referral_of(self._ledger, case_id)
@@ -69,12 +84,15 @@ class Readings:
                 read_by=caller.subject,
                 read_at=unit.now,
             )
-            words = case.read_due_at.isoformat() if case.read_due_at is not None else ""
-            event_id = uuid5(case_id, f"reading/{caller.subject}/{fingerprint.hex()}/{words}")
+            said = f"reading/{caller.subject}/{fingerprint.hex()}"
+            ids = {words: uuid5(case_id, f"{said}/{words}") for words in words_seen(seen)}
             read_at = await unit.connection.fetchval(
-                "SELECT at FROM evidence WHERE case_id = $1 AND event_id = $2", case_id, event_id
+                "SELECT at FROM evidence WHERE case_id = $1 AND event_id = ANY ($2)", case_id, [*ids.values()]
             )
             if read_at is None:
+                event_id = ids.get(case.words)
+                if event_id is None:
+                    raise changed_meanwhile(case, seen)
                 if not case.unread:
                     raise Problem(409, "nothing-to-read", "Nothing of this case waits to be read")
                 read_at = unit.now

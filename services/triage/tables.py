@@ -92,6 +92,7 @@ class ChildCaseRow(_Table, table=True):
     immediate_danger: bool
     unread: bool
     read_due_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    narrative_due_at: datetime | None = Field(sa_column=_instant(nullable=True))
     rag_due_at: datetime | None = Field(sa_column=_instant(nullable=True))
     act_by: datetime | None = Field(sa_column=_instant(nullable=True))
     completed_at: datetime | None = Field(sa_column=_instant(nullable=True))

@@ -254,9 +254,8 @@ def test_without_kafka_intake_answers_alarms_go_out_and_everything_drains_after(
         while time.monotonic() - begun < STOPPED_SECONDS:
             sent = time.monotonic()
             danger = {"immediate_danger": True} if not references else {}
-            references.append(
-                client.refer(SCHOOL, referral(fact("child.hunger", "persistent"), **danger))["reference"]
-            )
+            need = fact("child.substantial_disability", True)
+            references.append(client.refer(SCHOOL, referral(need, **danger))["reference"])
             slowest = max(slowest, time.monotonic() - sent)
             assert httpx.get(f"{stack.url('intake')}/readyz").status_code == 200
             time.sleep(0.25)

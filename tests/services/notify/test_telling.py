@@ -63,7 +63,7 @@ def said(
         (recipient(EMAIL, anonymous=True), Untold.ANONYMOUS),
         (recipient(), Untold.NO_CONTACT),
         (recipient(TELEPHONE), Untold.NO_USABLE_CHANNEL),
-        (recipient(EMAIL, NOWHERE), Untold.NO_USABLE_CHANNEL),
+        (recipient(EMAIL, NOWHERE), Untold.FORBIDDEN),
         (recipient(NOTED), Place(NoticeChannel.EMAIL, "home@example.org")),
         (recipient(NOTED, role=ReferrerRole.FAMILY), Untold.CONDITIONS),
         (recipient(NOTED, role="auditor"), Untold.CONDITIONS),

@@ -30,7 +30,7 @@ from services.triage.app import build
 from services.triage.settings import TriageSettings
 from tests.conftest import execute
 from tests.sandbox.serving import serve
-from tests.services.triage.conftest import AGENCIES, CANARY, ISSUER, Story, stated
+from tests.services.triage.conftest import AGENCIES, CANARY, ISSUER, NEGLECTED, Story, stated
 
 HUNGRY = stated("child.hunger", "persistent")
 
@@ -123,7 +123,7 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
         await emit(garbled, broken.received([HUNGRY], immediate_danger=True))
         await emit(intake, broken.information(worry=CANARY))
         await emit(enrichment, *(story.completed() for story in stories))
-        await emit(intake, *(story.received([HUNGRY]) for story in stories))
+        await emit(intake, *(story.received(NEGLECTED) for story in stories))
 
         async def routed() -> bool:
             count = await own.pool.fetchval(

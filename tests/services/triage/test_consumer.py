@@ -1,24 +1,28 @@
 """What a case becomes when events arrive, on a real database."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
+from libs.messaging.event import Event
 from libs.platform.migrations import differences
 from libs.schemas.events import (
     NOTICE_FAILED,
+    RECEIVED,
     REFERRER_UNTELLABLE,
     NoticeFailed,
     NoticeResult,
+    Received,
     ReferrerUntellable,
     Service,
     UntellableReferrer,
 )
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from libs.schemas.notice import NoticeChannel, NoticeKind
+from libs.schemas.referral import Date
 from services.triage.tables import metadata
-from tests.services.triage.conftest import AGENCIES, MONDAY, HubWorld, Story, stated
+from tests.services.triage.conftest import AGENCIES, MONDAY, NEGLECTED, HubWorld, Person, Story, stated
 
 HUNGRY = stated("child.hunger", "persistent")
 HIT = stated("child.disclosed_physical_abuse", True)
@@ -135,13 +139,13 @@ async def test_a_rise_before_completion_is_told_again_and_only_then(hub: HubWorl
 
 async def test_completion_routes_once_and_silence_stays_unknown(hub: HubWorld) -> None:
     story = Story()
-    await hub.take(story.received([HUNGRY]), story.answer("health"))
+    await hub.take(story.received(NEGLECTED), story.answer("health"))
     await hub.take(
         story.completed({"police": "no_answer", "marac": "unavailable", "education": "not_requested"})
     )
 
     case = await hub.case(story.child_ids[0])
-    assert (case.stage, case.destination, case.team) == (Stage.DECISION, Destination.EARLY_HELP, "early_help")
+    assert (case.stage, case.destination, case.team) == (Stage.DECISION, Destination.SECTION_17, "csc")
     assert await hub.names(story.id) == ["case-screened", "case-routed"]
     states = await hub.rows("SELECT agency, state FROM agency_state ORDER BY agency")
     assert [tuple(row) for row in states] == [
@@ -155,7 +159,7 @@ async def test_completion_routes_once_and_silence_stays_unknown(hub: HubWorld) -
 
 async def test_a_late_fact_reopens_a_routed_case(hub: HubWorld) -> None:
     story = Story()
-    await hub.take(story.received([HUNGRY]), story.completed({"police": "no_answer"}))
+    await hub.take(story.received(NEGLECTED), story.completed({"police": "no_answer"}))
     await hub.take(story.answer("police", STRANGLED, late=True))
 
     case = await hub.case(story.child_ids[0])
@@ -164,12 +168,12 @@ async def test_a_late_fact_reopens_a_routed_case(hub: HubWorld) -> None:
         Level.SECTION_47,
         Destination.SECTION_47,
     )
-    assert await hub.names(story.id) == ["case-screened", "case-routed", "case-reopened"]
+    assert await hub.names(story.id) == ["case-screened", "case-routed", "case-screened", "case-reopened"]
 
 
 async def test_a_late_answer_that_raises_nothing_changes_no_route(hub: HubWorld) -> None:
     story = Story()
-    await hub.take(story.received([HUNGRY]), story.completed({"police": "no_answer"}))
+    await hub.take(story.received(NEGLECTED), story.completed({"police": "no_answer"}))
     await hub.take(story.answer("police", late=True))
 
     assert await hub.names(story.id) == ["case-screened", "case-routed"]
@@ -292,6 +296,49 @@ async def test_a_referrer_who_cannot_be_told_is_noted(hub: HubWorld) -> None:
     )
     [row] = await hub.rows("SELECT untellable FROM referral")
     assert row[0] == "anonymous"
+
+
+def untold(story: Story, reason: str) -> Event:
+    shared = UntellableReferrer(reference=story.reference, reason=reason, at=MONDAY)
+    return story.event(REFERRER_UNTELLABLE, ReferrerUntellable(shared=shared))
+
+
+@pytest.mark.parametrize("reason", ["no_usable_channel", "conditions"])
+async def test_a_referrer_whom_only_a_person_can_tell_is_rung(
+    hub: HubWorld, worker: Person, reason: str
+) -> None:
+    story = Story()
+    await hub.take(story.received(NEGLECTED), story.completed(), untold(story, reason), untold(story, reason))
+    rows = await hub.rows("SELECT id, kind, reason FROM task")
+    assert [tuple(row)[1:] for row in rows] == [("tell_referrer_by_telephone", reason)]
+    await worker.put(f"/v1/tasks/{rows[0]['id']}", {"note": "Rang: received."})
+
+    _, tag = await worker.open(story.child_ids[0])
+    decision = {"level": "section_17", "destination": "csc_section_17"}
+    assert (await worker.decide(story.child_ids[0], tag, **decision)).status_code == 200
+    await hub.take(untold(story, reason))
+    assert len(await hub.rows("SELECT 1 FROM task WHERE done_at IS NULL")) == 1
+
+
+@pytest.mark.parametrize("reason", ["anonymous", "suspect_may_read", "forbidden", "no_contact", "erased"])
+async def test_nobody_is_rung_where_it_is_not_possible_or_not_safe(hub: HubWorld, reason: str) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]), untold(story, reason))
+    assert await hub.rows("SELECT 1 FROM task") == []
+
+
+async def test_a_childs_age_is_that_of_the_hubs_day(hub: HubWorld) -> None:
+    """At half past eleven at night in UTC, a summer's next day has begun in England."""
+    story = Story(at=datetime(2026, 7, 13, 23, 30, tzinfo=UTC))
+    event = story.received([stated("household.domestic_abuse", "repeated")])
+    [child] = event.payload.children.values()
+    fifth_birthday = Date(on=date(2021, 7, 14))
+    born = child.model_copy(update={"born": fifth_birthday})
+    await hub.take(
+        story.event(RECEIVED, Received(shared=event.payload.shared, children={story.child_ids[0]: born}))
+    )
+    [row] = await hub.rows("SELECT document FROM evidence WHERE kind = 'received'")
+    assert b'"fact":"child.age","value":5' in row[0].replace(b" ", b"")
 
 
 async def test_a_referral_taken_in_again_changes_nothing(hub: HubWorld) -> None:

@@ -8,7 +8,7 @@ import pytest
 from libs.schemas.decision import DecisionBody, Departure
 from libs.schemas.levels import Destination, Level, Stage
 from services.triage.decisions import departure
-from services.triage.placement import MINIMUM, Placement
+from services.triage.placement import HIGHEST, MINIMUM, Placement
 from tests.services.triage.conftest import CANARY, HubWorld, Person, Story, stated
 
 HUNGRY = stated("child.hunger", "persistent")
@@ -16,10 +16,13 @@ STRANGLED = stated("household.strangulation_or_weapon", True)
 
 
 @pytest.fixture
-async def story(hub: HubWorld) -> Story:
-    """A referral whose case waits for its decision: targeted, so early help as long as there is no agreement."""
+async def story(hub: HubWorld, worker: Person) -> Story:
+    """A referral that was read and whose case waits for its decision: targeted, so early help as long as there is
+    no agreement.
+    """
     story = Story()
     await hub.take(story.received([HUNGRY]), story.completed({"police": "no_answer"}))
+    assert (await worker.read(story.child_ids[0])).status_code == 200
     return story
 
 
@@ -35,7 +38,7 @@ async def test_a_decision_is_told_and_takes_the_case_out_of_the_queue(
     assert body["stage"] == "decided"
     assert (body["decision"]["departure"], body["decision"]["decided_by"]) == ("agrees", worker.id)
     assert (await worker.get("/v1/queue")).json()["items"] == []
-    assert await hub.names(story.id) == ["case-screened", "case-routed", "case-decided"]
+    assert await hub.names(story.id) == ["case-screened", "case-screened", "case-routed", "case-decided"]
     assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
     told = (await hub.emitted(story.id))[-1][1].children[child]
     assert (told.destination, told.decision, told.departs) == (Destination.EARLY_HELP, 1, False)
@@ -69,8 +72,52 @@ async def test_who_comes_second_learns_who_was_first(story: Story, worker: Perso
     assert answer.status_code == 409
     assert answer.json()["decided_by"] == worker.id
     assert answer.json()["destination"] == "early_help"
-    _, fresh = await manager.open(child)
-    assert (await manager.decide(child, fresh)).status_code == 409
+
+
+async def test_whoever_has_seen_the_decision_may_decide_anew_beside_it(
+    hub: HubWorld, story: Story, worker: Person, manager: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    await worker.decide(child, tag)
+    _, fresh = await worker.open(child)
+    higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen today."}
+    second = await worker.decide(child, fresh, **higher)
+    assert (second.status_code, second.json()["decision"]["number"]) == (200, 2)
+    assert (await hub.names(story.id)).count("case-decided") == 2
+
+    stale = await manager.decide(child, fresh, **higher)
+    assert (stale.status_code, stale.json()["decided_by"]) == (409, worker.id)
+    view, _ = await worker.open(child)
+    assert [one["level"] for one in view["decisions"]] == ["targeted", "section_17"]
+
+
+async def test_stepping_down_from_a_decision_is_a_managers_and_needs_its_reason_though_it_is_recommended(
+    story: Story, worker: Person, manager: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen today."}
+    await worker.decide(child, tag, **higher)
+    _, fresh = await worker.open(child)
+    bare = await manager.decide(child, fresh)
+    assert (bare.status_code, bare.json()["errors"][0]["pointer"]) == (422, "/departure_reason")
+    reason = {"departure_reason": "The mother has left him."}
+    assert (await worker.decide(child, fresh, **reason)).json()["code"] == "manager-needed"
+    assert (await manager.decide(child, fresh, **reason)).json()["decision"]["departure"] == "agrees"
+
+
+async def test_more_need_than_the_destination_serves_is_refused(story: Story, manager: Person) -> None:
+    child = story.child_ids[0]
+    _, tag = await manager.open(child)
+    for destination, highest in HIGHEST.items():
+        for level in [one for one in Level if one > highest]:
+            answer = await manager.decide(
+                child, tag, level=level, destination=destination, departure_reason="Seen today."
+            )
+            assert answer.status_code == 422
+            [error] = answer.json()["errors"]
+            assert (error["pointer"], error["code"]) == ("/level", "level_above_destination")
 
 
 async def test_of_two_at_once_one_decides(
@@ -129,6 +176,7 @@ async def test_universal_advice_is_a_managers_even_where_it_is_recommended(
     story = Story()
     await hub.take(story.received([stated("household.protective_adult", True)]), story.completed())
     child = story.child_ids[0]
+    await worker.read(child)
     view, tag = await worker.open(child)
     assert view["recommendation"]["destination"] == "universal_advice"
     advice = {"level": "universal", "destination": "universal_advice"}
@@ -159,8 +207,8 @@ async def test_a_late_fact_puts_the_decision_at_risk_and_leaves_it_as_it_is(
     assert "decision_at_risk" in view["tags"]
     assert view["decisions"] == [first]
     assert (view["at_risk"]["level_then"], view["at_risk"]["level_now"]) == ("targeted", "section_47")
-    assert view["at_risk"]["evaluations_since"] == [3]
-    assert (await hub.names(story.id))[-1] == "case-reopened"
+    assert view["at_risk"]["evaluations_since"] == [4]
+    assert (await hub.names(story.id))[-2:] == ["case-screened", "case-reopened"]
     [item] = (await worker.get("/v1/queue")).json()["items"]
     assert item["case_id"] == str(child)
     armed = await hub.rows("SELECT due_at FROM timer WHERE kind = 'decision' AND state = 'armed'")
@@ -194,7 +242,7 @@ async def test_news_in_words_on_a_decided_case_waits_for_a_reader(
 
     case = await hub.case(child)
     assert (case.stage, case.decision) == (Stage.TO_BE_READ, 1)
-    assert (await worker.put(f"/v1/cases/{child}/reading", {})).status_code == 200
+    assert (await worker.read(child)).status_code == 200
     assert (await hub.case(child)).stage is Stage.DECIDED
 
 

@@ -202,7 +202,7 @@ async def test_a_case_shows_only_what_still_blocks_it(hub: HubWorld, worker: Per
     assert [one["text"] for one in view["blocked"]] == ["{}"]
     await give_up(hub, answer)
     view, _ = await worker.open(story.child_ids[0])
-    assert (view["blocked"], view["stage"]) == ([], "checks")
+    assert (view["blocked"], view["stage"]) == ([], "to_be_read")
     view, _ = await worker.open(other.child_ids[0])
     assert view["blocked"] == []
     acts = await hub.rows("SELECT action FROM access WHERE case_id = $1", other.child_ids[0])

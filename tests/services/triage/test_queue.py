@@ -18,7 +18,7 @@ from services.triage.overdue import Overdue
 from services.triage.queue import PAGE
 from services.triage.repair import Repair
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import CANARY, MONDAY, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import CANARY, MONDAY, NEGLECTED, HubWorld, Person, Story, stated
 
 HUNGRY = stated("child.hunger", "persistent")
 STRANGLED = stated("household.strangulation_or_weapon", True)
@@ -73,22 +73,22 @@ async def test_the_queue_is_read_from_its_index(hub: HubWorld) -> None:
 async def test_the_queue_is_narrowed_by_what_it_shows(hub: HubWorld, worker: Person) -> None:
     danger, routed, unread = Story(), Story(), Story()
     await hub.take(danger.received([HUNGRY], immediate_danger=True))
-    await hub.take(routed.received([HUNGRY]), routed.completed(), unread.received())
+    await hub.take(routed.received(NEGLECTED), routed.completed(), unread.received())
 
     async def cases(**filters: str) -> list[str]:
         return [item["case_id"] for item in (await worker.get("/v1/queue", **filters)).json()["items"]]
 
-    assert await cases(team="early_help") == [str(routed.child_ids[0])]
+    assert await cases(team="csc") == [str(routed.child_ids[0])]
     assert await cases(stage="to_be_read") == await cases(tag="to_be_read") == [str(unread.child_ids[0])]
     assert await cases(rag="red") == await cases(tag="immediate_danger") == [str(danger.child_ids[0])]
-    assert await cases(destination="early_help") == [str(routed.child_ids[0])]
+    assert await cases(destination="csc_section_17") == [str(routed.child_ids[0])]
     assert await cases(due_before=(MONDAY + timedelta(hours=1)).isoformat()) == [str(danger.child_ids[0])]
     assert await cases(team="nobody") == []
     counts = (await worker.get("/v1/queue")).json()["counts"]
     assert {(one["team"], one["stage"]): (one["cases"], one["red"]) for one in counts} == {
         ("duty", "checks"): (1, 1),
         ("duty", "to_be_read"): (1, 0),
-        ("early_help", "decision"): (1, 0),
+        ("csc", "decision"): (1, 0),
     }
 
 
@@ -216,6 +216,7 @@ async def test_a_task_is_done_once_with_its_note(hub: HubWorld, worker: Person, 
 async def test_a_journey_tells_codes_and_times(hub: HubWorld, worker: Person, operator: Person) -> None:
     story = Story(children=2)
     await hub.take(story.received([HUNGRY], [STRANGLED]), story.completed())
+    await worker.read(story.child_ids[0])
     _, tag = await worker.open(story.child_ids[0])
     await worker.decide(story.child_ids[0], tag)
     answer = await operator.get(f"/v1/journeys/{story.reference.lower()}")
@@ -256,7 +257,7 @@ async def test_no_clock_runs_out_on_what_was_read_and_decided(hub: HubWorld, wor
     story = Story()
     await hub.take(story.received())
     child = story.child_ids[0]
-    await worker.put(f"/v1/cases/{child}/reading", {"facts": [json.loads(HUNGRY.model_dump_json())]})
+    await worker.read(child, facts=[json.loads(HUNGRY.model_dump_json())])
     _, tag = await worker.open(child)
     assert (await worker.decide(child, tag)).status_code == 200
     hub.clock.advance(timedelta(days=3))
@@ -270,8 +271,9 @@ async def test_a_clock_that_was_claimed_just_before_the_decision_tells_nothing(
     story = Story()
     await hub.take(story.received([HUNGRY]))
     case = await hub.case(story.child_ids[0])
+    await worker.read(case.id)
     _, tag = await worker.open(case.id)
-    await worker.decide(case.id, tag)
+    assert (await worker.decide(case.id, tag)).status_code == 200
     async with hub.ledger.unit([story.id]) as unit:
         await Overdue(log_only).handlers["decision"](
             unit, Timer("decision", case.id, 1, story.id, case.due_at, {}, None)
@@ -283,7 +285,7 @@ async def test_a_case_whose_checks_never_complete_goes_on_with_what_is_known(
     hub: HubWorld, thresholds: Thresholds
 ) -> None:
     stuck, young = Story(), Story()
-    await hub.take(stuck.received([HUNGRY]), stuck.answer("health"))
+    await hub.take(stuck.received(NEGLECTED), stuck.answer("health"))
     repair = Repair(hub.ledger, Casework(thresholds), timedelta(hours=12))
     assert await repair.sweep() == 0
     hub.clock.advance(timedelta(hours=13))

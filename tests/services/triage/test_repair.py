@@ -10,7 +10,7 @@ from services.triage import repair as module
 from services.triage.casework import Casework
 from services.triage.repair import Repair
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import MONDAY, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Person, Story, stated
 
 HUNGRY = stated("child.hunger", "persistent")
 
@@ -22,7 +22,7 @@ async def test_a_referral_whose_evidence_cannot_be_read_holds_up_nobody_behind_i
     stories = [Story() for _ in range(6)]
     for number, story in enumerate(stories):
         story.at = MONDAY + timedelta(minutes=number)
-        await hub.take(story.received([HUNGRY]))
+        await hub.take(story.received(NEGLECTED))
     broken = [story.child_ids[0] for story in stories[:3]]
     await hub.rows("UPDATE evidence SET document = '\\x7b7d' WHERE case_id = ANY ($1)", broken)
     repair = Repair(hub.ledger, Casework(thresholds), timedelta(hours=12))

@@ -132,10 +132,10 @@ async def test_when_the_message_is_processed_the_stub_becomes_the_case(hub: HubW
     await hub.resume(story.id)
 
     case = await hub.case(story.child_ids[0])
-    assert (case.stage, case.stub, case.level) == (Stage.CHECKS, False, Level.TARGETED)
+    assert (case.stage, case.stub, case.level) == (Stage.TO_BE_READ, False, Level.TARGETED)
     assert await hub.case(story.id) is None
     assert await hub.names(story.id) == ["case-screened"]
-    armed = await hub.rows("SELECT subject FROM timer WHERE state = 'armed'")
+    armed = await hub.rows("SELECT subject FROM timer WHERE kind = 'decision' AND state = 'armed'")
     assert [row[0] for row in armed] == [story.child_ids[0]]
 
 
@@ -146,8 +146,8 @@ async def test_a_stub_of_a_child_becomes_that_childs_case(hub: HubWorld) -> None
     await hub.take(received)
     await hub.resume(story.id)
     case = await hub.case(story.child_ids[0])
-    assert (case.stage, case.stub, case.evaluation) == (Stage.CHECKS, False, 1)
-    armed = await hub.rows("SELECT subject FROM timer WHERE state = 'armed'")
+    assert (case.stage, case.stub, case.evaluation) == (Stage.TO_BE_READ, False, 1)
+    armed = await hub.rows("SELECT subject FROM timer WHERE kind = 'decision' AND state = 'armed'")
     assert [row[0] for row in armed] == [story.child_ids[0]]
 
 
@@ -167,7 +167,7 @@ async def test_another_services_stop_shows_until_every_consumer_goes_on(
     await hub.take(story.event(ENRICHMENT_RESUMED, resume()))
     assert (await hub.case(child)).stage is Stage.PROCESSING_STOPPED
     await hub.take(story.event(ENRICHMENT_RESUMED, resume("notify")))
-    assert (await hub.case(child)).stage is Stage.CHECKS
+    assert (await hub.case(child)).stage is Stage.TO_BE_READ
 
 
 async def test_a_stop_before_the_referral_is_a_stub_that_the_referral_replaces(hub: HubWorld) -> None:
@@ -202,6 +202,7 @@ async def test_a_stopped_case_can_be_decided(hub: HubWorld, worker: Person) -> N
     story = Story()
     await hub.take(story.received([HUNGRY]), story.completed())
     await hub.park(story.answer("police"))
+    await worker.read(story.child_ids[0])
     _, tag = await worker.open(story.child_ids[0])
     assert (await worker.decide(story.child_ids[0], tag)).status_code == 200
     assert (await hub.case(story.child_ids[0])).stage is Stage.PROCESSING_STOPPED

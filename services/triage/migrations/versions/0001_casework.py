@@ -36,6 +36,7 @@ CREATE TABLE child_case (
     immediate_danger boolean     NOT NULL,
     unread           boolean     NOT NULL,
     read_due_at      timestamptz,
+    narrative_due_at timestamptz,
     rag_due_at       timestamptz,
     act_by           timestamptz,
     completed_at     timestamptz,
