@@ -23,7 +23,7 @@ SELECT (SELECT count(*) FROM parked WHERE consumer = $1 AND state IN ('failed', 
        (SELECT min(parked_at) FROM parked WHERE consumer = $1 AND state IN ('failed', 'waiting')) AS parked_since,
        (SELECT min(held_at) FROM held) AS held_since,
        (SELECT min(due_at) FROM timer WHERE state = 'armed' AND claim_at <= $2) AS due_since,
-       (SELECT count(*) FROM outbox_dead) AS dead
+       (SELECT count(*) FROM outbox_dead WHERE state = 'unsent') AS dead
 """
 
 
@@ -61,7 +61,7 @@ class Ages:
             "held_oldest_age_seconds", "s", "How long an event waits for its referral."
         )
         self._overdue = meter.create_gauge("timers_overdue_seconds", "s", "How late the latest timer is.")
-        self._dead = meter.create_gauge("outbox_dead", "{message}", "Events that can never be sent.")
+        self._dead = meter.create_gauge("outbox_dead", "{message}", "Events that could not be sent.")
 
     def stop(self) -> None:
         """Asks `run` to return."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import asyncpg
 
 from libs.messaging.ages import Ages
+from libs.messaging.alarm import Alarm, log_only
 from libs.messaging.consumer import Consumer
 from libs.messaging.kafka import KafkaConnection
 from libs.messaging.ledger import Ledger
@@ -19,7 +20,7 @@ from libs.messaging.producer import EventProducer
 from libs.messaging.reconciler import Reconciler, Sweep
 from libs.messaging.relay import Relay
 from libs.messaging.retention import Retention, outbox_readers
-from libs.messaging.runner import Alarm, Limits, Runner, log_only
+from libs.messaging.runner import Limits, Runner
 from libs.messaging.tasks import Part
 from libs.messaging.timers import Handler, TimerLoop
 from libs.messaging.transport import Transport
@@ -68,14 +69,14 @@ def assemble(
         connection = KafkaConnection(bootstrap, ledger.service.value)
         topics = {kind.topic for kind in consumer.types}
         transport = KafkaTransport(connection, consumer.name, topics, failpoints=ledger.failpoints)
-        relay = Relay(ledger, EventProducer(connection), connect)
+        relay = Relay(ledger, EventProducer(connection), connect, consumer=consumer, alarm=alarm)
         sender.append(("relay", UntilCancelled(relay.run, LAST_EVENTS_SECONDS)))
     else:
         transport = PostgresTransport(
             connect, ledger.service, consumer.types, clock=ledger.clock, failpoints=ledger.failpoints
         )
     parked = ParkedMessages(ledger, consumer)
-    retention = Retention(ledger, outbox_readers(ledger.service, events))
+    retention = Retention(ledger, outbox_readers(ledger.service, events), alarm=alarm)
     parts: list[tuple[str, Part]] = [
         ("runner", Runner(ledger, transport, consumer, limits=limits or Limits(), alarm=alarm)),
         ("parked", parked),

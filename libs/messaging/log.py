@@ -68,13 +68,16 @@ class RestoredLog(RuntimeError):
     """The outbox holds transaction ids that this cluster has not reached: its rows would stay invisible."""
 
 
-_ROWS = """
-SELECT xid, id, event_id, type, topic, source, referral_id, sequence, time, traceparent, tracestate, payload
-  FROM {table}
+COLUMNS = (
+    "xid, id, event_id, type, topic, source, referral_id, sequence, time, traceparent, tracestate, payload"
+)
+_ROWS = f"""
+SELECT {COLUMNS}
+  FROM {{table}}
  WHERE (xid, id) > ($1, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY xid, id
  LIMIT $3
-"""
+"""  # noqa: S608 - made of constants
 _RESTORED = """
 SELECT coalesce((SELECT xid FROM {table} ORDER BY xid DESC, id DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot()),
                 false)
@@ -117,7 +120,7 @@ class OutboxLog:
 
     async def read(self, connection: asyncpg.Connection, after: Cursor, limit: int) -> list[LogRow]:
         """The rows after the cursor that no later commit can precede, in order, at most `limit`."""
-        return [_row(row) for row in await connection.fetch(self._rows, after.xid, after.id, limit)]
+        return [row_of(row) for row in await connection.fetch(self._rows, after.xid, after.id, limit)]
 
     async def backlog(self, connection: asyncpg.Connection, after: Cursor) -> asyncpg.Record:
         """`records` (counted up to COUNT_LIMIT) and `oldest` (their least time) after the cursor, fence or not."""
@@ -176,7 +179,8 @@ async def find_holder(connection: asyncpg.Connection, fence: Fence) -> FenceHold
     return FenceHolder(None, "prepared transaction", "prepared") if prepared else None
 
 
-def _row(row: asyncpg.Record) -> LogRow:
+def row_of(row: asyncpg.Record) -> LogRow:
+    """An outbox row as it was selected."""
     return LogRow(
         cursor=Cursor(row["xid"], row["id"]),
         topic=row["topic"],

@@ -4,98 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import structlog
 
+from libs.messaging import unsent
+from libs.messaging.codec import Decoded
 from libs.messaging.consumer import Consumer
 from libs.messaging.errors import ErrorClass, Permanent, Refused, classify, code_of
-from libs.messaging.event import Event
+from libs.messaging.event import Record
 from libs.messaging.ledger import Ledger, Unit
 from libs.messaging.message import Message, read
-from libs.messaging.parking import FIRST_DELAY, SYSTEM, audit, next_attempt, record_of
+from libs.messaging.parking import FIRST_DELAY, SYSTEM, Reason, Words, audit, next_attempt, record_of
+from libs.messaging.standing import (
+    NEVER_SENT,
+    OPEN,
+    ParkedAction,
+    ParkedDetail,
+    ParkedMessage,
+    ParkedState,
+    Retried,
+    found,
+    listed,
+    message_of,
+)
 from libs.messaging.tracing import Tracing, end
+from libs.schemas.events import EVENT_TYPES, EventType
+
+__all__ = ["ParkedMessages", "ParkedState", "discarded"]
 
 _log = structlog.get_logger(__name__)
 
 
-class ParkedState(StrEnum):
-    """`failed` stops its referral, `waiting` waits behind it; the other two are settled."""
-
-    FAILED = "failed"
-    WAITING = "waiting"
-    DONE = "done"
-    DISCARDED = "discarded"
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedMessage:
-    """One parked message as a list may show it: ids, codes and times."""
-
-    consumer: str
-    event_id: UUID
-    number: int
-    referral_id: UUID
-    type: str
-    topic: str
-    partition: int
-    position: int
-    state: ParkedState
-    error_class: str
-    code: str
-    attempts: int
-    parked_at: datetime
-    next_attempt_at: datetime | None
-    resolved_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedAction:
-    """What somebody did with a parked message."""
-
-    action: str
-    by: str
-    reason: str | None
-    code: str | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedDetail:
-    """One parked message with its payload, for an authorised reader, and everything that was done with it."""
-
-    message: ParkedMessage
-    event: Event | None = field(repr=False)
-    """None where the payload is not what its type says."""
-    text: str | None = field(repr=False)
-    """All that the message says, whatever its form; None where it was erased."""
-    actions: tuple[ParkedAction, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Retried:
-    """What a retry or a discard set in motion."""
-
-    processed: int
-    """Messages of the referral that were processed, in order."""
-    code: str | None
-    """Why it stopped before the last; None where nothing of the referral is parked any more."""
-
-
-_LIST = """
-SELECT consumer, event_id, number, referral_id, type, topic, partition, position, state, error_class, code, attempts,
-       parked_at, next_attempt_at, resolved_at
-  FROM parked
- WHERE consumer = $1 AND state = ANY ($2::text[]) AND number > $3
- ORDER BY number
- LIMIT $4
-"""
-_SHOW = "SELECT * FROM parked WHERE consumer = $1 AND event_id = $2"
 _ACTIONS = """
 SELECT action, by, reason, code, at FROM parked_action WHERE consumer = $1 AND event_id = $2 ORDER BY id
 """
@@ -146,46 +90,45 @@ class ParkedMessages:
     async def list(
         self,
         *,
-        states: Sequence[ParkedState] = (ParkedState.FAILED, ParkedState.WAITING),
+        states: Sequence[ParkedState] = OPEN,
         after: int = 0,
         limit: int = 100,
     ) -> list[ParkedMessage]:
         """Messages in the order of their parking, from the number after `after`. Shows no payload."""
-        rows = await self._ledger.pool.fetch(
-            _LIST,
-            self._consumer.name,
-            [state.value for state in states],
-            after,
-            limit,
-        )
-        return [_message(row) for row in rows]
+        return await listed(self._ledger.pool, self._consumer.name, states, after, limit)
 
     async def show(self, event_id: UUID, *, by: str) -> ParkedDetail:
         """One message with its payload; that `by` (the subject of a token) read it is recorded. Raises Refused."""
-        row = await self._ledger.pool.fetchrow(_SHOW, self._consumer.name, event_id)
+        pool, codec = self._ledger.pool, self._ledger.codec
+        row = await found(pool, self._consumer.name, event_id)
         if row is None:
             raise Refused("not-parked")
-        actions = await self._ledger.pool.fetch(
-            _ACTIONS,
-            self._consumer.name,
-            event_id,
-        )
-        message = await self._read(row)
-        end(message.span)
-        async with self._ledger.pool.acquire() as connection:
+        if row["partition"] == NEVER_SENT:
+            record = await unsent.written(pool, row["referral_id"], event_id)
+            messages = await self._read(record, EVENT_TYPES) if record is not None else ()
+        else:
+            record = record_of(row)
+            messages = await self._read(record, self._consumer.types)
+        for message in messages:
+            end(message.span)
+        actions = await pool.fetch(_ACTIONS, self._consumer.name, event_id)
+        async with pool.acquire() as connection:
             now = self._ledger.clock.now()
             await audit(connection, self._consumer.name, event_id, row["referral_id"], "read", by, now)
-        (text,) = await self._ledger.codec.text([row["payload"]])
-        return ParkedDetail(
-            _message(row), message.event, text, tuple(ParkedAction(**dict(action)) for action in actions)
-        )
+        text = None
+        if record is not None and record.value:
+            (text,) = await codec.text([record.value])
+        event = messages[0].event if messages else None
+        return ParkedDetail(message_of(row), event, text, await self._actions(actions))
 
     async def retry(self, event_id: UUID, *, by: str) -> Retried:
-        """Tries the message that stops its referral again, then those that wait behind it.
+        """Tries the message that stops its referral again, then those that wait behind it; sends an unsent one again.
 
         `by`: the subject of the caller's token. Raises Refused: `not-parked`, `not-first` (another one has to be
         processed before it).
         """
+        if (referral := await unsent.find(self._ledger.pool, event_id)) is not None:
+            return await self._send_again(event_id, referral, by)
         referral_id = await self._open_referral(event_id)
         async with self._ledger.unit([referral_id]) as unit:
             head = await self._head(unit, referral_id)
@@ -203,13 +146,15 @@ class ParkedMessages:
         """
         if not reason.strip():
             raise Refused("reason-missing")
-        referral_id = await self._open_referral(event_id)
+        (why,) = await self._ledger.codec.encode([Reason(shared=Words(text=reason))])
+        referral = await unsent.find(self._ledger.pool, event_id)
+        referral_id = referral or await self._open_referral(event_id)
         async with self._ledger.unit([referral_id]) as unit:
             if not await self._settle(
-                unit, event_id, referral_id, ParkedState.DISCARDED, "discarded", by, reason
+                unit, event_id, referral_id, ParkedState.DISCARDED, "discarded", by, why
             ):
                 raise Refused("not-parked")
-        return await self._advance(referral_id, by)
+        return Retried(0, None) if referral else await self._advance(referral_id, by)
 
     async def retry_due(self, limit: int = 50) -> int:
         """Tries what is due, and goes on where a process died between two messages. Gives how many it processed."""
@@ -249,7 +194,7 @@ class ParkedMessages:
                         return Retried(processed, None)
                     if due_only and not _is_due(head, unit.now):
                         return Retried(processed, head["code"])
-                    message = await self._read(head)
+                    message = await self._read_again(head)
                     await self._process(unit, message)
                     await self._settle(unit, head["event_id"], referral_id, ParkedState.DONE, "processed", by)
                 processed += 1
@@ -278,7 +223,7 @@ class ParkedMessages:
         state: ParkedState,
         action: str,
         by: str,
-        reason: str | None = None,
+        reason: bytes | None = None,
     ) -> bool:
         """Closes an open message; with the referral's last one, tells the consumer that it goes on."""
         settled = await unit.connection.fetchval(
@@ -288,12 +233,12 @@ class ParkedMessages:
             state.value,
             unit.now,
         )
-        if not settled:
+        if not settled and not await unsent.settle(unit, event_id, state.value):
             return False
         await audit(
             unit.connection, self._consumer.name, event_id, referral_id, action, by, unit.now, reason=reason
         )
-        if await self._head(unit, referral_id) is None:
+        if not await unsent.stands(unit, self._consumer.name, referral_id):
             await self._consumer.resumed(unit, referral_id)
         return True
 
@@ -341,8 +286,31 @@ class ParkedMessages:
             raise Refused("not-parked")
         return found
 
-    async def _read(self, row: asyncpg.Record) -> Message:
-        messages = await read([record_of(row)], self._consumer.types, self._ledger.codec, self._tracing)
+    async def _send_again(self, event_id: UUID, referral_id: UUID, by: str) -> Retried:
+        async with self._ledger.unit([referral_id]) as unit:
+            if not await unsent.send_again(unit, referral_id, event_id):
+                raise Refused("not-parked")
+            if not await self._settle(unit, event_id, referral_id, ParkedState.DONE, "sent-again", by):
+                raise Refused("not-parked")
+            unit.committed.append(self._ledger.wake)
+        return Retried(1, None)
+
+    async def _actions(self, rows: Sequence[asyncpg.Record]) -> tuple[ParkedAction, ...]:
+        """What was done, with the reasons as far as they can still be read."""
+        given = [row["reason"] for row in rows if row["reason"] is not None]
+        reasons = iter(await self._ledger.codec.decode([(Reason, value) for value in given]) if given else ())
+        actions = []
+        for row in rows:
+            reason = next(reasons) if row["reason"] is not None else None
+            text = reason.payload.shared.text if isinstance(reason, Decoded) else None
+            actions.append(ParkedAction(row["action"], row["by"], text, row["code"], row["at"]))
+        return tuple(actions)
+
+    async def _read(self, record: Record, types: Collection[EventType[Any]]) -> Sequence[Message]:
+        return await read([record], types, self._ledger.codec, self._tracing)
+
+    async def _read_again(self, row: asyncpg.Record) -> Message:
+        messages = await self._read(record_of(row), self._consumer.types)
         if not messages:
             raise Permanent("type-no-longer-read")
         return messages[0]
@@ -360,8 +328,3 @@ def _is_due(head: asyncpg.Record, now: datetime) -> bool:
     if head["state"] == ParkedState.WAITING.value:
         return True
     return head["next_attempt_at"] is not None and head["next_attempt_at"] <= now
-
-
-def _message(row: asyncpg.Record) -> ParkedMessage:
-    values = {each.name: row[each.name] for each in fields(ParkedMessage)}
-    return ParkedMessage(**{**values, "state": ParkedState(values["state"])})

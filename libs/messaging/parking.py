@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+from pydantic import Field
 
 from libs.messaging.consumer import Parked
 from libs.messaging.errors import ErrorClass
 from libs.messaging.event import Record
 from libs.messaging.message import Message
+from libs.schemas.base import Model, Nothing, Payload
 
 SYSTEM = "system"
 """Who acts where no person does."""
@@ -26,6 +28,16 @@ AUTOMATIC_ATTEMPTS = 12
 
 BEHIND = "behind"
 """The code of a message that waits behind another."""
+
+
+class Words(Model):
+    """What a person typed."""
+
+    text: str = Field(repr=False)
+
+
+class Reason(Payload[Words, Nothing]):
+    """Why a person gave a message up, as it is stored with the action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +126,10 @@ async def audit(
     by: str,
     now: datetime,
     *,
-    reason: str | None = None,
+    reason: bytes | None = None,
     code: str | None = None,
 ) -> None:
-    """Records an action on a parked message, in the transaction of the action."""
+    """Records an action on a parked message, in the transaction of the action. `reason`: an encoded Reason."""
     await connection.execute(
         "INSERT INTO parked_action (consumer, event_id, referral_id, action, by, reason, code, at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",

@@ -15,12 +15,15 @@ from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 
+from libs.messaging.alarm import Alarm, log_only
+from libs.messaging.consumer import Consumer
 from libs.messaging.errors import ErrorClass, Transient, classify, code_of
 from libs.messaging.ledger import Ledger
 from libs.messaging.log import Cursor, LogRow, OutboxLog, advance_cursor, load_cursor
 from libs.messaging.producer import TOO_LARGE, EventProducer, Sent
 from libs.messaging.tables import RELAY
 from libs.messaging.tracing import MOST_LINKS, end, span_context
+from libs.messaging.unsent import bury
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
 
@@ -34,10 +37,6 @@ LONGEST_PAUSE = 2.0
 GAUGE_SECONDS = 5.0
 
 _LEAD = "SELECT pg_try_advisory_lock($1)"
-_BURY = """
-INSERT INTO outbox_dead (event_id, xid, id, type, referral_id, code, died_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (event_id) DO NOTHING
-"""
 
 
 class LostLeadership(RuntimeError):
@@ -49,12 +48,23 @@ class Relay:
 
     `connect` opens a connection of its own in the service's schema: it holds the session lock that makes this process
     the one sender. Others stand by and take over when it ends. An event that Kafka will never take (too large)
-    becomes a row of `outbox_dead`, is logged as critical and counted, and does not stop the others. A crash between
-    the acknowledgement and the cursor sends up to one batch again; consumers know events by their id.
+    becomes a row of `outbox_dead`, stops its referral where `consumer`, the service's own, makes that visible, raises
+    the alarm, and does not stop the others. A crash between the acknowledgement and the cursor sends up to one batch
+    again; consumers know events by their id.
     """
 
-    def __init__(self, ledger: Ledger, producer: EventProducer, connect: Connect) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        producer: EventProducer,
+        connect: Connect,
+        *,
+        consumer: Consumer | None = None,
+        alarm: Alarm = log_only,
+    ) -> None:
         self._ledger = ledger
+        self._consumer = consumer
+        self._alarm = alarm
         self._producer = producer
         self._connect = connect
         self._outbox = OutboxLog()
@@ -161,7 +171,8 @@ class Relay:
             # A refused batch leaves a gap in the producer's sequence numbers.
             await self._producer.discard()
             if alone or sent.taken == 1:
-                await self._bury(connection, rows[0], code_of(error))
+                await bury(self._ledger, self._consumer, rows[0], code_of(error), self._alarm)
+                self._dead.add(1, {"messaging.destination.name": rows[0].topic})
                 cursor = await self._move(connection, cursor, rows[0].cursor)
                 rows = rows[1:]
                 alone = max(0, alone - 1)
@@ -174,20 +185,6 @@ class Relay:
         if not await advance_cursor(connection, RELAY, old, new, self._ledger.clock.now()):
             raise LostLeadership
         return new
-
-    async def _bury(self, connection: asyncpg.Connection[Any], row: LogRow, code: str) -> None:
-        event, now = row.envelope, self._ledger.clock.now()
-        await connection.execute(
-            _BURY, event.id, row.cursor.xid, row.cursor.id, event.type, event.referral_id, code, now
-        )
-        self._dead.add(1, {"messaging.destination.name": row.topic})
-        self._log.critical(
-            "event-dead",
-            event_id=event.id,
-            event_type=event.type,
-            referral_id=event.referral_id,
-            code=code,
-        )
 
     async def _gauge(self, connection: asyncpg.Connection[Any], cursor: Cursor) -> None:
         oldest = (await self._outbox.backlog(connection, cursor))["oldest"]

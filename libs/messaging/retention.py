@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 import structlog
 
+from libs.messaging.alarm import Alarm, log_only
 from libs.messaging.ledger import Ledger
 from libs.messaging.log import Cursor
 from libs.messaging.tables import RELAY, cursor_name
@@ -19,11 +21,17 @@ OUTBOX_AGE = timedelta(days=RETENTION_DAYS)
 INBOX_AGE = timedelta(days=35)
 """Longer than any event can come again: the log's retention and the time to restore a backup."""
 TIMER_AGE = timedelta(days=35)
+PARKED_AGE = timedelta(days=35)
+"""So long the content of a settled parked message can still be read, to carry over what was missed."""
+HELD_AGE = timedelta(days=1)
+"""What waits for its referral for longer than this waits for one that will not come, unless a person finds it."""
 PRUNE_BATCH = 2_000
 
 _OUTBOX = """
 DELETE FROM outbox WHERE (xid, id) IN (
-    SELECT xid, id FROM outbox WHERE (xid, id) <= ($1, $2) AND time < $3 ORDER BY xid, id LIMIT $4)
+    SELECT xid, id FROM outbox AS o WHERE (xid, id) <= ($1, $2) AND time < $3
+       AND NOT EXISTS (SELECT FROM outbox_dead AS d WHERE d.event_id = o.event_id AND d.state = 'unsent')
+     ORDER BY xid, id LIMIT $4)
 """
 _INBOX = """
 DELETE FROM inbox WHERE ctid = ANY (ARRAY(
@@ -36,17 +44,31 @@ _TIMERS = """
 DELETE FROM timer WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM timer WHERE state <> 'armed' AND changed_at < $1 LIMIT $2))
 """
+_PARKED = """
+UPDATE parked SET payload = '', headers = '{}', key = '' WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM parked WHERE state IN ('done', 'discarded') AND resolved_at < $1
+       AND (payload <> '' OR headers <> '{}' OR key <> '') LIMIT $2))
+"""
+_HELD = """
+SELECT referral_id, count(*) AS events, min(held_at) AS since FROM held
+ WHERE held_at < $1 GROUP BY referral_id ORDER BY since LIMIT $2
+"""
 
 
 class Retention:
     """A sweep for the reconciler: `Sweep("retention", 600, Retention(ledger, readers).prune)`.
 
-    `readers`: names of the cursors that the outbox must still wait for, see `outbox_readers`.
+    `readers`: names of the cursors that the outbox must still wait for, see `outbox_readers`. Of a settled parked
+    message ids, codes and the audit stay, its content goes. What is held is never dropped: `alarm` names it each day.
     """
 
-    def __init__(self, ledger: Ledger, readers: Sequence[tuple[Service, str]]) -> None:
+    def __init__(
+        self, ledger: Ledger, readers: Sequence[tuple[Service, str]], *, alarm: Alarm = log_only
+    ) -> None:
         self._ledger = ledger
         self._readers = tuple(readers)
+        self._alarm = alarm
+        self._told: dict[UUID, datetime] = {}
 
     async def prune(self) -> int:
         """Deletes what is old enough and read by all. Gives how many outbox rows went; that is no repair."""
@@ -56,7 +78,31 @@ class Retention:
             await self._repeat(_OUTBOX, behind.xid, behind.id, now - OUTBOX_AGE)
         await self._repeat(_INBOX, now - INBOX_AGE)
         await self._repeat(_TIMERS, now - TIMER_AGE)
+        await self._repeat(_PARKED, now - PARKED_AGE)
+        await self._name_held(now)
         return 0
+
+    async def _name_held(self, now: datetime) -> None:
+        rows = await self._ledger.pool.fetch(_HELD, now - HELD_AGE, PRUNE_BATCH)
+        self._told = {
+            row["referral_id"]: self._told[row["referral_id"]]
+            for row in rows
+            if row["referral_id"] in self._told
+        }
+        for row in rows:
+            referral_id: UUID = row["referral_id"]
+            if referral_id in self._told and now - self._told[referral_id] < HELD_AGE:
+                continue
+            self._told[referral_id] = now
+            await self._alarm(
+                "held-without-referral",
+                {
+                    "consumer": self._ledger.service.value,
+                    "referral_id": str(referral_id),
+                    "count": str(row["events"]),
+                    "age_seconds": str(int((now - row["since"]).total_seconds())),
+                },
+            )
 
     async def _repeat(self, statement: str, *values: object) -> None:
         while True:

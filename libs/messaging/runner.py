@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import structlog
 from opentelemetry import metrics
 
 from libs.messaging import inbox, parking
+from libs.messaging.alarm import Alarm, log_only
 from libs.messaging.consumer import Consumer
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Ledger, Unit
@@ -21,15 +22,9 @@ from libs.messaging.parking import BEHIND, Parking
 from libs.messaging.tracing import Tracing, end
 from libs.messaging.transport import Transport
 
+__all__ = ["Alarm", "BreakerOpen", "Limits", "Runner", "log_only"]
+
 _log = structlog.get_logger(__name__)
-
-Alarm = Callable[[str, dict[str, str]], Awaitable[None]]
-"""Tells people of what cannot wait: a code, and ids that belong to it."""
-
-
-async def log_only(code: str, ids: dict[str, str]) -> None:
-    """The alarm of a process that has no other."""
-    _log.critical("alarm", code=code, **ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,17 +34,6 @@ CREATE TABLE stream (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stream IS 'How many events this service has written about each referral.';
 
-CREATE TABLE outbox_dead (
-    event_id    uuid        PRIMARY KEY,
-    xid         xid8        NOT NULL,
-    id          bigint      NOT NULL,
-    type        text        NOT NULL,
-    referral_id uuid        NOT NULL,
-    code        text        NOT NULL,
-    died_at     timestamptz NOT NULL
-);
-COMMENT ON TABLE outbox_dead IS 'Events that the relay can never send, by a code. Their rows stay in the outbox.';
-
 CREATE TABLE log_cursor (
     name     text        PRIMARY KEY,
     xid      xid8        NOT NULL,
@@ -107,6 +96,21 @@ CREATE TABLE parked (
 CREATE INDEX parked_open ON parked (consumer, referral_id, number) WHERE state IN ('failed', 'waiting');
 COMMENT ON TABLE parked IS 'Messages that could not be processed, and those that wait behind them.';
 
+CREATE TABLE outbox_dead (
+    event_id    uuid        PRIMARY KEY,
+    number      bigint      NOT NULL DEFAULT nextval('parked_number_seq'),
+    referral_id uuid        NOT NULL,
+    type        text        NOT NULL,
+    topic       text        NOT NULL,
+    state       text        NOT NULL CHECK (state IN ('unsent', 'done', 'discarded')),
+    code        text        NOT NULL,
+    attempts    integer     NOT NULL,
+    died_at     timestamptz NOT NULL,
+    resolved_at timestamptz
+);
+CREATE INDEX outbox_dead_open ON outbox_dead (referral_id) WHERE state = 'unsent';
+COMMENT ON TABLE outbox_dead IS 'Events that the relay could not send; numbered together with what is parked.';
+
 CREATE TABLE parked_action (
     id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     consumer    text        NOT NULL,
@@ -114,12 +118,12 @@ CREATE TABLE parked_action (
     referral_id uuid        NOT NULL,
     action      text        NOT NULL,
     by          text        NOT NULL,
-    reason      text,
+    reason      bytea,
     code        text,
     at          timestamptz NOT NULL
 );
 CREATE INDEX parked_action_of_event ON parked_action (consumer, event_id, id);
-COMMENT ON TABLE parked_action IS 'Who did what with a parked message. Never updated.';
+COMMENT ON TABLE parked_action IS 'Who did what with a parked message; a reason is a payload. Never updated.';
 
 CREATE TABLE timer (
     kind        text        NOT NULL,

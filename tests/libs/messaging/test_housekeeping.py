@@ -11,8 +11,10 @@ from structlog.testing import capture_logs
 
 from libs.messaging import ages
 from libs.messaging.ages import Ages
+from libs.messaging.errors import Permanent
 from libs.messaging.ledger import Ledger
 from libs.messaging.log import Cursor, load_cursor
+from libs.messaging.parked import ParkedMessages, ParkedState
 from libs.messaging.reconciler import Reconciler, Sweep
 from libs.messaging.retention import Retention, outbox_readers
 from libs.messaging.tables import create_sql
@@ -20,7 +22,7 @@ from libs.messaging.tasks import Background
 from libs.platform.database import role_dsn, session_settings
 from libs.platform.provision import grant, prepare
 from libs.schemas.events import Service
-from tests.libs.messaging.conftest import Hands, World, screen
+from tests.libs.messaging.conftest import Hands, Late, Recorder, World, deliver, screen, withdraw
 
 
 async def events(world: World) -> int:
@@ -75,6 +77,52 @@ async def test_the_inbox_is_kept_longer_than_any_event_can_come_again(world: Wor
     world.clock.forward(days=2)
     await retention.prune()
     assert await ledger.pool.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_the_content_of_a_settled_parked_message_goes_and_what_was_done_stays(world: World) -> None:
+    intake, consumer = await world.ledger(Service.INTAKE), Recorder()
+    consumer.fail = lambda event: Permanent("bad-fact")
+    ids = [(await withdraw(intake, [uuid4()], words="Alice Example"))[0] for _ in range(2)]
+    await deliver(world, consumer, Service.INTAKE, ids)
+    ledger = await world.ledger(Service.TRIAGE)
+    messages = ParkedMessages(ledger, consumer)
+    await messages.discard(ids[0], reason="entered twice", by="person-7")
+    retention = Retention(ledger, outbox_readers(Service.TRIAGE, "kafka"))
+    for days, kept in ((34, True), (2, False)):
+        world.clock.forward(days=days)
+        await retention.prune()
+        detail = await messages.show(ids[0], by="reader")
+        assert (detail.event is not None) is kept
+        assert bool(detail.text) is kept
+    detail = await messages.show(ids[0], by="reader")
+    assert detail.message.state is ParkedState.DISCARDED
+    assert [each.reason for each in detail.actions if each.action == "discarded"] == ["entered twice"]
+    (row,) = await world.fetch("SELECT * FROM triage.parked WHERE event_id = $1", ids[0])
+    assert (row["payload"], row["headers"], row["key"]) == (b"", "{}", b"")
+    assert (await messages.show(ids[1], by="reader")).event is not None, "what is open keeps it"
+
+
+async def test_what_waits_for_a_referral_that_does_not_come_is_named_each_day_and_never_dropped(
+    world: World,
+) -> None:
+    ledger, intake, referral = await world.ledger(Service.TRIAGE), await world.ledger(Service.INTAKE), uuid4()
+    ids = [(await withdraw(intake, [referral], words="Alice Example"))[0] for _ in range(2)]
+    await deliver(world, Late(), Service.INTAKE, ids)
+    alarms: list[tuple[str, dict[str, str]]] = []
+
+    async def alarm(code: str, of: dict[str, str]) -> None:
+        alarms.append((code, of))
+
+    retention = Retention(ledger, outbox_readers(Service.TRIAGE, "kafka"), alarm=alarm)
+    for hours, told in ((23, 0), (2, 1), (1, 1), (24, 2), (24 * 365, 3)):
+        world.clock.forward(hours=hours)
+        await retention.prune()
+        assert len(alarms) == told
+    assert {(code, of["referral_id"], of["count"]) for code, of in alarms} == {
+        ("held-without-referral", str(referral), "2")
+    }
+    assert "Alice" not in repr(alarms)
+    assert len(await world.fetch("SELECT event_id FROM triage.held")) == 2
 
 
 async def test_who_holds_the_fence_is_named_in_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.messaging.codec import Decoded, PlainCodec
 from libs.messaging.errors import ErrorClass, Permanent, Refused, Transient
 from libs.messaging.parked import ParkedMessages, ParkedState
-from libs.messaging.parking import AUTOMATIC_ATTEMPTS, LONGEST_DELAY, next_attempt
+from libs.messaging.parking import AUTOMATIC_ATTEMPTS, LONGEST_DELAY, Reason, next_attempt
 from libs.schemas.events import Service, Withdrawn
 from tests.libs.messaging.conftest import Hands, Recorder, World, deliver, withdraw
 
@@ -103,6 +104,24 @@ async def test_a_discard_needs_a_reason_and_lets_those_behind_go_on(setting: Set
     assert (action.action, action.by, action.reason) == ("discarded", "person-7", "entered twice")
     with pytest.raises(Refused, match="not-parked"):
         await messages.discard(ids[0], reason="again", by="person-7")
+
+
+async def test_what_a_person_typed_is_stored_through_the_codec(setting: Setting) -> None:
+    ids = await setting.park()
+    await (await setting.messages()).discard(ids[0], reason="Alice Example again", by="person-7")
+    (row,) = await setting.world.fetch("SELECT reason FROM triage.parked_action WHERE reason IS NOT NULL")
+    (read,) = await PlainCodec().decode([(Reason, row["reason"])])
+    assert isinstance(read, Decoded)
+    assert read.payload.shared.text == "Alice Example again"
+    assert "Alice" not in repr(read)
+
+
+async def test_a_reason_that_is_erased_leaves_who_did_what(setting: Setting) -> None:
+    ids = await setting.park(1)
+    await (await setting.messages()).discard(ids[0], reason="Alice Example again", by="person-7")
+    await setting.world.fetch("UPDATE triage.parked_action SET reason = '\\xff' WHERE reason IS NOT NULL")
+    action = (await (await setting.messages()).show(ids[0], by="reader")).actions[-1]
+    assert (action.action, action.by, action.reason) == ("discarded", "person-7", None)
 
 
 async def test_a_list_shows_no_payload_and_showing_one_does(setting: Setting) -> None:

@@ -19,6 +19,7 @@ from aiokafka.record import default_records
 from libs.messaging.errors import Transient
 from libs.messaging.kafka import KafkaConnection, SlowClient
 from libs.messaging.log import Cursor
+from libs.messaging.parked import ParkedMessages
 from libs.messaging.producer import EventProducer
 from libs.messaging.relay import Relay
 from libs.messaging.transports.kafka import KafkaTransport
@@ -55,8 +56,13 @@ async def test_an_event_that_kafka_will_never_take_is_set_aside_and_the_others_g
     assert dead[0]["code"] == "message-size-too-large-error"
     assert large not in await world.seen_ids()
     critical = [line for line in logs if line["log_level"] == "critical"]
-    assert [line["event_id"] for line in critical] == [large]
+    assert [(line["code"], line["event_id"]) for line in critical] == [("event-unsent", str(large))]
+    (stopped,) = await world.ledgers[INTAKE].pool.fetch("SELECT * FROM stopped")
+    assert (stopped["event_id"], stopped["referral_id"], stopped["first"]) == (large, referral, True)
     assert "xxx" not in str(logs)
+    await limit_messages(world, 1_000_000)
+    await ParkedMessages(world.ledgers[INTAKE], Recorder(INTAKE)).retry(large, by="person-7")
+    await world.until_seen([large])
 
 
 async def test_a_producer_that_lost_its_sequence_is_rebuilt(world: World) -> None:

@@ -161,7 +161,12 @@ class World:
         return KafkaConnection(self.bootstrap, "conformance", self.namespace)
 
     def start_relay(self, producer: Service) -> None:
-        relay = Relay(self.ledgers[producer], EventProducer(self.kafka()), self.connect_as(producer))
+        relay = Relay(
+            self.ledgers[producer],
+            EventProducer(self.kafka()),
+            self.connect_as(producer),
+            consumer=Recorder(producer),
+        )
         self.relays[producer] = asyncio.create_task(relay.run())
 
     async def stop_relay(self, producer: Service) -> None:
