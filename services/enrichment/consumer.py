@@ -66,10 +66,17 @@ class EnrichmentConsumer:
             else:
                 referral = referrals[event.referral_id]
                 carry_out(unit, referral, self._apply(referral, event, unit.now))
+        asks = any(
+            check.changed and check.ask_at is not None
+            for referral in referrals.values()
+            for child in referral.children.values()
+            for check in child.checks.values()
+        )
         await unit.hold(early)
         await self._store.add(unit.connection, fresh)
         await self._store.save(unit.connection, referrals.values(), unit.now)
-        unit.committed.append(self._wake)
+        if asks:
+            unit.committed.append(self._wake)
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
         """Tells triage that this referral waits here for a person."""
