@@ -43,7 +43,7 @@ async def received(payload: Received, message: KafkaMessage) -> None:
     async with peer.sessions() as session:
         if await session.get(ReferralRow, referral_id) is not None:
             return
-        kept = keep(payload)
+        kept = keep(payload, list(payload.children))
         checks = payload.shared.referral.agreements.checks
         session.add(
             ReferralRow(
@@ -52,6 +52,7 @@ async def received(payload: Received, message: KafkaMessage) -> None:
                 agreement=NOT_STATED if checks is None else str(checks.answer),
                 received_at=payload.shared.received_at,
                 withdrawn_at=None,
+                erased=[],
                 kept=kept.model_dump_json().encode(),
             )
         )
