@@ -128,7 +128,7 @@ def test_a_gap_may_still_deny_that_a_child_is_protected(gap: str) -> None:
         POLICY, ChildFacts((*risks, protected, stated("household.protective_adult", False)), ALL_ANSWERED)
     )
     assert denied.level is Level.SECTION_47 > confirmed.could_rise_to
-    facts = (*risks, protected)
+    facts: tuple[StatedFact, ...] = (*risks, protected)
     states: dict[str, AgencyState] = dict(ALL_ANSWERED)
     if gap == "pending":
         states["police"] = AgencyState.PENDING
