@@ -110,7 +110,11 @@ def build(
                 app.state.failed = part
                 app.state.stop.set()
 
-            await stack.enter_async_context(Background(assembly.parts, failed=failed))
+            # Accepting needs none of them, so none of them may end the process that accepts.
+            restarted = [name for name, _ in assembly.parts]
+            await stack.enter_async_context(
+                Background(assembly.parts, failed=failed, restarted=restarted, alarm=alarm)
+            )
             app.state.started = True
             yield
 

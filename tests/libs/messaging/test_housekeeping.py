@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from uuid import uuid4
 
 import asyncpg
@@ -205,6 +206,64 @@ async def test_a_part_that_ends_by_itself_ends_the_process() -> None:
         assert failures == ["relay"]
         assert not background.healthy
     assert order == ["runner"]
+
+
+class Falls:
+    """A part that ends by itself so many times, and then runs until it is told to stop."""
+
+    def __init__(self, *ends: BaseException | None) -> None:
+        self.ends = list(ends)
+        self.begun: list[float] = []
+        self.told = asyncio.Event()
+
+    async def run(self) -> None:
+        self.begun.append(asyncio.get_running_loop().time())
+        if self.ends:
+            error = self.ends.pop(0)
+            if error is not None:
+                raise error
+            return
+        await self.told.wait()
+
+    def stop(self) -> None:
+        self.told.set()
+
+
+async def test_a_part_that_may_is_started_anew_later_each_time_and_the_process_goes_on() -> None:
+    failures: list[str] = []
+    alarms: list[tuple[str, dict[str, str]]] = []
+
+    async def alarm(code: str, ids: dict[str, str]) -> None:
+        alarms.append((code, ids))
+        raise OSError("nobody hears it")
+
+    falls = Falls(KeyError("Alice Example"), None, asyncio.CancelledError())
+    parts = [("relay", falls), ("ages", Falls())]
+    background = Background(parts, failed=failures.append, restarted=["relay"], alarm=alarm, first_delay=0.05)
+    with capture_logs() as logs:
+        async with background:
+            async with asyncio.timeout(5):
+                while len(falls.begun) < 4:
+                    await asyncio.sleep(0.01)
+            assert background.healthy
+    assert failures == []
+    waits = [later - earlier for earlier, later in pairwise(falls.begun)]
+    assert [wait >= least for wait, least in zip(waits, (0.05, 0.1, 0.2), strict=True)] == [True] * 3
+    assert alarms == [
+        ("part-restarted", {"worker": "relay", "reason": reason})
+        for reason in ("key-error", "ended", "cancelled-error")
+    ]
+    assert "Alice" not in str([{**line, "exc_info": None} for line in logs])
+
+
+async def test_a_part_that_waits_to_be_started_anew_stops_at_once() -> None:
+    falls = Falls(*[RuntimeError()] * 9)
+    background = Background([("relay", falls)], failed=pytest.fail, restarted=["relay"], first_delay=60)
+    background.start()
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(1):
+        await background.stop()
+    assert len(falls.begun) == 1
 
 
 async def test_a_part_that_does_not_stop_is_cancelled_when_the_grace_is_over() -> None:

@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from libs.messaging.errors import Transient
 from libs.messaging.failpoints import Failpoints
@@ -18,6 +19,7 @@ from sandbox.issuer import Issuer
 from sandbox.processes import free_port
 from services.intake import tables
 from tests.conftest import execute
+from tests.libs.messaging.conftest import until
 from tests.services.intake.conftest import Caller, referral, served
 
 
@@ -41,6 +43,33 @@ async def test_without_kafka_it_starts_is_ready_accepts_and_answers(
         assert time.perf_counter() - begun < 5
         assert (await school.status(answers[0].json()["reference"])).status_code == 200
         assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_an_event_log_that_cannot_go_on_is_an_alarm_and_it_accepts_all_the_same(
+    intake_database: str, issuer: Issuer, clock: ManualClock
+) -> None:
+    await execute(
+        intake_database,
+        "INSERT INTO intake.outbox (xid, event_id, type, topic, source, referral_id, sequence, time, payload)"
+        " VALUES ('9000000000', gen_random_uuid(), 't', 't', 's', gen_random_uuid(), 1, '2026-03-02Z', '')",
+    )
+    nowhere = f"127.0.0.1:{free_port()}"
+    with capture_logs() as logs:
+        async with (
+            served(intake_database, issuer, clock, events="kafka", kafka_bootstrap=nowhere) as app,
+            client(app) as http,
+        ):
+
+            async def alarmed() -> bool:
+                codes = [(line.get("code"), line.get("worker")) for line in logs]
+                return codes.count(("part-restarted", "relay")) >= 2
+
+            await until(alarmed)
+            assert not app.state.stop.is_set()
+            assert app.state.failed is None
+            school = Caller(http, issuer.token("st_ives_primary"))
+            assert (await school.refer()).status_code == 201
+            assert (await http.get("/readyz")).status_code == 200
 
 
 async def test_readiness_depends_on_the_database_alone(
