@@ -101,9 +101,24 @@ class People:
         self._client = Insistent(places)
         self._threads = ThreadPoolExecutor(AT_ONCE)
         self._sending = True
+        self._at_work: list[asyncio.Task[None]] = []
+
+    def begin(self, every: float) -> None:
+        """Referrers and staff go to work."""
+        self._at_work = [asyncio.create_task(self.refer(every)), asyncio.create_task(self.decide())]
+
+    async def finish(self, patience: float) -> None:
+        """Nothing new is referred; returns when all is answered and decided, or after so many seconds.
+
+        Raises what a referrer or a member of staff met that is no reason to try again.
+        """
+        self._sending = False
+        done, _ = await asyncio.wait(self._at_work, timeout=patience)
+        for task in done:
+            task.result()
 
     async def refer(self, every: float) -> None:
-        """Sends the stories one after the other, `every` so many seconds, until `enough` and all are answered.
+        """Sends the stories one after the other, `every` so many seconds, until `finish`.
 
         Some senders learn more, and one in a while thinks better of it.
         """
@@ -115,15 +130,14 @@ class People:
             await asyncio.sleep(every)
         await asyncio.gather(*underway)
 
-    def enough(self) -> None:
-        """Ends `refer`, and `decide` when what is meant for staff is decided."""
-        self._sending = False
-
     async def decide(self) -> None:
         """Staff read and decide each case that is meant for them, once."""
-        while self._sending or self.undecided:
+        while self._referring() or self.undecided:
             await asyncio.gather(*(self._does(self._visit, each) for each in self.undecided))
             await asyncio.sleep(BETWEEN_TRIES_SECONDS)
+
+    def _referring(self) -> bool:
+        return self._sending or not self._at_work[0].done()
 
     @property
     def undecided(self) -> list[Acknowledged]:
@@ -144,11 +158,13 @@ class People:
         found: dict[str, Any] = self._client._send("GET", "sandbox", "/notify/behaviour").json()
         return found
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Everybody goes home, whatever they wait for."""
-        self._sending = False
+        for task in self._at_work:
+            task.cancel()
+        await asyncio.gather(*self._at_work, return_exceptions=True)
         self._client.leave()
-        self._threads.shutdown(cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         self._client.close()
 
     async def _refer(self, number: int, story: Story) -> None:

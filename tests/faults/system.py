@@ -58,7 +58,8 @@ class UnderFire:
             Service.NOTIFY.value: {"MASH_SEND_TIMEOUT_SECONDS": "1", "MASH_SEND_LEASE_SECONDS": "5"},
         }
         plan = Plan(data, events=events, ports={}, instances=INSTANCES, environment=environment)  # type: ignore[arg-type]
-        system = cls(Stack(plan), environment, {service: list(places) for service, places in KILLS.items()})
+        queues = {service: list(places) for service, places in KILLS.items()}
+        system = cls(Stack(plan), environment, queues)
         for service, instance in itertools.product(Service, range(INSTANCES)):
             system.give_next(service, instance)
         try:
@@ -129,6 +130,12 @@ class UnderFire:
         ]
         if running:
             self._shoot(random.choice(running))
+
+    def begin_again(self) -> None:
+        """SIGKILL of all services at once; their next lives end at the failpoints, as the first ones did."""
+        self.queues = {service: list(places) for service, places in KILLS.items()}
+        for process in self.stack.services.values():
+            self._shoot(process)
 
     def stir(self) -> None:
         """Makes the groups share out their partitions anew where a member waits for that to die in it.

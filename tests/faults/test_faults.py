@@ -21,7 +21,7 @@ from libs.schemas.events import Service
 from sandbox.jars import UnavailableJars
 from tests.faults.accounts import Accounts, sent_again
 from tests.faults.people import People
-from tests.faults.system import KILLS, PLACES, UnderFire
+from tests.faults.system import PLACES, UnderFire
 
 LONG = os.environ.get("MASH_FAULTS") == "long"
 ROUNDS = int(os.environ.get("MASH_FAULTS_ROUNDS", "4")) if LONG else 1
@@ -59,7 +59,7 @@ async def people(system: UnderFire) -> AsyncIterator[People]:
     try:
         yield people
     finally:
-        await asyncio.to_thread(people.leave)
+        await people.leave()
 
 
 @pytest.mark.timeout(1800 if LONG else 240)
@@ -69,11 +69,11 @@ async def test_nothing_is_lost_or_doubled_whatever_is_killed(system: UnderFire, 
     # Of one child an agency never tells anything, so that deadlines fire.
     silent = {"child": {"given_name": "Ivy"}, "behaviour": "fail", "fault": "hang"}
     await asyncio.to_thread(people.tell_sandbox, "/agencies/marac", silent)
-    sending, deciding = asyncio.create_task(people.refer(EVERY)), asyncio.create_task(people.decide())
+    people.begin(EVERY)
     for number in range(ROUNDS):
         await asyncio.to_thread(people.tell_sandbox, "/notify", NOTIFY_LOSES_ANSWERS)
         if number:
-            system.queues.update({service: list(places) for service, places in KILLS.items()})
+            system.begin_again()
         await all_failpoints_met(system)
     met = loop.time()
     if LONG:
@@ -83,10 +83,7 @@ async def test_nothing_is_lost_or_doubled_whatever_is_killed(system: UnderFire, 
         await asyncio.gather(system.kill_kafka(0.2), system.kill_postgres(0.2))
     killed = loop.time()
     decided_under_fire = sum(each.decided for each in people.acknowledged)
-    people.enough()
-    await sending
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(deciding, QUIET_SECONDS)
+    await people.finish(QUIET_SECONDS)
     left, violations, doubled = await settled(system, people)
     phases = [round(each) for each in (met - begun, killed - met, loop.time() - killed)]
     ambiguous = system.died_at["notify.after_send"] + system.died_at["notify at random"]
@@ -102,7 +99,7 @@ async def test_nothing_is_lost_or_doubled_whatever_is_killed(system: UnderFire, 
     assert people.undecided == []
     assert len(people.acknowledged) >= 20
     assert decided_under_fire >= 3
-    assert min(sum(each.informed for each in people.acknowledged), 3) == 3
+    assert sum(each.informed for each in people.acknowledged) >= 3
     assert any(each.withdrawn for each in people.acknowledged)
     assert left == []
     assert violations == []
