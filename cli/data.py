@@ -1,4 +1,4 @@
-"""`mash migrate` and `mash reset`: the local system's data."""
+"""`mash migrate`, `mash rebase` and `mash reset`: what the system keeps."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import os
 import shutil
 from typing import Annotated
 
+import asyncpg
 import typer
 
 from cli.console import explained, fail, out
 from cli.options import Data
 from cli.state import DATA, read_state
+from libs.messaging.rebase import rebase as renumber
 from libs.platform.migrations import migrate as bring_up
 from libs.platform.provision import prepare
 from libs.schemas.events import Service
@@ -50,6 +52,41 @@ async def _migrate(url: str, events: Events) -> None:
     for service in Service:
         revision = await bring_up(url, service, transport=events)
         out().print(f"{service.value}: at revision {revision}")
+
+
+@explained
+def rebase(data: Data = DATA) -> None:
+    """Make a database that was restored from a dump ready for the services, which must all be stopped.
+
+    A dump carries the old server's transaction numbers, by which the event log is ordered; they are replaced, and
+    every reader goes on where it was. Uses MASH_DATABASE_URL where it is set (an administrator's address), else the
+    local system's own database. Running it again changes nothing that anybody sees.
+    """
+    url = os.environ.get("MASH_DATABASE_URL")
+    if url:
+        asyncio.run(_rebase(url))
+        return
+    state = read_state(data)
+    if state is not None and state.alive:
+        fail("The local system is running: stop it first.")
+    if not (data / "postgres").exists():
+        fail(f"There is no database in {data}.")
+    with EmbeddedPostgres(data.absolute() / "postgres", progress=out().print) as server:
+        asyncio.run(_rebase(server.dsn()))
+
+
+async def _rebase(url: str) -> None:
+    admin = await asyncpg.connect(url)
+    try:
+        counts = await renumber(admin)
+    except asyncpg.LockNotAvailableError:
+        fail("A service still uses the event log: stop every service first. Nothing was changed.")
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        fail("The event log's tables are not there: restore the dump, or run `mash migrate`.")
+    finally:
+        await admin.close()
+    for service, count in counts.items():
+        out().print(f"{service.value}: {count} {'event' if count == 1 else 'events'} rebased")
 
 
 @explained

@@ -132,7 +132,7 @@ class OutboxLog:
             raise RestoredLog(
                 f"{self.name} holds events of another cluster (it was restored from a dump): their transaction ids "
                 "lie ahead of this cluster's, so they and new ones would be delivered out of order or not at all; "
-                "rebase the outbox before this service starts"
+                "stop every service and run `mash rebase` before they start"
             )
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import stat
@@ -5,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +14,9 @@ from typer.testing import CliRunner
 from cli.client import Client, Refused
 from cli.main import app
 from cli.state import RunState, clear_state, read_state, remember_sent, running, sent, write_state
+from libs.messaging.tables import create_sql
+from libs.schemas.events import Service
+from tests.conftest import execute
 
 URLS = {
     name: f"http://127.0.0.1:1/{name}" for name in ("sandbox", "intake", "enrichment", "triage", "notify")
@@ -24,7 +29,8 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "send", "watch", "smoke", "token", "migrate", "reset", "parked", "parked retry"]
+    "command",
+    ["up", "send", "watch", "smoke", "token", "migrate", "rebase", "reset", "parked", "parked retry"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     code, output = run(*command.split(), "--help")
@@ -103,3 +109,49 @@ def test_a_refusal_says_where_and_what_would_be_right() -> None:
 def test_a_service_that_is_away_is_named() -> None:
     with Client(URLS) as client, pytest.raises(Refused, match="sandbox does not answer"):
         client.token("st_ives_primary")
+
+
+def test_rebase_refuses_while_the_system_runs_and_where_there_is_no_database(tmp_path: Path) -> None:
+    code, output = run("rebase", "--data", str(tmp_path))
+    assert code == 1
+    assert "no database" in output
+    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+    code, output = run("rebase", "--data", str(tmp_path))
+    assert code == 1
+    assert "stop it first" in output
+
+
+def test_a_restored_database_is_rebased_only_while_nobody_uses_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASH_DATABASE_URL", database)
+    code, output = run("rebase")
+    assert code == 1
+    assert "mash migrate" in output
+    for service in Service:
+        asyncio.run(
+            execute(database, f"CREATE SCHEMA {service}; SET search_path = {service}; {create_sql()}")
+        )
+    asyncio.run(
+        execute(
+            database,
+            "INSERT INTO triage.outbox (xid, event_id, type, topic, source, referral_id, sequence, time, payload)"
+            " VALUES ('9000000000', gen_random_uuid(), 't', 't', 's', gen_random_uuid(), 1, '2026-03-02Z', '')",
+        )
+    )
+    code, output = asyncio.run(while_read(database))
+    assert code == 1
+    assert "stop every service" in output
+    code, output = run("rebase")
+    assert code == 0
+    assert "triage: 1 event rebased" in output
+
+
+async def while_read(database: str) -> tuple[int, str]:
+    connection = await asyncpg.connect(database)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM triage.outbox")
+            return await asyncio.to_thread(run, "rebase")
+    finally:
+        await connection.close()
