@@ -158,17 +158,6 @@ class Event:
         return tuple(sorted(gone | present.keys()) if gone else present)
 
     @property
-    def children(self) -> tuple[UUID, ...]:
-        """The children whom the payload is about, in the order in which intake numbers them from 1.
-
-        Those whose part can no longer be read keep their place: intake gives version 7 ids one after the other
-        (RFC 9562, 6.2), so the order of the ids is that of the form.
-        """
-        present = self.payload.children
-        gone = self.erased - present.keys()
-        return tuple(sorted(gone | present.keys()) if gone else present)
-
-    @property
     def producer(self) -> Service:
         """The service that wrote it."""
         return self.type.producer
