@@ -55,7 +55,9 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = Field(None, description="Collector for spans, such as http://127.0.0.1:4318.")
     trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of referrals whose trace is kept.")
     trace_sql: bool = Field(False, description="A span for each SQL statement; costs about 5 % throughput.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged at least.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged at least."
+    )
     alarm_url: str | None = Field(None, description="Receives a content-free POST for each alarm.")
 
     @model_validator(mode="after")
