@@ -115,7 +115,8 @@ def install_with_uv(uv, lock):
         if theirs in os.environ:
             environment.setdefault(ours, os.environ[theirs])
     command = [str(uv), "pip", "install", "-q", "--python", str(PYTHON)]
-    done = run([*command, "--require-hashes", "-r", str(lock)], environment)
+    # Compiled once here: where Python may not write what it compiled, every process start would do it again.
+    done = run([*command, "--compile-bytecode", "--require-hashes", "-r", str(lock)], environment)
     if done.returncode == 0:
         done = run([*command, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], environment)
     if done.returncode != 0:

@@ -99,9 +99,9 @@ class Stack:
         self._claim_ports()
         self.plan.data.mkdir(parents=True, exist_ok=True)
         await asyncio.gather(self._start_database(), self._start_event_log())
+        self.start_sandbox()
         self._progress("database: applying migrations")
         await self._migrate()
-        self.start_sandbox()
         for service in services:
             for instance in range(self.plan.instances):
                 self.start_service(service, instance)
@@ -317,8 +317,15 @@ def _key(name: str, instance: int) -> str:
 
 
 def _inherited() -> dict[str, str]:
-    """The environment without this system's own settings, which each child gets afresh."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MASH_")}
+    """The environment without this system's own settings, which each child gets afresh.
+
+    Children may keep what Python compiled, whatever the parent may: it halves the time of their next start.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MASH_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
 
 
 def _answers(url: str) -> bool:
