@@ -89,8 +89,17 @@ class Stops:
                 _STOP, referral_id, stop.consumer, stop.event_id, stop.event_type, stop.reason, stop.at
             )
             desk.stops.setdefault(referral_id, set()).add(stop.consumer)
+            # What intake cannot send, nobody here can have read.
+            unread = stop.consumer == Service.INTAKE.value and stop.event_type in MAY_TELL_OF_DANGER
             if not desk.known(referral_id) and referral_id not in desk.stubs:
-                await self._stand_in(unit, desk, self._stub(referral_id, referral_id, 0, None, stop.at))
+                stub = self._stub(referral_id, referral_id, 0, None, stop.at)
+                if unread:
+                    self._casework.danger(stub)
+                await self._stand_in(unit, desk, stub)
+            elif unread:
+                for file in desk.by_referral.get(referral_id, ()):
+                    self._casework.danger(file.case)
+                    file.changed = True
             kind = LEFT.get(stop.consumer)
             if stop.reason == DISCARDED and stop.event_type == RECEIVED.name and kind is not None:
                 desk.task(self._task(unit, referral_id, kind, DISCARDED, stop.event_id))

@@ -3,13 +3,18 @@
 import json
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from libs.schemas.events import (
     ENRICHMENT_RESUMED,
     ENRICHMENT_STOPPED,
+    INFORMATION_ADDED,
+    INTAKE_STOPPED,
     NOTIFY_STOPPED,
+    RECEIVED,
+    EventType,
     ProcessingResumed,
     ProcessingStopped,
     Resumed,
@@ -24,10 +29,10 @@ ABUSED = stated("child.disclosed_sexual_abuse", True)
 DUE = datetime(2026, 11, 24, 17, 30, tzinfo=UTC)
 
 
-def stop(story: Story, consumer: str = "enrichment") -> ProcessingStopped:
+def stop(story: Story, consumer: str = "enrichment", event_type: str = "uk.mash.x.v1") -> ProcessingStopped:
     return ProcessingStopped(
         shared=Stopped(
-            consumer=consumer, event_id=uuid.uuid4(), event_type="uk.mash.x.v1", reason="contract", at=MONDAY
+            consumer=consumer, event_id=uuid.uuid4(), event_type=event_type, reason="contract", at=MONDAY
         )
     )
 
@@ -187,6 +192,20 @@ async def test_danger_in_a_blocked_referral_is_seen_on_the_stub_that_an_earlier_
     await hub.park(story.received([HUNGRY], [ABUSED]))
     stub = await hub.case(story.id)
     assert (stub.immediate_danger, stub.rag) == (True, Rag.RED)
+
+
+@pytest.mark.parametrize("sent", [RECEIVED, INFORMATION_ADDED])
+async def test_what_intake_cannot_send_may_tell_of_danger_and_is_red(
+    hub: HubWorld, sent: EventType[Any]
+) -> None:
+    unseen, known = Story(), Story()
+    await hub.take(unseen.event(INTAKE_STOPPED, stop(unseen, "intake", sent.name)))
+    assert (await hub.case(unseen.id)).rag is Rag.RED
+    await hub.take(known.received([HUNGRY]))
+    assert (await hub.case(known.child_ids[0])).rag is Rag.GREEN
+    await hub.take(known.event(INTAKE_STOPPED, stop(known, "intake", sent.name)))
+    case = await hub.case(known.child_ids[0])
+    assert (case.rag, case.team, case.stage) == (Rag.RED, "duty", Stage.PROCESSING_STOPPED)
 
 
 async def test_nobody_decides_on_a_stub(hub: HubWorld, worker: Person) -> None:
