@@ -247,6 +247,10 @@ class KafkaTransport:
             async with asyncio.timeout(timeout + SLACK):
                 if asyncio.get_running_loop().time() < self._singly_until:
                     polled, reached = await unreadable.read_singly(consumer, max_records)
+                    if epoch != self._positions.epoch:
+                        # Read partly before and partly after: all is read anew from what is committed.
+                        await self._close()
+                        return []
                     if reached:
                         self._singly_until = 0.0
                 else:
@@ -259,11 +263,11 @@ class KafkaTransport:
         except OffsetOutOfRangeError as error:
             self._lost_place(consumer, error)
             return []
-        if epoch != self._positions.epoch:
-            return []
         records: list[Record] = []
         for place, found in polled.items():
-            token = Token(epoch, place)
+            # Not the epoch in which the wait began: aiokafka waits through a hand-over, and what it then gives is of
+            # the new one. Passed over here, it would never be given again.
+            token = Token(self._positions.epoch, place)
             run = [record_of(each, self._topics[place.topic], token) for each in found]
             self._positions.polled(run)
             records += run

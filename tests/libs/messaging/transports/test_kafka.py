@@ -126,6 +126,26 @@ async def test_a_newcomer_gets_nothing_of_the_batch_in_hand_until_it_is_committe
     polling.cancel()
 
 
+async def test_a_poll_that_outlasts_a_hand_over_loses_nothing_of_what_it_reads(world: World) -> None:
+    first, second = member_of(world, session=2.0), member_of(world, session=2.0)
+    await first.start()
+    assert first._consumer is not None
+    # Else finding where to begin would end the wait.
+    await first._consumer.commit(dict.fromkeys(first._consumer.assignment(), 0))
+    polling = asyncio.create_task(first.poll(100, 8.0))
+    await asyncio.sleep(0.3)
+    await asyncio.wait_for(second.start(), 8)
+    assert not polling.done()
+    ids = await world.emit_many([uuid4() for _ in range(24)], 1)
+    records = await polling
+    await first.commit(records)
+    read = list(records)
+    # Once more for each after the last, in case something comes twice.
+    while found := [*await first.poll(100, 1.0), *await second.poll(100, 1.0)]:
+        read += found
+    assert sorted(record.headers["ce_id"].decode() for record in read) == sorted(map(str, ids))
+
+
 async def test_a_batch_that_hangs_delays_a_hand_over_only_so_long(world: World) -> None:
     held, entered = asyncio.Event(), asyncio.Event()
 
