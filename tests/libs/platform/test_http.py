@@ -5,7 +5,7 @@ from io import StringIO
 
 import httpx
 import pytest
-from opentelemetry import metrics
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.trace import SpanKind, StatusCode
 
 from libs.platform.alarms import Alarms
@@ -105,7 +105,7 @@ async def test_an_alarm_is_logged_and_posted_without_content(logged: StringIO, c
         return httpx.Response(204)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(take)) as http:
-        alarms = Alarms("intake", clock, metrics.get_meter("x"), http, "http://alarm.example.org/")
+        alarms = Alarms("intake", clock, NoOpMeterProvider().get_meter("x"), http, "http://alarm.example.org/")
         assert await alarms.raise_alarm("referral-unseen", referral_id="r1")
     assert posted == [
         {"code": "referral-unseen", "service": "intake", "at": clock.now().isoformat(), "referral_id": "r1"}
@@ -119,7 +119,7 @@ async def test_an_alarm_that_cannot_be_posted_is_still_logged(logged: StringIO, 
         raise httpx.ConnectError("down")
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(refuse)) as http:
-        alarms = Alarms("intake", clock, metrics.get_meter("x"), http, "http://a.example.org/")
+        alarms = Alarms("intake", clock, NoOpMeterProvider().get_meter("x"), http, "http://a.example.org/")
         assert not await alarms.raise_alarm("x")
     assert [json.loads(line)["event"] for line in logged.getvalue().splitlines()] == [
         "alarm",
