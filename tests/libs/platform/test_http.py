@@ -105,7 +105,9 @@ async def test_an_alarm_is_logged_and_posted_without_content(logged: StringIO, c
         return httpx.Response(204)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(take)) as http:
-        alarms = Alarms("intake", clock, NoOpMeterProvider().get_meter("x"), http, "http://alarm.example.org/")
+        alarms = Alarms(
+            "intake", clock, NoOpMeterProvider().get_meter("x"), http, "http://alarm.example.org/"
+        )
         assert await alarms.raise_alarm("referral-unseen", referral_id="r1")
     assert posted == [
         {"code": "referral-unseen", "service": "intake", "at": clock.now().isoformat(), "referral_id": "r1"}
