@@ -32,7 +32,7 @@ STATES = {
     "unavailable": "could not be reached",
 }
 
-NOTICES = {"receipt": "receipt", "being_looked_at": "being looked at", "outcome": "outcome"}
+NOTICES = {"receipt": "receipt", "being_looked_at": "word that it is in the queue", "outcome": "outcome"}
 
 
 @dataclass(frozen=True, slots=True)
