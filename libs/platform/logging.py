@@ -121,6 +121,7 @@ def configure(service: str, level: str, clock: Clock, stream: TextIO | None = No
     root.setLevel(max(number, logging.INFO))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         library(name).handlers.clear()
+        library(name).setLevel(logging.NOTSET)
         library(name).propagate = name != "uvicorn.access"
     for name in ("httpx", "aiokafka", "asyncio", "opentelemetry"):
         library(name).setLevel(logging.WARNING)

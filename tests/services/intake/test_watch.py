@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from opentelemetry import metrics
+from opentelemetry.metrics import NoOpMeterProvider
 
 from libs.messaging.ledger import Ledger
 from libs.platform import logging
@@ -190,7 +190,7 @@ async def test_the_alarms_line_and_post_say_which_referral_it_is(
     logging.configure("intake", "info", clock, stream)
     async with httpx.AsyncClient(transport=httpx.MockTransport(take)) as http:
         url = "http://alarms.example.org/"
-        alarms = RealAlarms("intake", clock, metrics.get_meter("x"), http, url)
+        alarms = RealAlarms("intake", clock, NoOpMeterProvider().get_meter("x"), http, url)
         assert await UnseenWatch(ledger, alarms).look() == 1
     (line,) = [json.loads(text) for text in stream.getvalue().splitlines()]
     said = {
