@@ -43,7 +43,7 @@ reset: ## remove the data of `make run`
 lock: environment ## resolve the dependencies anew into the hash-locked lists, and Kafka's jars
 	$(BIN)/uv lock --upgrade
 	$(BIN)/uv export $(EXPORT) --no-default-groups -o requirements-image.lock
-	$(BIN)/uv export $(EXPORT) --no-default-groups --group build --extra local -o requirements.lock
+	$(BIN)/uv export $(EXPORT) --no-default-groups --group build --extra local --extra policy -o requirements.lock
 	$(BIN)/uv export $(EXPORT) --all-groups --all-extras -o requirements-dev.lock
 	$(BIN)/python -m sandbox.jars lock
 EXPORT := --quiet --frozen --no-header --no-annotate --no-emit-project --format requirements.txt
