@@ -37,6 +37,11 @@ class Destination(StrEnum):
     MASG = "masg"
     SECTION_17 = "csc_section_17"
     SECTION_47 = "csc_section_47"
+    UNBORN_BABY_PANEL = "unborn_baby_panel"
+    ACCESS_TO_SUPPORT = "access_to_support"
+    ASSISTANT_DIRECTOR = "assistant_director"
+    ALLOCATED_WORKER = "allocated_worker"
+    OTHER_AUTHORITY = "other_authority"
 
 
 class Stage(StrEnum):

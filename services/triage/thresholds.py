@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.schemas.codes import AgreementAnswer
 from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Dictionary, load_dictionary
 from libs.schemas.document import DocumentError, read_document
-from libs.schemas.findings import Between, FactValue
 from libs.schemas.levels import Destination, Level
 from services.triage.case import Case, Known
 from services.triage.clocks import Hub, load_hub
-from services.triage.placement import Circumstances, Placement, place
+from services.triage.placement import Placement, Places, load_placement
 from services.triage.policy import Policy, load_policy
 
 SCREENING = "screening"
@@ -44,6 +42,7 @@ class Thresholds:
     policy: Policy
     clocks: Hub
     teams: Teams
+    places: Places
     agencies: tuple[str, ...]
     """Every agency that could know a fact: silent until it has spoken."""
 
@@ -54,37 +53,9 @@ class Thresholds:
 
     def placement(self, level: Level, known: Known) -> Placement:
         """The destination for a level of need, and the level it is recommended at, which is never lower."""
-        return place(level, circumstances(known))
-
-
-def circumstances(known: Known) -> Circumstances:
-    """What placement rests on, out of all that is known. Of two statements the one that helps placement counts,
-    because placement cannot lower the level.
-    """
-    assessed = _values(known, "family.early_help_assessment_complete")
-    services = [_least(value) for value in _values(known, "family.services_needed_together")]
-    return Circumstances(
-        agreement_early_help=_answer(known.early_help),
-        agreement_panel=_answer(known.panel),
-        assessment_complete=True in assessed if assessed else None,
-        closing_plan=known.closing_plan,
-        services_needed_together=max(services, default=0),
-        help_not_resolving=True in _values(known, "family.help_not_resolving"),
-    )
-
-
-def _values(known: Known, name: str) -> list[FactValue]:
-    return [one.fact.value for one in known.stated if one.fact.fact == name]
-
-
-def _least(value: FactValue) -> int:
-    if isinstance(value, Between):
-        return value.at_least
-    return value if isinstance(value, int) else 0
-
-
-def _answer(code: AgreementAnswer | str | None) -> AgreementAnswer | None:
-    return code if isinstance(code, AgreementAnswer) else None
+        facts = (one.fact for one in known.stated)
+        around = self.places.around(facts, known.early_help, known.panel, known.closing_plan)
+        return self.places.place(level, around)
 
 
 def load_thresholds(partnership: Path) -> Thresholds:
@@ -95,6 +66,7 @@ def load_thresholds(partnership: Path) -> Thresholds:
         policy=load_policy(partnership / "policy.yaml", dictionary),
         clocks=load_hub(partnership / "clocks.yaml"),
         teams=load_teams(partnership / "teams.yaml"),
+        places=load_placement(read_document(partnership / "placement.yaml"), dictionary),
         agencies=tuple(sorted(sources - {REFERRER, DERIVED, STAFF})),
     )
 

@@ -279,7 +279,7 @@ def test_whatever_is_milder_than_recommended_is_below(recommended: Destination, 
     elif MINIMUM[decided] > MINIMUM[recommended]:
         assert relation is Departure.ABOVE
     else:
-        assert relation is Departure.AGREES
+        assert relation is (Departure.AGREES if decided is recommended else Departure.ELSEWHERE)
 
 
 def test_a_high_level_does_not_hide_a_milder_destination() -> None:
