@@ -56,6 +56,36 @@ class Definition:
     unknown_met: bool
     gap_raises: frozenset[str]
     citation: str
+    derived: str | None = None
+    """The function that works this fact out."""
+    no_effect: str | None = None
+    """Why no rule reads the fact, where that is meant."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether one statement settles the fact: who has not spoken is not thought to know another age."""
+        return self.polarity is Polarity.NEUTRAL
+
+    @property
+    def higher_is_worse(self) -> bool:
+        """Whether a higher rank concerns more. An age, and what is confirmed to protect, concern more the lower they
+        are; a neutral yes/no, such as being unborn, concerns where it is yes.
+        """
+        if self.polarity is Polarity.NEUTRAL:
+            return self.kind is not Kind.COUNT
+        return self.polarity is Polarity.RISK
+
+    def concern(self, rank: int) -> int:
+        """How much a rank concerns: 0 the least, `maximum` the most, whichever way the fact is worse."""
+        return rank if self.higher_is_worse else self.maximum - rank
+
+    def concerns(self, value: FactValue) -> tuple[int, int] | None:
+        """The least and the greatest concern that a value may mean, or None where the dictionary does not know it."""
+        bounds = self.bounds(value)
+        if bounds is None:
+            return None
+        lowest, highest = bounds
+        return (lowest, highest) if self.higher_is_worse else (self.maximum - highest, self.maximum - lowest)
 
     def bounds(self, value: FactValue) -> tuple[int, int] | None:
         """The value's lowest and highest rank, or None where the dictionary does not know it.
@@ -101,6 +131,12 @@ class Dictionary:
     definitions: Mapping[str, Definition]
     fingerprint: str
 
+    @property
+    def agencies(self) -> tuple[str, ...]:
+        """Every agency that could know a fact, in order of name: silent until it has spoken."""
+        sources = frozenset[str]().union(*(one.sources for one in self.definitions.values()))
+        return tuple(sorted(sources - {REFERRER, DERIVED, STAFF}))
+
     def check(self, fact: Fact) -> FactFault | None:
         """Whether a statement uses a known fact with a value of its kind."""
         definition = self.definitions.get(fact.fact)
@@ -124,12 +160,19 @@ _KEYS = {
     "maximum": False,
     "unknown": False,
     "gap_raises": False,
+    "derived": False,
+    "no_effect": False,
 }
 
 
 def load_dictionary(path: Path) -> Dictionary:
     """Reads and checks `facts.yaml`. Raises DocumentError naming every mistake with its place."""
-    root = read_document(path).fields({"about": True, "version": True, "facts": True})
+    return read_dictionary(read_document(path))
+
+
+def read_dictionary(document: Node) -> Dictionary:
+    """Checks what `facts.yaml` says. Raises DocumentError naming every mistake with its place."""
+    root = document.fields({"about": True, "version": True, "facts": True})
     definitions: dict[str, Definition] = {}
 
     def define(name: str, node: Node) -> None:
@@ -192,4 +235,6 @@ def _definition(name: str, node: Node) -> Definition:
         unknown_met=unknown == "met" if unknown else cautious,
         gap_raises=gap_raises,
         citation=fields["citation"].text(),
+        derived=fields["derived"].text() if "derived" in fields else None,
+        no_effect=fields["no_effect"].text() if "no_effect" in fields else None,
     )

@@ -4,12 +4,15 @@ YAML's own typing is switched off, so that `no`, `off`, `1e3` and `08` mean what
 anchors' merges and several documents are refused.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,21 @@ def collect(steps: Iterator[Callable[[], None]]) -> list[str]:
         except DocumentError as error:
             faults += error.faults
     return faults
+
+
+def read_all(nodes: Iterable[Node], read: Callable[[Node], T]) -> tuple[T, ...]:
+    """Reads every node. Raises DocumentError with the faults of all that fail."""
+    found: list[T] = []
+    faults, failed = [], False
+    for node in nodes:
+        try:
+            found.append(read(node))
+        except DocumentError as error:
+            faults += error.faults
+            failed = True
+    if failed:
+        raise DocumentError(faults)
+    return tuple(found)
 
 
 def read_document(path: Path) -> Node:

@@ -45,10 +45,14 @@ class FiredRule(Model):
     immediate: bool = Field(False, description="The rule marks danger that does not wait for checks.")
     actions: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    assumed: tuple[FactName, ...] = Field(
+        (),
+        description="Facts that nobody stated and that count as met while they are unknown, such as an age.",
+    )
 
 
 class PossibleRise(Model):
-    """Rules that silent agencies could still bring, grouped by what they would raise to and who would have to speak.
+    """Rules that could still fire, grouped by what they would raise to and who would have to speak.
 
     The rules' titles, sentences and citations are those of the policy that the outcome names.
     """
@@ -56,24 +60,55 @@ class PossibleRise(Model):
     level: Level
     rag: Rag
     agencies: tuple[Identifier, ...]
+    questions: tuple[str, ...] = Field(
+        (), description="Ids of the open decisive questions that they hang on."
+    )
     rules: tuple[str, ...]
+
+
+class PartlyMet(Model):
+    """A rule that could still fire and of which a part holds already: what supports it, and what is missing."""
+
+    rule: str
+    evidence: tuple[Evidence, ...]
+    missing: tuple[FactName, ...]
+    agencies: tuple[Identifier, ...] = Field(
+        (), description="Silent agencies that could state what is missing."
+    )
+    questions: tuple[str, ...] = Field((), description="Ids of the open decisive questions that ask for it.")
+
+
+class DecisiveQuestion(Model):
+    """What the referrer was not asked or did not answer, and what could raise the outcome given the facts present."""
+
+    decisive: str = Field(description="The policy's id of the question.")
+    why: str
+    facts: tuple[FactName, ...] = Field(description="What is asked for and not known.")
 
 
 class Outcome(Model):
     """The result of `evaluate(policy, facts)`: definite, possible, and what the difference hangs on."""
 
     policy: str = Field(description="SHA-256 fingerprint of policy and dictionary, hexadecimal.")
+    evaluator: int = Field(0, description="Version of the evaluator; 0 before versions were recorded.")
     level: Level
     rag: Rag
     could_rise_to: Level
     rag_could_rise_to: Rag
+    rag_raised_for: tuple[Identifier, ...] = Field(
+        (), description="Sources whose gap alone raised the urgency; `referrer` for a decisive question."
+    )
     immediate: bool = Field(False, description="A fired rule marks danger that does not wait for checks.")
     fired: tuple[FiredRule, ...] = ()
     possible: tuple[PossibleRise, ...] = ()
+    partly_met: tuple[PartlyMet, ...] = ()
     missing: tuple[FactName, ...] = Field(
         (), description="Facts that are not known and could raise the outcome."
     )
     waiting_on: tuple[Identifier, ...] = ()
+    questions: tuple[DecisiveQuestion, ...] = Field(
+        (), description="Open questions that could raise the outcome."
+    )
     actions: tuple[str, ...] = ()
     possible_actions: tuple[str, ...] = ()
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Dictionary, load_dictionary
+from libs.schemas.dictionary import Dictionary
 from libs.schemas.document import DocumentError, read_document
 from libs.schemas.levels import Destination, Level
 from services.triage.case import Case, Known
 from services.triage.clocks import Hub, load_hub
 from services.triage.placement import Placement, Places, load_placement
-from services.triage.policy import Policy, load_policy
+from services.triage.policy import Policy, load_policy, read_texts
 
 SCREENING = "screening"
 """The queue of everything that is not placed yet, and of what cannot wait for placement."""
@@ -60,14 +60,13 @@ class Thresholds:
 
 def load_thresholds(partnership: Path) -> Thresholds:
     """Reads the partnership's directory. Raises DocumentError naming every mistake."""
-    dictionary = load_dictionary(partnership / "facts.yaml")
-    sources = {source for one in dictionary.definitions.values() for source in one.sources}
+    policy = load_policy(read_texts(partnership))
     return Thresholds(
-        policy=load_policy(partnership / "policy.yaml", dictionary),
+        policy=policy,
         clocks=load_hub(partnership / "clocks.yaml"),
         teams=load_teams(partnership / "teams.yaml"),
-        places=load_placement(read_document(partnership / "placement.yaml"), dictionary),
-        agencies=tuple(sorted(sources - {REFERRER, DERIVED, STAFF})),
+        places=load_placement(read_document(partnership / "placement.yaml"), policy.dictionary),
+        agencies=policy.dictionary.agencies,
     )
 
 

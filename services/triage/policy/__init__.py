@@ -1,8 +1,26 @@
 """The thresholds as policy: rules that only raise, from the partnership's file, applied to partial knowledge."""
 
-from services.triage.policy.evaluation import evaluate
+from services.triage.policy.evaluation import EVALUATOR, Verdict, decide, evaluate
 from services.triage.policy.facts import ChildFacts, StatedFact
-from services.triage.policy.loading import load_policy
-from services.triage.policy.rules import Policy, Rule
+from services.triage.policy.loading import load_policy, read_texts
+from services.triage.policy.rules import Action, Decisive, GoldenCase, Guarantee, Policy, Rule
+from services.triage.policy.vector import Vector, encode
 
-__all__ = ["ChildFacts", "Policy", "Rule", "StatedFact", "evaluate", "load_policy"]
+__all__ = [
+    "EVALUATOR",
+    "Action",
+    "ChildFacts",
+    "Decisive",
+    "GoldenCase",
+    "Guarantee",
+    "Policy",
+    "Rule",
+    "StatedFact",
+    "Vector",
+    "Verdict",
+    "decide",
+    "encode",
+    "evaluate",
+    "load_policy",
+    "read_texts",
+]

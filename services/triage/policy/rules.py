@@ -1,13 +1,31 @@
-"""A policy as it is applied: its rules, what holds when none fires, and its fingerprint."""
+"""A policy as it is applied: its rules, what holds when none fires, and what it promises of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from libs.schemas.dictionary import Dictionary
-from libs.schemas.evaluation import PossibleRise
+from libs.schemas.document import Place
+from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Level, Rag
-from services.triage.policy.conditions import NO, YES, Condition, Findings, Knowledge
+from services.triage.policy.compile import Program, compile_program
+from services.triage.policy.conditions import Condition, facts_of
+from services.triage.policy.facts import ChildFacts, StatedFact
+from services.triage.policy.vector import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a rule may oblige: a task that somebody owns and that no signature delays.
+
+    `minutes` is the time allowed, in `unit`: `elapsed`, or `working` for hours in which the hub is open.
+    """
+
+    id: str
+    label: str
+    citation: str
+    minutes: int | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +33,7 @@ class Rule:
     """A floor: where the condition holds, the outcome is at least this level and this urgency."""
 
     id: str
+    domain: str
     title: str
     citation: str
     condition: Condition
@@ -23,29 +42,64 @@ class Rule:
     immediate: bool
     actions: tuple[str, ...]
     sentence: str
+    place: Place
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The names of the facts that it reads."""
+        return facts_of(self.condition)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A rule on what is known: its value and, where it holds or could, what that rests on."""
+class Guarantee:
+    """What the board promises of every child of whom the condition holds, whatever the rules say."""
 
-    rule: Rule
-    value: int
-    findings: Findings
+    id: str
+    title: str
+    condition: Condition
+    level: Level | None
+    rag: Rag | None
+    actions: tuple[str, ...]
+    place: Place
 
 
-def judge(rule: Rule, known: Knowledge) -> Judged:
-    """The rule's value, with exactly the statements or gaps that it rests on."""
-    findings = Findings([], {}, {})
-    value = rule.condition.value(known)
-    if value != NO:
-        rule.condition.explain(known, findings)
-    return Judged(rule, value, findings)
+@dataclass(frozen=True, slots=True)
+class GoldenCase:
+    """A child as a practitioner would tell of them, with the mildest outcome that practice accepts."""
+
+    id: str
+    story: str
+    facts: tuple[StatedFact, ...]
+    answers: Mapping[str, AgencyState]
+    level: Level | None
+    rag: Rag | None
+    at_most: Level | None
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...]
+    place: Place
+
+    def known(self) -> ChildFacts:
+        """What is known of the child. An agency that the case does not name was not asked."""
+        return ChildFacts(self.facts, self.answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Decisive:
+    """Questions of the referrer that count as open while the condition holds and nobody has answered them."""
+
+    id: str
+    condition: Condition
+    ask: tuple[str, ...]
+    why: str
+    place: Place
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Rules that only raise: the highest floor wins, in whatever order they stand."""
+    """Rules that only raise: the highest floor wins, in whatever order they stand.
+
+    `texts` are the documents that it was read from, by file name; `fingerprint` is the SHA-256 of what they mean.
+    """
 
     id: str
     version: str
@@ -56,51 +110,67 @@ class Policy:
     rules: tuple[Rule, ...]
     dictionary: Dictionary
     fingerprint: str
-    _unstated: dict[frozenset[str], tuple[Judged, ...]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
-
-    _rises: dict[object, PossibleRise] = field(default_factory=dict, repr=False, compare=False)
-
-    def rise(self, level: Level, rag: Rag, agencies: tuple[str, ...], rules: tuple[str, ...]) -> PossibleRise:
-        """The rise that these rules could still bring. Most children's are alike, so each is kept once made."""
-        key = (level, rag, agencies, rules)
-        rise = self._rises.get(key)
-        if rise is None:
-            rise = PossibleRise.model_construct(level=level, rag=rag, agencies=agencies, rules=rules)
-            if len(self._rises) < 4096:
-                self._rises[key] = rise
-        return rise
+    guarantees: tuple[Guarantee, ...] = ()
+    golden: tuple[GoldenCase, ...] = ()
+    decisive: tuple[Decisive, ...] = ()
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    domains: Mapping[str, str] = field(default_factory=dict)
+    """The threshold document's domains by id, with the name that people read."""
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def readers(self) -> Mapping[str, frozenset[int]]:
-        """For each fact the numbers of the rules that read it."""
-        readers: dict[str, set[int]] = {}
-        for number, rule in enumerate(self.rules):
-            for fact in rule.condition.facts():
-                readers.setdefault(fact, set()).add(number)
-        return {fact: frozenset(numbers) for fact, numbers in readers.items()}
+    def program(self) -> Program:
+        """The conditions of the rules and of the decisive questions as Python functions over a vector."""
+        return compile_program(
+            [rule.condition for rule in self.rules],
+            [one.condition for one in self.decisive],
+            self.encoder.places,
+        )
 
-    def judged(self, known: Knowledge) -> list[Judged]:
-        """Every rule that holds or could, in the policy's order.
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Turns what is known of a child into a vector."""
+        return Encoder(self.dictionary)
 
-        A rule of whose facts nothing is stated depends on nothing but who is silent, so its reading is kept: most
-        rules of most children are such.
-        """
-        unstated = self._unstated.get(known.silent)
-        if unstated is None:
-            nothing = Knowledge({}, frozenset(), known.silent)
-            unstated = tuple(judge(rule, nothing) for rule in self.rules)
-            if len(self._unstated) < 4096:
-                self._unstated[known.silent] = unstated
-        touched: set[int] = set()
-        for fact in (*known.stated, *known.unreadable):
-            touched |= self.readers.get(fact, frozenset())
-        return [
-            one
-            for number, kept in enumerate(unstated)
-            if (one := judge(kept.rule, known) if number in touched else kept).value != NO
+    @cached_property
+    def floors(self) -> "Floors":
+        """What each rule raises to, as masks over the rules' numbers."""
+        return Floors(self)
+
+
+class Floors:
+    """A policy's floors as masks: bit n stands for its nth rule."""
+
+    def __init__(self, policy: Policy) -> None:
+        rules = policy.rules
+        self._level, self._rag = policy.level, policy.rag
+        self._levels = [
+            (level, mask)
+            for level in reversed(Level)
+            if level > policy.level and (mask := _mask(one.level == level for one in rules))
         ]
+        self._rags = [
+            (rag, mask)
+            for rag in reversed(Rag)
+            if rag > policy.rag and (mask := _mask(one.rag == rag for one in rules))
+        ]
+        self.immediate = _mask(one.immediate for one in rules)
+        """The rules that mark danger that does not wait."""
+
+    def level(self, rules: int) -> Level:
+        """The highest level that these rules raise to, or the policy's own."""
+        for level, mask in self._levels:
+            if rules & mask:
+                return level
+        return self._level
+
+    def rag(self, rules: int) -> Rag:
+        """The highest urgency that these rules raise to, or the policy's own."""
+        for rag, mask in self._rags:
+            if rules & mask:
+                return rag
+        return self._rag
 
 
-__all__ = ["NO", "YES", "Judged", "Policy", "Rule", "judge"]
+def _mask(members: Iterable[bool]) -> int:
+    return sum(1 << number for number, member in enumerate(members) if member)

@@ -7,64 +7,93 @@ all of: […]   any of: […]   at least 2 of: […]   none of: [protective fact
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from libs.schemas.dictionary import Definition, Kind, Polarity
-from libs.schemas.document import DocumentError, Node, nearest
-from services.triage.policy.conditions import AtLeast, Below, Condition, Several, Unconfirmed, step_words
+from libs.schemas.document import DocumentError, Node, nearest, read_all
+from services.triage.policy.conditions import ALL, ANY, AT_LEAST, NONE, Comparison, Condition, Several
 
-_SENTENCE = re.compile(r"(?P<fact>\S+) is (?:(?P<yes>yes)|at least (?P<least>\S+)|under (?P<under>\S+))")
+_SENTENCE = re.compile(
+    r"(?P<fact>\S+) is (?:(?P<yes>yes)|at least (?P<least>\S+)|under (?P<under>\S+)|(?P<other>.+))"
+)
 _SEVERAL = re.compile(r"at least (?P<needed>[0-9]{1,2}) of")
+_WORDS = {ALL: True, ANY: True, NONE: True, AT_LEAST.format(2): True}
 
 
-def read_condition(node: Node, facts: Mapping[str, Definition]) -> Condition:
-    """The condition written at `node`. Raises DocumentError with place and suggestion."""
+_OTHER_WAYS = {
+    "no": "a rule never rests on a no: what is not known would read as safe",
+    "not": "a rule never rests on a no: a protective fact that is not confirmed stands under `none of`",
+    "over": "say `is at least …`",
+    "above": "say `is at least …`",
+    "below": "say `is under …`",
+    "most": "`at most` gives a milder outcome for a worse fact",
+}
+
+
+class Vocabulary:
+    """The facts that conditions may use. `refused` names those whose own definition is at fault."""
+
+    def __init__(self, facts: Mapping[str, Definition], refused: Collection[str] = ()) -> None:
+        self.facts = facts
+        self.refused = frozenset(refused)
+
+    def definition(self, name: str, node: Node) -> Definition:
+        """The definition of a fact. Raises DocumentError: with the nearest name, or empty where its own definition
+        was refused and that fault is enough.
+        """
+        if name in self.refused:
+            raise DocumentError([])
+        if name not in self.facts:
+            raise DocumentError([f"{node.place}: unknown fact `{name}`{nearest(name, self.facts)}"])
+        return self.facts[name]
+
+
+def read_condition(node: Node, vocabulary: Vocabulary) -> Condition:
+    """The condition written at `node`. Raises DocumentError with every fault, its place and a suggestion."""
     if isinstance(node.value, str):
-        return _comparison(node, facts)
+        return _comparison(node, vocabulary)
     fields = node.fields()
     if len(fields) != 1:
         raise DocumentError([f"{node.place}: expected one of `all of`, `any of`, `at least N of`, `none of`"])
-    ((key, members),) = fields.items()
-    if key == "none of":
-        return Unconfirmed(tuple(_protective(member, facts) for member in members.items()))
-    parts = tuple(read_condition(member, facts) for member in members.items())
-    if key == "all of":
-        needed = len(parts)
-    elif key == "any of":
-        needed = 1
-    elif match := _SEVERAL.fullmatch(key):
-        needed = int(match["needed"])
-    else:
-        words = {"all of": 1, "any of": 1, "none of": 1, "at least 2 of": 1}
-        raise DocumentError([f"{members.place}: unknown word `{key}`{nearest(key, words)}"])
+    ((wording, members),) = fields.items()
+    counted = _SEVERAL.fullmatch(wording)
+    if wording not in (ALL, ANY, NONE) and counted is None:
+        raise DocumentError([f"{members.place}: unknown word `{wording}`{nearest(wording, _WORDS)}"])
+    read = _unconfirmed if wording == NONE else read_condition
+    nodes = members.items()
+    parts = read_all(nodes, lambda member: read(member, vocabulary))
+    needed = int(counted["needed"]) if counted else 1 if wording == ANY else len(parts)
     if not parts or not 1 <= needed <= len(parts):
-        raise DocumentError([f"{members.place}: `{key}` can never be met by {len(parts)} conditions"])
-    return Several(parts, needed)
+        raise DocumentError([f"{members.place}: `{wording}` can never be met by {len(parts)} conditions"])
+    return Several(parts, needed, wording)
 
 
-def _definition(name: str, node: Node, facts: Mapping[str, Definition]) -> Definition:
-    if name not in facts:
-        raise DocumentError([f"{node.place}: unknown fact `{name}`{nearest(name, facts)}"])
-    return facts[name]
-
-
-def _comparison(node: Node, facts: Mapping[str, Definition]) -> Condition:
+def _comparison(node: Node, vocabulary: Vocabulary) -> Comparison:
     match = _SENTENCE.fullmatch(node.text())
     if match is None:
         raise DocumentError(
             [f"{node.place}: expected `FACT is yes`, `FACT is at least VALUE` or `FACT is under NUMBER`"]
         )
-    definition = _definition(match["fact"], node, facts)
+    definition = vocabulary.definition(match["fact"], node)
+    if match["other"] is not None:
+        raise DocumentError([f"{node.place}: {_other_way(definition, match['other'])}"])
     if match["under"] is not None:
-        return _below(node, definition, match["under"])
+        return _under(node, definition, match["under"])
     if definition.polarity is Polarity.PROTECTIVE:
         raise DocumentError([f"{node.place}: `{definition.name}` is protective and belongs under `none of`"])
-    if definition.polarity is Polarity.LOWER_IS_WORSE or (
-        definition.polarity is Polarity.NEUTRAL and definition.kind is not Kind.YES_NO
-    ):
+    if not definition.higher_is_worse:
         raise DocumentError([f"{node.place}: `{definition.name}` may only be used as `is under NUMBER`"])
-    rank = _rank(node, definition, match["yes"], match["least"])
-    return AtLeast(definition, rank, step_words(definition, rank))
+    return Comparison(definition, _rank(node, definition, match["yes"], match["least"]))
+
+
+def _other_way(definition: Definition, said: str) -> str:
+    """Why a comparison is none of the language's."""
+    if said in definition.steps:
+        return f"`is {said}` would give a milder outcome for a worse fact: say `is at least {said}`"
+    for word in said.split():
+        if word in _OTHER_WAYS:
+            return f"`is {said}`: {_OTHER_WAYS[word]}"
+    return "expected `FACT is yes`, `FACT is at least VALUE` or `FACT is under NUMBER`"
 
 
 def _rank(node: Node, definition: Definition, yes: str | None, least: str | None) -> int:
@@ -82,12 +111,15 @@ def _rank(node: Node, definition: Definition, yes: str | None, least: str | None
     else:
         rank = Node(node.place, least).whole()
     if not 1 <= rank <= definition.maximum:
-        raise DocumentError([f"{node.place}: `{definition.name}` at that bound is always or never true"])
+        always = "always" if rank < 1 else "never"
+        raise DocumentError([f"{node.place}: `{definition.name}` at that bound is {always} true"])
     return rank
 
 
-def _below(node: Node, definition: Definition, bound: str) -> Condition:
-    if definition.polarity not in (Polarity.LOWER_IS_WORSE, Polarity.NEUTRAL):
+def _under(node: Node, definition: Definition, bound: str) -> Comparison:
+    if definition.kind is not Kind.COUNT:
+        raise DocumentError([f"{node.place}: `is under` needs a count, and `{definition.name}` is none"])
+    if definition.higher_is_worse:
         raise DocumentError(
             [
                 (
@@ -96,20 +128,20 @@ def _below(node: Node, definition: Definition, bound: str) -> Condition:
                 )
             ]
         )
-    if definition.kind is not Kind.COUNT:
-        raise DocumentError([f"{node.place}: `is under` needs a count, and `{definition.name}` is none"])
-    number = Node(node.place, bound).whole(1)
+    number = Node(node.place, bound).whole()
+    if number < 1:
+        raise DocumentError([f"{node.place}: `{definition.name}` is never under {number}"])
     if number > definition.maximum:
         raise DocumentError([f"{node.place}: `{definition.name}` is always under {number}"])
-    return Below(definition, number)
+    return Comparison(definition, definition.concern(number - 1))
 
 
-def _protective(node: Node, facts: Mapping[str, Definition]) -> Definition:
+def _unconfirmed(node: Node, vocabulary: Vocabulary) -> Comparison:
     match = _SENTENCE.fullmatch(node.text())
     if match is None or match["yes"] is None:
         raise DocumentError([f"{node.place}: under `none of` say `FACT is yes`"])
-    definition = _definition(match["fact"], node, facts)
-    if definition.polarity is not Polarity.PROTECTIVE or definition.kind is not Kind.YES_NO:
+    definition = vocabulary.definition(match["fact"], node)
+    if definition.polarity is not Polarity.PROTECTIVE:
         raise DocumentError(
             [
                 (
@@ -118,4 +150,4 @@ def _protective(node: Node, facts: Mapping[str, Definition]) -> Definition:
                 )
             ]
         )
-    return definition
+    return Comparison(definition, definition.concern(0))

@@ -7,17 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.schemas.dictionary import Definition, Kind, Polarity, load_dictionary
+from libs.schemas.dictionary import Definition, Kind, Polarity
 from libs.schemas.findings import NOT_UNDERSTOOD, AgencyState, Basis, Between, Fact, FactValue
 from libs.schemas.levels import Level, Rag
-from services.triage.policy import ChildFacts, Policy, StatedFact, evaluate, load_policy
-from services.triage.policy.conditions import NO
-from services.triage.policy.evaluation import _knowledge
-from services.triage.policy.rules import judge
+from services.triage.policy import ChildFacts, Policy, StatedFact, evaluate, load_policy, read_texts
 
 PARTNERSHIP = Path(__file__).parents[4] / "deploy" / "partnership"
-DICTIONARY = load_dictionary(PARTNERSHIP / "facts.yaml")
-POLICY = load_policy(PARTNERSHIP / "policy.yaml", DICTIONARY)
+POLICY = load_policy(read_texts(PARTNERSHIP))
+DICTIONARY = POLICY.dictionary
 AGENCIES = ("police", "health", "education", "marac")
 ALL_ANSWERED = dict.fromkeys(AGENCIES, AgencyState.NOTHING_HELD)
 
@@ -148,16 +145,6 @@ def test_what_could_not_be_read_of_an_answer_is_as_much_a_gap_as_silence(agency:
         POLICY, ChildFacts((), ALL_ANSWERED | {agency: AgencyState.RETURNED}, frozenset({agency}))
     )
     assert (partly.could_rise_to, partly.possible) == (silent.could_rise_to, silent.possible)
-
-
-@settings(max_examples=200, deadline=None)
-@given(statements(), states)
-def test_the_kept_readings_of_untouched_rules_equal_reading_every_rule(
-    facts: tuple[StatedFact, ...], agencies: dict[str, AgencyState]
-) -> None:
-    known = _knowledge(POLICY, ChildFacts(facts, agencies))
-    slow = [one for rule in POLICY.rules if (one := judge(rule, known)).value != NO]
-    assert POLICY.judged(known) == slow
 
 
 @settings(max_examples=100, deadline=None)
