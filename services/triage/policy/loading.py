@@ -67,6 +67,9 @@ def read_texts(folder: Path) -> dict[str, str]:
 
 def load_policy(texts: Mapping[str, str]) -> Policy:
     """The policy of these documents. Raises DocumentError naming every mistake with place and suggestion."""
+    absent = [f"{name}: cannot be read" for name in ("facts.yaml", "policy.yaml") if name not in texts]
+    if absent:
+        raise DocumentError(absent)
     nodes = {name: parse_document(texts[name], name) for name in DOCUMENTS if name in texts}
     dictionary = read_dictionary(nodes["facts.yaml"])
     actions = _actions(nodes.get("actions.yaml"))
