@@ -5,7 +5,7 @@ extends it (Working Together to Safeguard Children, chapter 1: a decision within
 working minutes stands still while the hub is closed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -30,12 +30,44 @@ class Unit(StrEnum):
     WORKING = "working"
 
 
+class Calendar(StrEnum):
+    """Which hours a target counts."""
+
+    EVERY_HOUR = "every_hour"
+    HUB_HOURS = "hub_hours"
+
+
+class Start(StrEnum):
+    """From when a target runs."""
+
+    RECEIPT = "receipt"
+
+
+class Measure(StrEnum):
+    """What must have happened when a target is up."""
+
+    SCREENING = "screening"
+    FIRST_ACTION = "first_action"
+    DECISION = "decision"
+    PARTNER_RETURNS = "partner_returns"
+    FEEDBACK = "feedback"
+
+
+UP_TO_THE_DECISION = frozenset((Measure.SCREENING, Measure.FIRST_ACTION, Measure.DECISION))
+"""What comes before the decision or is it: a target for one of these may never be later than the decision is due."""
+
+CALENDARS = {Unit.ELAPSED: Calendar.EVERY_HOUR, Unit.WORKING: Calendar.HUB_HOURS}
+"""The calendar that each unit counts by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How long something may take."""
+    """How long something may take, by the local authority's own profile: authorities differ in all of these."""
 
     unit: Unit
     minutes: int
+    starts: Start
+    measures: Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +175,7 @@ def load_hub(path: Path) -> Hub:
         raise DocumentError(
             [f"{root['targets'].place}: red never waits for office hours: its unit is elapsed"]
         )
+    _never_after_the_decision(root["targets"], hours, targets)
     return Hub(
         zone=ZoneInfo(root["timezone"].text()),
         hours=hours,
@@ -150,6 +183,32 @@ def load_hub(path: Path) -> Hub:
         reading=timedelta(minutes=root["reading_minutes"].whole(1)),
         targets=targets,
     )
+
+
+def _never_after_the_decision(
+    node: Node, hours: Mapping[int, tuple[time, time]], targets: Mapping[Rag, Target]
+) -> None:
+    """Refuses a target that some receipt would let run past the decision's due time.
+
+    The shortest time for a decision has what comes just before midnight, or after close: then one working day is left,
+    from midnight to close by the clock and from opening to close in working time.
+    """
+    shortest = {
+        Unit.ELAPSED: min(_minutes(closes) for _, closes in hours.values()),
+        Unit.WORKING: min(_minutes(closes) - _minutes(opens) for opens, closes in hours.values()),
+    }
+    faults = [
+        f"{node.place}: {rag.value} measures the {target.measures.value.replace('_', ' ')} and could end after the "
+        f"decision is due in one working day: at most {shortest[target.unit]} {target.unit.value} minutes"
+        for rag, target in targets.items()
+        if target.measures in UP_TO_THE_DECISION and target.minutes > shortest[target.unit]
+    ]
+    if faults:
+        raise DocumentError(faults)
+
+
+def _minutes(at: time) -> int:
+    return at.hour * 60 + at.minute
 
 
 def _weekday(name: str, node: Node) -> str:
@@ -181,6 +240,16 @@ def _day(node: Node) -> date:
 
 
 def _target(node: Node) -> Target:
-    fields = node.fields({"unit": True, "minutes": True})
-    unit = Unit(fields["unit"].choice([member.value for member in Unit], "unit"))
-    return Target(unit, fields["minutes"].whole(1))
+    fields = node.fields(dict.fromkeys(("unit", "minutes", "calendar", "starts", "measures"), True))
+    unit = Unit(fields["unit"].choice([one.value for one in Unit], "unit"))
+    calendar = fields["calendar"].choice([one.value for one in Calendar], "calendar")
+    if calendar != CALENDARS[unit]:
+        raise DocumentError(
+            [f"{fields['calendar'].place}: {unit.value} time counts by `{CALENDARS[unit].value}`"]
+        )
+    return Target(
+        unit,
+        fields["minutes"].whole(1),
+        Start(fields["starts"].choice([one.value for one in Start], "start")),
+        Measure(fields["measures"].choice([one.value for one in Measure], "measure")),
+    )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.schemas.document import DocumentError
 from libs.schemas.levels import Rag
-from services.triage.clocks import Hub, load_hub
+from services.triage.clocks import UP_TO_THE_DECISION, Hub, load_hub
 
 FILE = Path(__file__).parents[3] / "deploy" / "partnership" / "clocks.yaml"
 HUB = load_hub(FILE)
@@ -113,9 +113,47 @@ def change(tmp_path: Path, old: str, new: str) -> Path:
 
 
 def test_a_red_target_in_working_time_is_refused(tmp_path: Path) -> None:
-    path = change(tmp_path, "red: {unit: elapsed", "red: {unit: working")
+    path = change(tmp_path, "minutes: 240, calendar: every_hour", "minutes: 240, calendar: hub_hours")
+    path.write_text(path.read_text(encoding="utf-8").replace("red: {unit: elapsed", "red: {unit: working"))
     with pytest.raises(DocumentError, match="red never waits"):
         load_hub(path)
+
+
+AMBER = "amber: {unit: working, minutes: 480"
+GREEN = "green: {unit: working, minutes: 4320, calendar: hub_hours, starts: receipt, measures: "
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (AMBER, AMBER.replace("480", "511"), "amber measures the decision and could end after .* at most 510 working"),
+        ("minutes: 240", "minutes: 991", "red measures the first action .* at most 990 elapsed"),
+        (GREEN + "partner_returns", GREEN + "screening", "green measures the screening"),
+        (AMBER + ", calendar: hub_hours", AMBER + ", calendar: every_hour", "working time counts by `hub_hours`"),
+        (GREEN + "partner_returns", GREEN + "partner_retuns", "did you mean `partner_returns`"),
+        (AMBER + ", calendar: hub_hours, starts: receipt", AMBER + ", calendar: hub_hours, starts: reciept",
+         "did you mean `receipt`"),
+    ],
+)  # fmt: skip
+def test_a_target_that_could_postpone_the_decision_is_refused(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    with pytest.raises(DocumentError, match=words):
+        load_hub(change(tmp_path, old, new))
+
+
+@settings(max_examples=200, deadline=None)
+@given(minutes, st.sampled_from(Rag))
+def test_no_target_up_to_the_decision_ends_after_it_is_due(received: datetime, rag: Rag) -> None:
+    if HUB.targets[rag].measures in UP_TO_THE_DECISION:
+        assert HUB.target(rag, received) <= HUB.decision_due(received)
+
+
+@settings(max_examples=200, deadline=None)
+@given(minutes)
+def test_the_longest_targets_that_are_let_through_never_postpone_the_decision(received: datetime) -> None:
+    assert received + timedelta(minutes=990) <= HUB.decision_due(received)
+    assert HUB.working_time_after(received, timedelta(minutes=510)) <= HUB.decision_due(received)
 
 
 def test_an_extra_closed_day_moves_the_due_time(tmp_path: Path) -> None:

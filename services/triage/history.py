@@ -1,0 +1,63 @@
+"""What came before a referral, and what else is on record of a child: earlier reports, plans, and a DASH assessment."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from libs.schemas.base import IsoDate, Line, Model, Open
+from libs.schemas.codes import ContactKind
+from libs.schemas.findings import Fact
+
+DASH_QUESTIONS = 24
+"""Questions of the DASH risk checklist for domestic abuse (SafeLives)."""
+
+
+class PlanKind(StrEnum):
+    """Plans and statuses of children's social care, mildest first, as `child.open_plan` ranks them."""
+
+    CHILD_IN_NEED = "child_in_need"
+    LOOKED_AFTER = "looked_after"
+    CHILD_PROTECTION = "child_protection"
+
+
+class EarlierReport(Model):
+    """An earlier contact about the child, with what it stated."""
+
+    on: IsoDate
+    kind: Open[ContactKind] = ContactKind.NEW_WORRY
+    decided_on: IsoDate | None = Field(None, description="When it was decided; absent while it is open.")
+    event: Line | None = Field(
+        None, description="A label: reports with the same label tell of the same event and count once."
+    )
+    mistaken: StrictBool = Field(False, description="It was withdrawn as a mistake, such as a wrong child.")
+    reference: Line | None = None
+    facts: tuple[Fact, ...] = Field((), max_length=200)
+
+
+class Plan(Model):
+    """A plan or status with children's social care."""
+
+    kind: Open[PlanKind]
+    opened: IsoDate | None = None
+    closed: IsoDate | None = None
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> Self:
+        if self.opened is not None and self.closed is not None and self.closed < self.opened:
+            raise PydanticCustomError("plan_dates", "must have `opened` on or before `closed`")
+        return self
+
+
+class Dash(Model):
+    """A DASH assessment as far as it was asked: seven yes of ten asked of 24 is between 7 and 21."""
+
+    yes: StrictInt = Field(ge=0, le=DASH_QUESTIONS)
+    asked: StrictInt = Field(ge=0, le=DASH_QUESTIONS)
+
+    @model_validator(mode="after")
+    def _answers_were_asked_for(self) -> Self:
+        if self.yes > self.asked:
+            raise PydanticCustomError("dash_answers", "must have at least as many questions `asked` as `yes`")
+        return self
