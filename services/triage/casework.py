@@ -94,7 +94,9 @@ class Casework:
         file.new_states.update(pending)
         stated = StatedChild()
         if child is not None:
-            stated = stated_by_referrer(shared.referral, child, clocks.day(shared.received_at))
+            others = (one for key, one in received.children.items() if key != child_id)
+            day = clocks.day(shared.received_at)
+            stated = stated_by_referrer(self.thresholds.dictionary, shared.referral, child, day, others)
         document = Stated(shared=Nothing(), children={child_id: stated})
         _keep(file, cause, EvidenceKind.RECEIVED, REFERRER, document)
         learn_stated(file.known, stated)
@@ -291,7 +293,7 @@ class Casework:
 
 def learn_stated(known: Known, stated: StatedChild) -> None:
     """Adds what the referral says."""
-    _add(known, REFERRER, stated.facts)
+    _add(known, REFERRER, (*stated.facts, *stated.shared))
     _add(known, DERIVED, stated.derived)
     if stated.immediate_danger:
         _add(known, REFERRER, (danger_fact(),))

@@ -30,6 +30,7 @@ class StatedChild(Model):
     """What the thresholds need of a referral for one child; the whole referral is kept beside it."""
 
     facts: tuple[Fact, ...] = ()
+    shared: tuple[Fact, ...] = Field((), description="Stated with another child, and true of their home.")
     derived: tuple[Fact, ...] = Field((), description="Worked out from the form: age, unborn, help given.")
     immediate_danger: bool = False
     early_help: Open[AgreementAnswer] | None = Field(

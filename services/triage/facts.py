@@ -1,28 +1,62 @@
-"""What a referral says of one child in the dictionary's facts: as stated, and worked out from the form."""
+"""What a referral says of one child in the dictionary's facts: as stated, what counts for it too, and what follows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
-from libs.schemas.codes import AgreementAnswer, ChildStatus, Disability, HelpKind, HelpResult
-from libs.schemas.findings import Basis, Between, Fact, FactValue
-from libs.schemas.referral import Agreements, Date, ReferralBody, ReferredChild
+from libs.schemas.codes import AgreementAnswer
+from libs.schemas.dictionary import REFERRER, Dictionary
+from libs.schemas.findings import Basis, Fact
+from libs.schemas.referral import Agreements, ReferralBody, ReferredChild
+from services.triage.background import Background, Other, live_together
+from services.triage.derived import derive
 from services.triage.documents import StatedChild
+from services.triage.policy import StatedFact
 
-NON_MOBILE_DAYS = 183
-"""A baby under six months is taken as not independently mobile (joint protocols on bruising in infants)."""
+OF_THE_HOME = ("household.", "family.")
+"""Facts about those who live together: whoever of them it is stated about, it counts for every child of the home."""
 
 
-def stated_by_referrer(referral: ReferralBody, child: ReferredChild, on: date) -> StatedChild:
-    """What the thresholds read of a referral for one child, as known on the day of receipt."""
+def stated_by_referrer(
+    dictionary: Dictionary,
+    referral: ReferralBody,
+    child: ReferredChild,
+    on: date,
+    others: Iterable[ReferredChild] = (),
+) -> StatedChild:
+    """What the thresholds read of a referral for one child, as known on the day of receipt.
+
+    `others` are the referral's other children: what is said about them counts for this one where it tells of the home.
+    """
+    siblings = tuple(others)
+    shared = tuple(of_the_home(child, siblings))
+    background = Background(
+        dictionary=dictionary,
+        on=on,
+        referral=referral,
+        child=child,
+        stated=_said((*child.facts, *shared)),
+        others=tuple(Other(one, _said(one.facts)) for one in siblings),
+    )
     early_help, panel = agreed(referral.agreements)
     return StatedChild(
         facts=child.facts,
-        derived=tuple(_derived(referral, child, on)),
+        shared=shared,
+        derived=derive(background),
         immediate_danger=referral.immediate_danger,
         early_help=early_help,
         panel=panel,
         closing_plan=referral.step_down is not None,
     )
+
+
+def of_the_home(child: ReferredChild, others: Iterable[ReferredChild]) -> Iterator[Fact]:
+    """What is stated about the home with a child's brothers and sisters, and not with the child, each thing once."""
+    known = list(child.facts)
+    for other in others:
+        for fact in other.facts if live_together(other.household, child.household) else ():
+            if fact.fact.startswith(OF_THE_HOME) and fact not in known:
+                known.append(fact)
+                yield fact
 
 
 def agreed(
@@ -37,49 +71,8 @@ def agreed(
 
 def danger_fact() -> Fact:
     """The referrer's flag as a fact. A flag that is not set says nothing: it is no statement of safety."""
-    return _fact("referral.immediate_danger", True)
+    return Fact(fact="referral.immediate_danger", value=True, basis=Basis.RECORD)
 
 
-def age(born: Date, on: date) -> FactValue | None:
-    """Full years on a day, within bounds where the date of birth is uncertain; None for a date ahead."""
-    earliest, latest = born.on or born.earliest, born.on or born.latest
-    if earliest is None or latest is None or earliest > on:
-        return None
-    oldest, youngest = _years(earliest, on), _years(min(latest, on), on)
-    return oldest if oldest == youngest else Between(at_least=youngest, at_most=oldest)
-
-
-def _years(born: date, on: date) -> int:
-    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
-
-
-def _derived(referral: ReferralBody, child: ReferredChild, on: date) -> Iterator[Fact]:
-    if child.status == ChildStatus.UNBORN:
-        yield _fact("child.unborn", True)
-    elif child.status == ChildStatus.BORN:
-        yield _fact("child.unborn", False)
-    if child.born is not None:
-        years = age(child.born, on)
-        if years is not None:
-            yield _fact("child.age", years)
-        youngest = child.born.on or child.born.latest
-        if youngest is not None and (on - youngest).days < NON_MOBILE_DAYS:
-            yield _fact("child.non_mobile", True)
-    if child.disabilities:
-        yield _fact("child.disabled", any(one != Disability.NONE for one in child.disabilities))
-    helps = referral.help_given
-    if any(
-        one.kind == HelpKind.EARLY_HELP_ASSESSMENT
-        and (one.result in (HelpResult.COMPLETED, HelpResult.NOT_RESOLVING) or one.ended is not None)
-        for one in helps
-    ):
-        yield _fact("family.early_help_assessment_complete", True)
-    unresolved = any(one.result == HelpResult.NOT_RESOLVING for one in helps)
-    if unresolved:
-        yield _fact("family.help_not_resolving", True)
-    if unresolved and AgreementAnswer.REFUSED in agreed(referral.agreements):
-        yield _fact("family.agreement_refused_with_unmet_need", True)
-
-
-def _fact(name: str, value: FactValue) -> Fact:
-    return Fact(fact=name, value=value, basis=Basis.RECORD)
+def _said(facts: Iterable[Fact]) -> tuple[StatedFact, ...]:
+    return tuple(StatedFact(fact, REFERRER) for fact in facts)

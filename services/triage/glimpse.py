@@ -13,7 +13,7 @@ from libs.messaging.codec import ERASED, Codec, Undecodable
 from libs.messaging.consumer import Parked
 from libs.messaging.event import known_type
 from libs.schemas.base import Instant, Model, Payload
-from libs.schemas.dictionary import DERIVED, REFERRER
+from libs.schemas.dictionary import DERIVED, REFERRER, Dictionary
 from libs.schemas.events import CheckReturned, InformationAdded, Received, Service
 from libs.schemas.findings import Fact
 from services.triage.facts import stated_by_referrer
@@ -64,7 +64,7 @@ class HeldRow(NamedTuple):
 
 
 async def glimpses(
-    connection: asyncpg.Connection, codec: Codec, parked: Sequence[Parked]
+    connection: asyncpg.Connection, codec: Codec, dictionary: Dictionary, parked: Sequence[Parked]
 ) -> dict[UUID, Glimpse]:
     """What can be made out of each of these messages, by the event's id."""
     found = {one.event_id: Glimpse(readable=False) for one in parked}
@@ -73,7 +73,7 @@ async def glimpses(
         if one.event is None:
             unread.append(one.event_id)
         else:
-            found[one.event_id] = read(one.event.payload)
+            found[one.event_id] = read(one.event.payload, dictionary)
     if unread:
         rows = await connection.fetch(
             "SELECT event_id, payload FROM parked WHERE consumer = $1 AND event_id = ANY ($2)",
@@ -88,7 +88,7 @@ async def glimpses(
 
 
 async def held_glimpses(
-    connection: asyncpg.Connection, codec: Codec, referral_id: UUID
+    connection: asyncpg.Connection, codec: Codec, dictionary: Dictionary, referral_id: UUID
 ) -> list[tuple[HeldRow, Glimpse]]:
     """What can be made out of each message that is held for this referral, as they came."""
     rows = [
@@ -108,13 +108,13 @@ async def held_glimpses(
     found = []
     for row, item in zip(rows, decoded, strict=True):
         if not isinstance(item, Undecodable):
-            found.append((row, read(item.payload)))
+            found.append((row, read(item.payload, dictionary)))
         elif item != ERASED:
             found.append((row, Glimpse(readable=False)))
     return found
 
 
-def read(payload: Payload[Any, Any]) -> Glimpse:
+def read(payload: Payload[Any, Any], dictionary: Dictionary) -> Glimpse:
     """What can be made out of a message."""
     if isinstance(payload, Loose):
         return _made_out(payload)
@@ -122,8 +122,10 @@ def read(payload: Payload[Any, Any]) -> Glimpse:
         shared = payload.shared
         facts: dict[UUID, list[StatedFact]] = {}
         for child_id, child in payload.children.items():
-            stated = stated_by_referrer(shared.referral, child, shared.received_at.date())
-            facts[child_id] = [StatedFact(fact, REFERRER) for fact in stated.facts]
+            others = (one for key, one in payload.children.items() if key != child_id)
+            day = shared.received_at.date()
+            stated = stated_by_referrer(dictionary, shared.referral, child, day, others)
+            facts[child_id] = [StatedFact(fact, REFERRER) for fact in (*stated.facts, *stated.shared)]
             facts[child_id] += [StatedFact(fact, DERIVED) for fact in stated.derived]
         return Glimpse(True, shared.referral.immediate_danger, shared.reference, shared.received_at, facts)
     if isinstance(payload, InformationAdded):

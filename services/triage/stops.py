@@ -72,6 +72,7 @@ class Stops:
     def __init__(self, casework: Casework, codec: Codec) -> None:
         self._casework = casework
         self._codec = codec
+        self._dictionary = casework.thresholds.dictionary
 
     async def heard(
         self, unit: Unit, desk: Desk, referral_id: UUID, payload: ProcessingStopped | ProcessingResumed
@@ -115,7 +116,7 @@ class Stops:
             desk = await load(unit.connection, self._codec, {one.referral_id for one in parked})
         except Permanent:
             desk = await load_cases(unit.connection, {one.referral_id for one in parked})
-        seen = await glimpses(unit.connection, self._codec, parked)
+        seen = await glimpses(unit.connection, self._codec, self._dictionary, parked)
         touched: dict[UUID, Case] = {}
         for one in parked:
             glimpse = seen[one.event_id]
@@ -171,7 +172,7 @@ class Stops:
         touched: dict[UUID, Case] = {}
         for event in events:
             for stub in desk.stubs.get(event.referral_id, ()):
-                if self._dangerous(event.type.name, read(event.payload), stub, None):
+                if self._dangerous(event.type.name, read(event.payload, self._dictionary), stub, None):
                     self._casework.danger(stub)
                     touched[stub.id] = stub
         if touched:
@@ -179,7 +180,7 @@ class Stops:
 
     async def stray(self, unit: Unit, desk: Desk, referral_id: UUID) -> bool:
         """Puts a stub in the queue for a referral for which something has come, and it has not. False: there is one."""
-        held = await held_glimpses(unit.connection, self._codec, referral_id)
+        held = await held_glimpses(unit.connection, self._codec, self._dictionary, referral_id)
         if not held or desk.known(referral_id) or referral_id in desk.stubs:
             return False
         first = held[0][0]
@@ -224,7 +225,9 @@ class Stops:
     async def _stand_in(self, unit: Unit, desk: Desk, stub: Case) -> None:
         """One stub for the whole referral, with the danger in what is held for it."""
         desk.stubs[stub.referral_id] = [stub]
-        for row, glimpse in await held_glimpses(unit.connection, self._codec, stub.referral_id):
+        for row, glimpse in await held_glimpses(
+            unit.connection, self._codec, self._dictionary, stub.referral_id
+        ):
             if self._dangerous(row.type, glimpse, stub, None):
                 self._casework.danger(stub)
         await self._save(unit, [stub])

@@ -9,6 +9,7 @@ from libs.schemas.document import DocumentError, read_document
 from libs.schemas.levels import Destination, Level
 from services.triage.case import Case, Known
 from services.triage.clocks import Hub, load_hub
+from services.triage.derived import faults
 from services.triage.placement import Placement, Places, load_placement
 from services.triage.policy import Policy, load_policy, read_texts
 
@@ -61,6 +62,9 @@ class Thresholds:
 def load_thresholds(partnership: Path) -> Thresholds:
     """Reads the partnership's directory. Raises DocumentError naming every mistake."""
     policy = load_policy(read_texts(partnership))
+    underivable = faults(policy.dictionary)
+    if underivable:
+        raise DocumentError([f"facts.yaml: {fault}" for fault in underivable])
     return Thresholds(
         policy=policy,
         clocks=load_hub(partnership / "clocks.yaml"),
