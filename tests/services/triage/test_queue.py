@@ -215,7 +215,7 @@ async def test_a_task_is_done_once_with_its_note(hub: HubWorld, worker: Person, 
 
 async def test_a_journey_tells_codes_and_times(hub: HubWorld, worker: Person, operator: Person) -> None:
     story = Story(children=2)
-    await hub.take(story.received([HUNGRY], [STRANGLED]), story.completed())
+    await hub.take(story.received([HUNGRY], [stated("child.self_harm", "attempt")]), story.completed())
     await worker.read(story.child_ids[0])
     _, tag = await worker.open(story.child_ids[0])
     await worker.decide(story.child_ids[0], tag)
