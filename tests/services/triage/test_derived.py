@@ -14,7 +14,7 @@ from services.triage.background import Other
 from services.triage.derived import derive, faults
 from services.triage.history import Dash
 from services.triage.policy import StatedFact
-from tests.services.triage.backgrounds import DICTIONARY, known, referral, said, value
+from tests.services.triage.backgrounds import DICTIONARY, TODAY, known, referral, said, value
 
 
 def child(**fields: Any) -> ReferredChild:
