@@ -27,6 +27,7 @@ from libs.schemas.events import (
 )
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
+from services.triage.basis import write_states
 from services.triage.case import AgencyStanding, Case, File
 from services.triage.casework import Casework, Cause, Change
 from services.triage.desk import NewTask, learn
@@ -173,7 +174,8 @@ async def _save(session: AsyncSession, file: File, *, new: bool) -> None:
                 document=item.document.model_dump_json().encode(),
             )
         )
-    for one in file.new_evaluations:
+    for made in file.new_evaluations:
+        one = made.evaluation
         document = RecordedEvaluation(shared=Nothing(), children={case.id: one})
         session.add(
             EvaluationRow(
@@ -187,6 +189,8 @@ async def _save(session: AsyncSession, file: File, *, new: bool) -> None:
                 rag=one.outcome.rag,
                 could_rise_to=one.outcome.could_rise_to,
                 document=document.model_dump_json().encode(),
+                evidence=made.evidence,
+                states=write_states(made.facts),
             )
         )
     for agency in file.new_states:

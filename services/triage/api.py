@@ -20,10 +20,11 @@ from services.triage.access import note
 from services.triage.cases import Cases
 from services.triage.decisions import DECIDERS, DecisionMade, Decisions
 from services.triage.journeys import Journey, journey
+from services.triage.policies import Policies
 from services.triage.queue import Filters, Queue, QueuePage, Tag
 from services.triage.readings import ReadingBody, ReadingKept, Readings
 from services.triage.tasks import MOST_TASKS, TaskDone, TaskPage, Tasks
-from services.triage.views import CaseView, TaskView
+from services.triage.views import CaseView, EvaluationShown, TaskView
 
 QueueReader = Annotated[Principal, requires("queue:read")]
 CaseReader = Annotated[Principal, requires("case:read")]
@@ -45,6 +46,7 @@ class Office:
         decisions: Decisions,
         readings: Readings,
         tasks: Tasks,
+        policies: Policies,
     ) -> None:
         self.ledger = ledger
         self.queue = queue
@@ -52,6 +54,7 @@ class Office:
         self.decisions = decisions
         self.readings = readings
         self.tasks = tasks
+        self.policies = policies
 
 
 async def _office(request: Request) -> Office:
@@ -108,6 +111,22 @@ async def read_case(caller: CaseReader, case_id: UUID, office: InOffice, respons
             await note(connection, now, caller, "case.read-blocked", case_id, referral_id=view.referral_id)
     response.headers["ETag"] = f'"{tag}"'
     return view
+
+
+@router.get(
+    "/cases/{case_id}/evaluations/{number}",
+    responses=READS,
+    summary="One evaluation of a case, with its reasons",
+)
+async def read_evaluation(
+    caller: CaseReader, case_id: UUID, number: Annotated[int, Path(ge=1, le=1_000_000)], office: InOffice
+) -> EvaluationShown:
+    """An earlier evaluation as it was shown, explained by the policy that it names. Reading is recorded."""
+    now = office.ledger.clock.now()
+    async with office.ledger.pool.acquire() as connection:
+        shown = await office.cases.evaluation(connection, case_id, number)
+        await note(connection, now, caller, "evaluation.read", case_id)
+    return shown
 
 
 @router.put(

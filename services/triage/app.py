@@ -35,10 +35,13 @@ from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.decisions import Decisions
 from services.triage.overdue import Overdue
+from services.triage.policies import Policies
+from services.triage.policy_api import router as policy_router
 from services.triage.queue import Queue
 from services.triage.readings import Readings
 from services.triage.repair import EVERY_SECONDS, Repair
 from services.triage.settings import TriageSettings
+from services.triage.shadow import Shadow
 from services.triage.stops import TAKE_UP, Stops
 from services.triage.strays import EVERY_SECONDS as STRAYS_EVERY_SECONDS
 from services.triage.strays import Strays
@@ -56,7 +59,8 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
     """
     time = clock or SystemClock()
     telemetry = setup(Service.TRIAGE, settings)
-    casework = Casework(load_thresholds(settings.partnership_dir))
+    thresholds = load_thresholds(settings.partnership_dir)
+    casework = Casework(thresholds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -81,7 +85,10 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             app.state.authenticator = Authenticator(
                 settings.jwks_url, settings.issuer, settings.audience, keys, time
             )
-            app.state.office = office(ledger, casework, settings)
+            shadow = Shadow(pool, thresholds.rulebooks)
+            policies = Policies(thresholds.rulebooks, shadow.evaluated)
+            await policies.start(ledger)
+            app.state.office = office(ledger, casework, policies, settings)
             alarm_http = None
             if settings.alarm_url is not None:
                 alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
@@ -90,20 +97,20 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             async def alarm(code: str, ids: dict[str, str]) -> None:
                 await alarms.raise_alarm(code, **ids)
 
-            repair = Repair(ledger, casework, timedelta(minutes=settings.checks_patience_minutes))
+            repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
             overdue = Overdue(alarm)
             assembly = assemble(
                 ledger,
-                TriageConsumer(casework, codec),
+                TriageConsumer(casework, codec, policies),
                 lambda: connect(dsn, service=Service.TRIAGE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
                 handlers=overdue.handlers,
                 sweeps=[
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
-                    Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework).sweep),
+                    Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
                 ],
-                workers=[("overdue", overdue)],
+                workers=[("overdue", overdue), ("shadow", shadow)],
                 alarm=alarm,
             )
             app.state.parked = assembly.parked
@@ -129,7 +136,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         "Triage",
         settings,
         telemetry,
-        [router, parked_router(Refused), health],
+        [router, policy_router, parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,
     )
@@ -139,13 +146,14 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
     return app
 
 
-def office(ledger: Ledger, casework: Casework, settings: TriageSettings) -> Office:
+def office(ledger: Ledger, casework: Casework, policies: Policies, settings: TriageSettings) -> Office:
     """What the operations work with."""
     return Office(
         ledger,
         Queue(Cursors(settings.cursor_secret)),
-        Cases(ledger.codec, casework.thresholds),
-        Decisions(ledger, casework),
-        Readings(ledger, casework),
-        Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec).closed}),
+        Cases(ledger.codec, casework.thresholds, policies),
+        Decisions(ledger, casework, policies),
+        Readings(ledger, casework, policies),
+        Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}),
+        policies,
     )

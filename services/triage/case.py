@@ -13,7 +13,7 @@ from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.documents import EvidenceKind
 from services.triage.placement import Placement
-from services.triage.policy import StatedFact
+from services.triage.policy import ChildFacts, StatedFact
 
 LOW = frozenset((Destination.UNIVERSAL_ADVICE, Destination.EARLY_HELP))
 """Destinations that are never recommended before a person has read what the referrer wrote."""
@@ -202,6 +202,16 @@ class NewEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class NewEvaluation:
+    """An evaluation to be kept, and what it rests on."""
+
+    evaluation: Evaluation
+    evidence: int
+    """The number of the last piece of evidence that was known."""
+    facts: ChildFacts = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Obliged:
     """Something that must be done beside deciding."""
 
@@ -225,6 +235,6 @@ class File:
     placement: Placement | None = None
     """Worked out with the last evaluation of this unit of work."""
     new_evidence: list[NewEvidence] = field(default_factory=list)
-    new_evaluations: list[Evaluation] = field(default_factory=list)
+    new_evaluations: list[NewEvaluation] = field(default_factory=list)
     new_states: set[str] = field(default_factory=set)
     new_actions: list[Obliged] = field(default_factory=list)

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.messaging.codec import ERASED, Codec, Decoded, Undecodable
+from libs.platform.problems import Problem
 from libs.schemas.base import Payload
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import CheckReturned, InformationAdded, Received, Withdrawn
@@ -17,6 +18,8 @@ from services.triage.case import LOW, Case, Known
 from services.triage.decisions import not_found, read_decision
 from services.triage.desk import SELECT_CASES, case_of, learn
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading
+from services.triage.explanation import Explanation, explain
+from services.triage.policies import Policies
 from services.triage.queue import tags
 from services.triage.tasks import task_views
 from services.triage.thresholds import Thresholds
@@ -26,6 +29,7 @@ from services.triage.views import (
     AtRisk,
     CaseView,
     ClockView,
+    EvaluationShown,
     EvaluationView,
     EvidenceView,
     ReceivedView,
@@ -38,14 +42,16 @@ from services.triage.views import (
 class Cases:
     """Reads cases."""
 
-    def __init__(self, codec: Codec, thresholds: Thresholds) -> None:
+    def __init__(self, codec: Codec, thresholds: Thresholds, policies: Policies) -> None:
         self._codec = codec
-        self._thresholds = thresholds
+        self.thresholds = thresholds
+        self._policies = policies
 
     async def read(
         self, connection: asyncpg.Connection, case_id: UUID, now: datetime
     ) -> tuple[CaseView, str]:
         """The case and its entity tag's value, of one moment. Raises Problem 404."""
+        await self._policies.fresh(connection, now)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             row = await connection.fetchrow(f"{SELECT_CASES} WHERE id = $1", case_id)
             if row is None:
@@ -63,6 +69,7 @@ class Cases:
                 case_id,
             )
             made = [await read_decision(self._codec, case_id, row["document"]) for row in decisions]
+            evaluation = await self._evaluation(connection, case)
             view = CaseView(
                 case_id=case.id,
                 referral_id=case.referral_id,
@@ -76,7 +83,8 @@ class Cases:
                 ),
                 evidence=evidence,
                 recommendation=self._recommendation(case, known),
-                evaluation=await self._evaluation(connection, case),
+                evaluation=evaluation,
+                explanation=await self._explained(connection, evaluation),
                 evaluations=tuple(EvaluationView(**dict(row)) for row in rows),
                 decisions=tuple(decision for decision in made if decision is not None),
                 at_risk=_at_risk(case, rows, decisions),
@@ -98,7 +106,7 @@ class Cases:
     def _recommendation(self, case: Case, known: Known) -> Recommendation | None:
         if case.stub or case.evaluation == 0:
             return None
-        placement = self._thresholds.placement(case.level, known)
+        placement = self.thresholds.rulebook(case.received_at).placement(case.level, known)
         if case.unread and (case.withheld or placement.destination in LOW):
             return None
         return Recommendation(
@@ -109,14 +117,40 @@ class Cases:
             final=case.completed_at is not None,
         )
 
-    async def _evaluation(self, connection: asyncpg.Connection, case: Case) -> Evaluation | None:
+    async def evaluation(self, connection: asyncpg.Connection, case_id: UUID, number: int) -> EvaluationShown:
+        """One of a case's evaluations. Raises Problem 404 where there is none, it was erased, or a person must first
+        read the referrer's words.
+        """
+        row = await connection.fetchrow(f"{SELECT_CASES} WHERE id = $1", case_id)
+        if row is None:
+            raise not_found()
+        found = await self._evaluation(connection, case_of(row), number)
+        explanation = await self._explained(connection, found)
+        if found is None or explanation is None:
+            raise Problem(404, "evaluation-not-found", "There is no such evaluation to show")
+        return EvaluationShown(evaluation=found, explanation=explanation)
+
+    async def _evaluation(
+        self, connection: asyncpg.Connection, case: Case, number: int | None = None
+    ) -> Evaluation | None:
         document = await connection.fetchval(
-            "SELECT document FROM evaluation WHERE case_id = $1 ORDER BY number DESC LIMIT 1", case.id
+            "SELECT document FROM evaluation WHERE case_id = $1 AND number = $2",
+            case.id,
+            number or case.evaluation,
         )
         if document is None or (case.unread and case.withheld):
             return None
         (item,) = await self._codec.decode([(RecordedEvaluation, document)])
         return None if isinstance(item, Undecodable) else item.payload.children.get(case.id)
+
+    async def _explained(
+        self, connection: asyncpg.Connection, evaluation: Evaluation | None
+    ) -> Explanation | None:
+        if evaluation is None:
+            return None
+        rulebook = await self._policies.load(connection, evaluation.outcome.policy)
+        day = self.thresholds.clocks.day(evaluation.at)
+        return explain(evaluation, rulebook.policy if rulebook is not None else None, day)
 
     async def _evidence(self, connection: asyncpg.Connection, case: Case, known: Known) -> EvidenceView:
         rows = await connection.fetch(

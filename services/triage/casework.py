@@ -24,13 +24,23 @@ from libs.schemas.events import (
     Reference,
     Withdrawn,
 )
-from libs.schemas.findings import PARTLY_UNDERSTOOD, AgencyState, Answer, Fact
+from libs.schemas.findings import AgencyState, Answer, Fact
 from libs.schemas.levels import Rag
 from libs.schemas.referral import ChildInformation, ReferredChild
-from services.triage.case import SPOKEN, AgencyStanding, Case, File, Known, NewEvidence, Obliged
+from services.triage.basis import child_facts
+from services.triage.case import (
+    SPOKEN,
+    AgencyStanding,
+    Case,
+    File,
+    Known,
+    NewEvaluation,
+    NewEvidence,
+    Obliged,
+)
 from services.triage.documents import EvidenceKind, Reading, RecordedReading, Stated, StatedChild
 from services.triage.facts import agreed, danger_fact, stated_by_referrer
-from services.triage.policy import ChildFacts, StatedFact, evaluate
+from services.triage.policy import StatedFact, evaluate
 from services.triage.thresholds import Thresholds
 
 LOOK_AT_NEWS = "look_at_new_information"
@@ -89,14 +99,15 @@ class Casework:
             team=self.thresholds.teams.duty,
             trace=trace,
         )
-        pending = {agency: AgencyStanding(AgencyState.PENDING) for agency in self.thresholds.agencies}
+        rulebook = self.thresholds.rulebook(case.received_at)
+        pending = {agency: AgencyStanding(AgencyState.PENDING) for agency in rulebook.agencies}
         file = File(case, agencies=pending, changed=True)
         file.new_states.update(pending)
         stated = StatedChild()
         if child is not None:
             others = (one for key, one in received.children.items() if key != child_id)
             day = clocks.day(shared.received_at)
-            stated = stated_by_referrer(self.thresholds.dictionary, shared.referral, child, day, others)
+            stated = stated_by_referrer(rulebook.dictionary, shared.referral, child, day, others)
         document = Stated(shared=Nothing(), children={child_id: stated})
         _keep(file, cause, EvidenceKind.RECEIVED, REFERRER, document)
         learn_stated(file.known, stated)
@@ -133,7 +144,7 @@ class Casework:
         if before != {agency: standing.state for agency, standing in file.agencies.items()}:
             self._evaluate(file, Trigger.COMPLETED, cause)
         else:
-            file.placement = self.thresholds.placement(case.level, file.known)
+            file.placement = self.thresholds.rulebook(case.received_at).placement(case.level, file.known)
         case.completed_at = case.completed_at or cause.at
         case.unrouted = not case.decided
         file.changed = True
@@ -219,14 +230,12 @@ class Casework:
     def _evaluate(self, file: File, trigger: Trigger, cause: Cause, fresh: Sequence[StatedFact] = ()) -> bool:
         """Works out anew what follows from all that is known. True: what was said just now tells of danger."""
         case = file.case
-        states = {agency: standing.state for agency, standing in file.agencies.items()}
-        partly = frozenset(
-            agency for agency, standing in file.agencies.items() if standing.reason == PARTLY_UNDERSTOOD
-        )
-        outcome = evaluate(self.thresholds.policy, ChildFacts(tuple(file.known.stated), states, partly))
+        rulebook = self.thresholds.rulebook(case.received_at)
+        facts = child_facts(file.known, file.agencies)
+        outcome = evaluate(rulebook.policy, facts)
         new_danger = outcome.immediate and not case.immediate_danger
         case.immediate_danger |= outcome.immediate
-        placement = self.thresholds.placement(outcome.level, file.known)
+        placement = rulebook.placement(outcome.level, file.known)
         file.placement = placement
         case.level, case.could_rise_to = placement.level, max(placement.level, outcome.could_rise_to)
         rag = Rag.RED if case.immediate_danger else outcome.rag
@@ -237,15 +246,10 @@ class Casework:
         obliged = [action for action in outcome.actions if action not in case.actions]
         case.actions += tuple(obliged)
         file.new_actions += [Obliged(action, case.id) for action in obliged]
-        file.new_evaluations.append(
-            Evaluation.model_construct(
-                number=case.evaluation,
-                at=cause.now,
-                trigger=trigger,
-                event_id=cause.event_id,
-                outcome=outcome,
-            )
+        evaluation = Evaluation.model_construct(
+            number=case.evaluation, at=cause.now, trigger=trigger, event_id=cause.event_id, outcome=outcome
         )
+        file.new_evaluations.append(NewEvaluation(evaluation, case.evidence, facts))
         if case.decision == 0:
             return new_danger
         # Whoever decided had the earlier statements before them, and did what these oblige to.

@@ -45,6 +45,7 @@ from libs.schemas.events import (
 from services.triage.case import File
 from services.triage.casework import Casework, Cause, Change
 from services.triage.desk import Desk, NewTask, load, save
+from services.triage.policies import Policies
 from services.triage.stops import Stops
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
@@ -77,14 +78,16 @@ class TriageConsumer:
         )
     )
 
-    def __init__(self, casework: Casework, codec: Codec) -> None:
+    def __init__(self, casework: Casework, codec: Codec, policies: Policies) -> None:
         self._casework = casework
         self._codec = codec
-        self._stops = Stops(casework, codec)
+        self._policies = policies
+        self._stops = Stops(casework, codec, policies)
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Applies a batch in order; what came before its referral is held until that comes."""
-        desk = await load(unit.connection, self._codec, {event.referral_id for event in events})
+        referral_ids = {event.referral_id for event in events}
+        desk = await load(unit, self._codec, self._policies, referral_ids)
         early: dict[UUID, list[Event]] = {}
         for event in events:
             payload = event.payload
@@ -101,7 +104,7 @@ class TriageConsumer:
         waiting_on = [event for waiting in early.values() for event in waiting]
         await unit.hold(waiting_on)
         await self._stops.early(unit, desk, waiting_on)
-        await save(unit, self._codec, desk)
+        await save(unit, self._codec, self._policies, desk)
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
         """The referrals stand in the duty queue at once, and danger in a blocked message is seen."""

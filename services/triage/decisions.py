@@ -23,6 +23,7 @@ from services.triage.casework import Casework
 from services.triage.desk import load, save
 from services.triage.documents import RecordedDecision
 from services.triage.placement import HIGHEST, MINIMUM, Placement
+from services.triage.policies import Policies
 
 MANAGER = "manager"
 SOCIAL_WORKER = "social_worker"
@@ -105,9 +106,10 @@ def changed_parts(seen: Precondition, current: str) -> list[str]:
 class Decisions:
     """Takes decisions: one at a time for each referral, refused where the decider has not seen what stands."""
 
-    def __init__(self, ledger: Ledger, casework: Casework) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies) -> None:
         self._ledger = ledger
         self._casework = casework
+        self._policies = policies
 
     async def decide(self, case_id: UUID, body: DecisionBody, seen: Precondition, caller: Principal) -> Made:
         """Records the decision and tells the other services.
@@ -120,7 +122,7 @@ class Decisions:
         """
         referral_id = await referral_of(self._ledger, case_id)
         async with self._ledger.unit([referral_id]) as unit:
-            desk = await load(unit.connection, self._ledger.codec, [referral_id])
+            desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
             file = desk.files.get(case_id)
             if file is None:
                 raise Problem(
@@ -134,10 +136,11 @@ class Decisions:
             if again is not None:
                 return again
             self._check_seen(file.case, latest, seen)
-            recommended = self._casework.thresholds.placement(file.case.level, file.known)
+            rulebook = self._casework.thresholds.rulebook(file.case.received_at)
+            recommended = rulebook.placement(file.case.level, file.known)
             decision = self._check(file.case, body, recommended, latest, caller, unit)
             made = await self._record(unit, file, decision, caller)
-            await save(unit, self._ledger.codec, desk)
+            await save(unit, self._ledger.codec, self._policies, desk)
         return made
 
     async def _again(

@@ -14,9 +14,11 @@ from libs.schemas.base import Nothing, Payload
 from libs.schemas.events import CheckReturned, InformationAdded, Received
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
+from services.triage.basis import write_states
 from services.triage.case import AgencyStanding, Case, File, Known
 from services.triage.casework import learn_answer, learn_information, learn_reading, learn_stated
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading, Stated
+from services.triage.policies import Policies
 
 _TYPES = {
     "id": "uuid",
@@ -76,9 +78,10 @@ INSERT INTO evidence (case_id, number, event_id, kind, source, at, document)
 SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::bytea[])
 """
 _SAVE_EVALUATIONS = """
-INSERT INTO evaluation (case_id, number, event_id, at, trigger, policy, level, rag, could_rise_to, document)
+INSERT INTO evaluation
+    (case_id, number, event_id, at, trigger, policy, level, rag, could_rise_to, document, evidence, states)
 SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[],
-                     $8::text[], $9::text[], $10::bytea[])
+                     $8::text[], $9::text[], $10::bytea[], $11::int[], $12::text[])
 """
 _SAVE_STATES = """
 INSERT INTO agency_state (case_id, agency, state, reason, asked_at, due_at, answered_at, late)
@@ -139,14 +142,16 @@ class Desk:
         self.new_tasks[task.id] = task
 
 
-async def load(connection: asyncpg.Connection, codec: Codec, referral_ids: Iterable[UUID]) -> Desk:
-    """The cases of these referrals with all that is known of their children, and what is stopped.
+async def load(unit: Unit, codec: Codec, policies: Policies, referral_ids: Iterable[UUID]) -> Desk:
+    """The cases of these referrals with all that is known of their children, and what is stopped; and the policies
+    that are in force.
 
     Raises Permanent where a document is not what it should be. A document that is erased adds nothing.
     """
-    desk = await load_cases(connection, referral_ids)
+    await policies.fresh(unit.connection, unit.now)
+    desk = await load_cases(unit.connection, referral_ids)
     if desk.files:
-        await _load_evidence(connection, codec, desk)
+        await _load_evidence(unit.connection, codec, desk)
     return desk
 
 
@@ -222,7 +227,7 @@ def learn(known: Known, case_id: UUID, document: Payload[Any, Any]) -> None:
         learn_reading(known, child)
 
 
-async def save(unit: Unit, codec: Codec, desk: Desk) -> None:
+async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None:
     """Writes everything that changed, and starts and stops the clocks that follow from it."""
     connection = unit.connection
     changed = [file for file in desk.files.values() if file.changed]
@@ -248,6 +253,7 @@ async def save(unit: Unit, codec: Codec, desk: Desk) -> None:
         await save_cases(connection, [file.case for file in changed])
         await _save_evidence(connection, codec, changed)
         await _save_evaluations(connection, codec, changed)
+        policies.evaluated(unit, changed)
         await _save_states(connection, changed)
         for file in changed:
             keep_clocks(unit, file.case, file.clocks)
@@ -309,21 +315,24 @@ async def _save_evaluations(connection: asyncpg.Connection, codec: Codec, files:
     if not items:
         return
     documents = [
-        RecordedEvaluation.model_construct(shared=Nothing(), children={case_id: item})
+        RecordedEvaluation.model_construct(shared=Nothing(), children={case_id: item.evaluation})
         for case_id, item in items
     ]
+    made = [item.evaluation for _, item in items]
     await connection.execute(
         _SAVE_EVALUATIONS,
         [case_id for case_id, _ in items],
-        [item.number for _, item in items],
-        [item.event_id for _, item in items],
-        [item.at for _, item in items],
-        [item.trigger for _, item in items],
-        [item.outcome.policy for _, item in items],
-        [item.outcome.level for _, item in items],
-        [item.outcome.rag for _, item in items],
-        [item.outcome.could_rise_to for _, item in items],
+        [one.number for one in made],
+        [one.event_id for one in made],
+        [one.at for one in made],
+        [one.trigger for one in made],
+        [one.outcome.policy for one in made],
+        [one.outcome.level for one in made],
+        [one.outcome.rag for one in made],
+        [one.outcome.could_rise_to for one in made],
         await codec.encode(documents),
+        [item.evidence for _, item in items],
+        [write_states(item.facts) for _, item in items],
     )
 
 

@@ -13,11 +13,13 @@ from libs.schemas.base import Instant, Model, Text
 from libs.schemas.findings import Fact
 from libs.schemas.levels import Level, Rag, Stage
 from services.triage.access import note
+from services.triage.case import Case
 from services.triage.casework import Casework, Cause
 from services.triage.consumer import tell
 from services.triage.decisions import changed_meanwhile, referral_of
 from services.triage.desk import load, save
 from services.triage.documents import Reading
+from services.triage.policies import Policies
 
 
 class ReadingBody(Model):
@@ -55,9 +57,10 @@ def words_seen(seen: Precondition) -> set[int]:
 class Readings:
     """Keeps readings."""
 
-    def __init__(self, ledger: Ledger, casework: Casework) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies) -> None:
         self._ledger = ledger
         self._casework = casework
+        self._policies = policies
 
     async def keep(
         self, case_id: UUID, body: ReadingBody, fingerprint: bytes, seen: Precondition, caller: Principal
@@ -69,14 +72,14 @@ class Readings:
         waits to be read, 412 where more was said or read meanwhile, 422. Agencies' answers are no words of the
         referrer: they come at any moment, and refuse no reading.
         """
-        self._check(body)
         referral_id = await referral_of(self._ledger, case_id)
         async with self._ledger.unit([referral_id]) as unit:
-            desk = await load(unit.connection, self._ledger.codec, [referral_id])
+            desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
             file = desk.files.get(case_id)
             if file is None:
                 raise Problem(409, "processing-stopped", "The referral could not be read yet")
             case = file.case
+            self._check(case, body)
             reading = Reading(
                 facts=body.facts,
                 immediate_danger=body.immediate_danger,
@@ -99,7 +102,7 @@ class Readings:
                 change = self._casework.read(file, Cause(event_id, unit.now, unit.now), reading)
                 tell(unit, [(file, change)], case.trace)
                 await note(unit.connection, unit.now, caller, "case.reading", case_id)
-                await save(unit, self._ledger.codec, desk)
+                await save(unit, self._ledger.codec, self._policies, desk)
             kept = ReadingKept(
                 case_id=case_id,
                 stage=case.stage,
@@ -110,8 +113,8 @@ class Readings:
             )
             return kept, case.tag
 
-    def _check(self, body: ReadingBody) -> None:
-        dictionary = self._casework.thresholds.dictionary
+    def _check(self, case: Case, body: ReadingBody) -> None:
+        dictionary = self._casework.thresholds.rulebook(case.received_at).dictionary
         errors = []
         for place, fact in enumerate(body.facts):
             fault = dictionary.check(fact)

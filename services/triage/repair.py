@@ -10,6 +10,7 @@ from libs.messaging.ledger import Ledger
 from services.triage.casework import Casework, Cause
 from services.triage.consumer import tell
 from services.triage.desk import load, save
+from services.triage.policies import Policies
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 200
@@ -28,9 +29,10 @@ _log = structlog.get_logger(__name__)
 class Repair:
     """The sweep over cases that stand still."""
 
-    def __init__(self, ledger: Ledger, casework: Casework, patience: timedelta) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies, patience: timedelta) -> None:
         self._ledger = ledger
         self._casework = casework
+        self._policies = policies
         self._patience = patience
 
     async def sweep(self) -> int:
@@ -54,7 +56,7 @@ class Repair:
 
     async def _repair(self, referral_id: UUID) -> int:
         async with self._ledger.unit([referral_id]) as unit:
-            desk = await load(unit.connection, self._ledger.codec, [referral_id])
+            desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
             changes = []
             for file in desk.by_referral.get(referral_id, ()):
                 if file.case.completed_at is None and file.case.decision == 0:
@@ -62,5 +64,5 @@ class Repair:
                     changes.append((file, self._casework.repair(file, cause)))
             if changes:
                 tell(unit, changes, changes[0][0].case.trace)
-                await save(unit, self._ledger.codec, desk)
+                await save(unit, self._ledger.codec, self._policies, desk)
         return len(changes)

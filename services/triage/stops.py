@@ -36,6 +36,7 @@ from services.triage.desk import (
     save_cases,
 )
 from services.triage.glimpse import Glimpse, glimpses, held_glimpses, read
+from services.triage.policies import Policies
 from services.triage.policy import ChildFacts, evaluate
 
 _STOP = """
@@ -69,10 +70,11 @@ MAY_TELL_OF_DANGER = frozenset((RECEIVED.name, INFORMATION_ADDED.name))
 class Stops:
     """Stops and resumptions of referrals, here and in the other services."""
 
-    def __init__(self, casework: Casework, codec: Codec) -> None:
+    def __init__(self, casework: Casework, codec: Codec, policies: Policies) -> None:
         self._casework = casework
         self._codec = codec
-        self._dictionary = casework.thresholds.dictionary
+        self._policies = policies
+        self._dictionary = casework.thresholds.rulebooks.directory.dictionary
 
     async def heard(
         self, unit: Unit, desk: Desk, referral_id: UUID, payload: ProcessingStopped | ProcessingResumed
@@ -113,7 +115,7 @@ class Stops:
     async def parked(self, unit: Unit, parked: Sequence[Parked]) -> None:
         """Messages were put aside here."""
         try:
-            desk = await load(unit.connection, self._codec, {one.referral_id for one in parked})
+            desk = await load(unit, self._codec, self._policies, {one.referral_id for one in parked})
         except Permanent:
             desk = await load_cases(unit.connection, {one.referral_id for one in parked})
         seen = await glimpses(unit.connection, self._codec, self._dictionary, parked)
@@ -190,7 +192,7 @@ class Stops:
         )
         await self._stand_in(unit, desk, self._stub(referral_id, referral_id, 0, reference, first.time))
         desk.task(self._task(unit, referral_id, TAKE_UP, MISSING, held[-1][0].event_id))
-        await save(unit, self._codec, desk)
+        await save(unit, self._codec, self._policies, desk)
         return True
 
     async def closed(self, unit: Unit, referral_id: UUID) -> None:
@@ -211,7 +213,7 @@ class Stops:
             _GIVE_UP, referral_id, consumer, event_id, RECEIVED.name, DISCARDED, unit.now
         )
         desk.task(task)
-        await save(unit, self._codec, desk)
+        await save(unit, self._codec, self._policies, desk)
         return True
 
     async def _forget(self, unit: Unit, referral_id: UUID) -> bool:
@@ -280,5 +282,5 @@ class Stops:
         # A stub for the whole referral stands for each of its children.
         whole = case.id == case.referral_id
         said = glimpse.facts.values() if whole else [glimpse.facts.get(case.id, [])]
-        policy = self._casework.thresholds.policy
+        policy = self._casework.thresholds.rulebook(case.received_at).policy
         return any(evaluate(policy, ChildFacts((*known.stated, *facts), {})).immediate for facts in said)

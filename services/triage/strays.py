@@ -8,6 +8,7 @@ from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Ledger
 from services.triage.casework import Casework
 from services.triage.desk import load_cases
+from services.triage.policies import Policies
 from services.triage.stops import TAKE_UP, Stops
 
 EVERY_SECONDS = 30.0
@@ -30,9 +31,9 @@ _log = structlog.get_logger(__name__)
 class Strays:
     """The sweep over what is held."""
 
-    def __init__(self, ledger: Ledger, casework: Casework) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies) -> None:
         self._ledger = ledger
-        self._stops = Stops(casework, ledger.codec)
+        self._stops = Stops(casework, ledger.codec, policies)
 
     async def sweep(self) -> int:
         """Puts a stub in the queue for each referral that is awaited for too long. Gives how many."""

@@ -9,9 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
+    ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -157,6 +160,51 @@ class EvaluationRow(_Table, table=True):
     rag: str = Field(sa_column=_code())
     could_rise_to: str = Field(sa_column=_code())
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    evidence: int | None = Field(default=None)
+    states: str | None = Field(default=None, sa_column=_code(nullable=True))
+
+
+class PolicyRow(_Table, table=True):
+    """A version of the policy, for as long as anything was evaluated by it. It holds nothing about anybody."""
+
+    __tablename__ = "policy"
+
+    fingerprint: str = Field(sa_column=Column(Text, primary_key=True))
+    id: str = Field(sa_column=_code())
+    version: str = Field(sa_column=_code())
+    texts: str = Field(sa_column=_code())
+    registered_at: datetime = Field(sa_column=_instant())
+    proof: str | None = Field(sa_column=_code(nullable=True))
+    proved_at: datetime | None = Field(sa_column=_instant(nullable=True))
+
+
+class PolicyInForceRow(_Table, table=True):
+    """From when a version is in force, live or in the shadow. Rows are only ever added."""
+
+    __tablename__ = "policy_in_force"
+
+    number: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    fingerprint: str = Field(sa_column=Column(Text, ForeignKey("policy.fingerprint"), nullable=False))
+    from_at: datetime = Field(sa_column=_instant())
+    mode: str = Field(sa_column=_code())
+    by: str = Field(sa_column=_code())
+    reason: str = Field(sa_column=_code())
+    written_at: datetime = Field(sa_column=_instant())
+
+
+class ShadowEvaluationRow(_Table, table=True):
+    """What a policy in the shadow said where another decided."""
+
+    __tablename__ = "shadow_evaluation"
+
+    fingerprint: str = Field(sa_column=Column(Text, primary_key=True))
+    case_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_column=Column(Integer, primary_key=True))
+    at: datetime = Field(sa_column=_instant())
+    level: str = Field(sa_column=_code())
+    rag: str = Field(sa_column=_code())
+    live_level: str = Field(sa_column=_code())
+    live_rag: str = Field(sa_column=_code())
 
 
 class DecisionRow(_Table, table=True):

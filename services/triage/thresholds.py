@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from libs.schemas.dictionary import Dictionary
 from libs.schemas.document import DocumentError, read_document
-from libs.schemas.levels import Destination, Level
-from services.triage.case import Case, Known
+from libs.schemas.levels import Destination
+from services.triage.case import Case
 from services.triage.clocks import Hub, load_hub
-from services.triage.derived import faults
-from services.triage.placement import Placement, Places, load_placement
-from services.triage.policy import Policy, load_policy, read_texts
+from services.triage.policy import read_texts
+from services.triage.rulebook import Rulebook, Rulebooks, make_rulebook
 
 SCREENING = "screening"
 """The queue of everything that is not placed yet, and of what cannot wait for placement."""
@@ -40,37 +39,21 @@ class Teams:
 class Thresholds:
     """Everything of a partnership that decides."""
 
-    policy: Policy
+    rulebooks: Rulebooks
     clocks: Hub
     teams: Teams
-    places: Places
-    agencies: tuple[str, ...]
-    """Every agency that could know a fact: silent until it has spoken."""
 
-    @property
-    def dictionary(self) -> Dictionary:
-        """The facts that may be stated."""
-        return self.policy.dictionary
-
-    def placement(self, level: Level, known: Known) -> Placement:
-        """The destination for a level of need, and the level it is recommended at, which is never lower."""
-        facts = (one.fact for one in known.stated)
-        around = self.places.around(facts, known.early_help, known.panel, known.closing_plan)
-        return self.places.place(level, around)
+    def rulebook(self, received_at: datetime) -> Rulebook:
+        """The policy for a referral: the one that was in force when it was received."""
+        return self.rulebooks.at(received_at)
 
 
 def load_thresholds(partnership: Path) -> Thresholds:
     """Reads the partnership's directory. Raises DocumentError naming every mistake."""
-    policy = load_policy(read_texts(partnership))
-    underivable = faults(policy.dictionary)
-    if underivable:
-        raise DocumentError([f"facts.yaml: {fault}" for fault in underivable])
     return Thresholds(
-        policy=policy,
+        rulebooks=Rulebooks(make_rulebook(read_texts(partnership))),
         clocks=load_hub(partnership / "clocks.yaml"),
         teams=load_teams(partnership / "teams.yaml"),
-        places=load_placement(read_document(partnership / "placement.yaml"), policy.dictionary),
-        agencies=policy.dictionary.agencies,
     )
 
 

@@ -12,6 +12,7 @@ from libs.schemas.findings import AgencyState, Answer
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from libs.schemas.referral import ChildInformation, ReferralBody, ReferredChild
 from services.triage.documents import Reading
+from services.triage.explanation import Explanation
 from services.triage.queue import Tag
 
 
@@ -147,6 +148,13 @@ class BlockedView(Model):
     text: str | None = Field(description="All of it, whatever its form. Absent where it was erased.")
 
 
+class EvaluationShown(Model):
+    """One of the case's evaluations, and why it came out so."""
+
+    evaluation: Evaluation
+    explanation: Explanation
+
+
 class CaseView(Model):
     """One child's case."""
 
@@ -163,6 +171,7 @@ class CaseView(Model):
         None, description="Absent while a person must first read the referrer's words."
     )
     evaluation: Evaluation | None = Field(None, description="The last one, with its explanation as shown.")
+    explanation: Explanation | None = Field(None, description="Why it came out so, rule by rule, in English.")
     evaluations: tuple[EvaluationView, ...] = ()
     decisions: tuple[Decision, ...] = ()
     at_risk: AtRisk | None = None

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,9 @@ from services.triage.app import office
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
+from services.triage.policies import Policies
+from services.triage.policy_api import router as policy_router
+from services.triage.rulebook import Rulebooks
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
@@ -71,8 +74,19 @@ CODEC = PlainCodec()
 
 
 @pytest.fixture(scope="session")
-def thresholds() -> Thresholds:
+def shipped() -> Thresholds:
     return load_thresholds(PARTNERSHIP)
+
+
+@pytest.fixture
+def thresholds(shipped: Thresholds) -> Thresholds:
+    """The shipped thresholds, with what is in force this test's alone."""
+    return replace(shipped, rulebooks=Rulebooks(shipped.rulebooks.directory))
+
+
+@pytest.fixture
+def policies(thresholds: Thresholds) -> Policies:
+    return Policies(thresholds.rulebooks)
 
 
 @pytest.fixture(scope="session")
@@ -111,8 +125,8 @@ async def ledger(triage_database: str, clock: ManualClock) -> AsyncIterator[Ledg
 
 
 @pytest.fixture
-def hub(ledger: Ledger, thresholds: Thresholds, clock: ManualClock) -> "HubWorld":
-    return HubWorld(ledger, TriageConsumer(Casework(thresholds), CODEC), clock)
+def hub(ledger: Ledger, thresholds: Thresholds, policies: Policies, clock: ManualClock) -> "HubWorld":
+    return HubWorld(ledger, TriageConsumer(Casework(thresholds), CODEC, policies), policies, clock)
 
 
 @pytest.fixture(scope="session")
@@ -149,8 +163,8 @@ async def http(
     telemetry = setup(Service.TRIAGE, settings, install=False)
     async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as client:
         authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
-        app = create_app("Triage", settings, telemetry, [router], authenticator=authenticator)
-        app.state.office = office(hub.ledger, Casework(thresholds), settings)
+        app = create_app("Triage", settings, telemetry, [router, policy_router], authenticator=authenticator)
+        app.state.office = office(hub.ledger, Casework(thresholds), hub.policies, settings)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
             yield caller
@@ -318,6 +332,7 @@ class HubWorld:
 
     ledger: Ledger
     consumer: TriageConsumer
+    policies: Policies
     clock: ManualClock
 
     async def take(self, *events: Event) -> None:

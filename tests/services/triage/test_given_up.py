@@ -33,7 +33,7 @@ async def give_up(hub: HubWorld, event: Event) -> None:
 
 @pytest.fixture
 def strays(hub: HubWorld, thresholds: Thresholds) -> Strays:
-    return Strays(hub.ledger, Casework(thresholds))
+    return Strays(hub.ledger, Casework(thresholds), hub.policies)
 
 
 async def test_a_discarded_referral_stays_in_the_queue_until_a_person_closes_it(

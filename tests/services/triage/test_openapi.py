@@ -19,11 +19,12 @@ from sandbox.issuer import Issuer, load_clients
 from services.triage.api import router
 from services.triage.app import office
 from services.triage.casework import Casework
+from services.triage.policy_api import router as policy_router
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import ISSUER, HubWorld, Story, stated
 
-SCOPES = ("queue:read", "case:read", "decision:write", "operations:read")
+SCOPES = ("queue:read", "case:read", "decision:write", "operations:read", "policy:read")
 PHASES = "examples,coverage,fuzzing"
 EXAMPLES = 4
 """Generated requests of each kind and operation: coverage makes some hundreds beside them."""
@@ -35,6 +36,8 @@ async def test_schemathesis_finds_nothing(
 ) -> None:
     clock = SystemClock()
     story = Story(at=datetime(2026, 11, 23, 10, 0, tzinfo=UTC))
+    await hub.policies.start(hub.ledger)
+    policy = hub.policies.rulebooks.directory.fingerprint
     await hub.take(story.received([stated("child.disclosed_sexual_abuse", True)]), story.completed())
     [task] = [row[0] for row in await hub.rows("SELECT id FROM task ORDER BY kind LIMIT 1")]
     issuer = Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
@@ -44,14 +47,17 @@ async def test_schemathesis_finds_nothing(
     keys = httpx.MockTransport(lambda request: httpx.Response(200, json=issuer.jwks()))
     async with httpx.AsyncClient(transport=keys) as client:
         authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
-        app = create_app("Triage", settings, telemetry, [router], authenticator=authenticator)
-        app.state.office = office(hub.ledger, Casework(thresholds), settings)
+        app = create_app("Triage", settings, telemetry, [router, policy_router], authenticator=authenticator)
+        app.state.office = office(hub.ledger, Casework(thresholds), hub.policies, settings)
         ephemeral = settings.model_copy(update={"port": 0})
         serving = asyncio.create_task(serve(app, ephemeral, stop=stop, ready=ready.set_result))
         url = f"http://127.0.0.1:{await ready}"
         (tmp_path / "schemathesis.toml").write_text(
             f'[parameters]\n"path.case_id" = "{story.child_ids[0]}"\nreference = "{story.reference}"\n'
-            f'task_id = "{task}"\n'
+            f'task_id = "{task}"\nfingerprint = "{policy}"\n'
+            # Of two parameters in a path, the one that is given here stands in for a generated wrong one.
+            '[[operations]]\ninclude-name = "GET /v1/cases/{case_id}/evaluations/{number}"\n'
+            "checks.negative_data_rejection.enabled = false\n"
         )
         run = await asyncio.create_subprocess_exec(
             sys.executable,

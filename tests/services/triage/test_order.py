@@ -164,7 +164,9 @@ async def test_the_order_of_topics_changes_nothing_in_the_end(hub: HubWorld, see
 async def test_two_instances_that_take_turns_at_one_referral_lose_and_double_nothing(
     hub: HubWorld, thresholds: Thresholds
 ) -> None:
-    other = HubWorld(hub.ledger, TriageConsumer(Casework(thresholds), CODEC), hub.clock)
+    other = HubWorld(
+        hub.ledger, TriageConsumer(Casework(thresholds), CODEC, hub.policies), hub.policies, hub.clock
+    )
     stories = [Story() for _ in range(6)]
     answers = {
         story.id: [story.answer(AGENCIES[number % 4], FACTS[number % 3]) for number in range(12)]

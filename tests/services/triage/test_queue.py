@@ -286,7 +286,7 @@ async def test_a_case_whose_checks_never_complete_goes_on_with_what_is_known(
 ) -> None:
     stuck, young = Story(), Story()
     await hub.take(stuck.received(NEGLECTED), stuck.answer("health"))
-    repair = Repair(hub.ledger, Casework(thresholds), timedelta(hours=12))
+    repair = Repair(hub.ledger, Casework(thresholds), hub.policies, timedelta(hours=12))
     assert await repair.sweep() == 0
     hub.clock.advance(timedelta(hours=13))
     young.at = hub.clock.now()

@@ -25,7 +25,7 @@ async def test_a_referral_whose_evidence_cannot_be_read_holds_up_nobody_behind_i
         await hub.take(story.received(NEGLECTED))
     broken = [story.child_ids[0] for story in stories[:3]]
     await hub.rows("UPDATE evidence SET document = '\\x7b7d' WHERE case_id = ANY ($1)", broken)
-    repair = Repair(hub.ledger, Casework(thresholds), timedelta(hours=12))
+    repair = Repair(hub.ledger, Casework(thresholds), hub.policies, timedelta(hours=12))
     hub.clock.advance(timedelta(hours=13))
 
     assert await repair.sweep() == 3
