@@ -266,6 +266,18 @@ class EmbeddedPostgres:
         self._lock_file.unlink(missing_ok=True)
 
 
+def running_dsn(data: Path, database: str = "postgres", user: str = SUPERUSER) -> str | None:
+    """The address of the server that another process runs on `data`; None where none is ready."""
+    try:
+        lines = (data.absolute() / "postmaster.pid").read_text().splitlines()
+        pid, port, status = int(lines[0]), int(lines[3]), lines[7].strip()
+    except (OSError, IndexError, ValueError):
+        return None
+    if status != "ready" or not runs_on(pid, data.absolute()):
+        return None
+    return f"postgresql://{user}@{HOST}:{port}/{database}"
+
+
 def runs_on(pid: int, data: Path) -> bool:
     """Whether the process is a PostgreSQL server whose working directory is `data`."""
     try:

@@ -30,19 +30,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "up",
-        "send",
-        "watch",
-        "smoke",
-        "token",
-        "migrate",
-        "rebase",
-        "reset",
-        "parked",
-        "parked retry",
-        "policy",
-    ],
+    ["up", "send", "watch", "smoke", "token", "migrate", "rebase", "reset", "parked", "parked retry"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     code, output = run(*command.split(), "--help")
