@@ -30,7 +30,19 @@ def run(*arguments: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["up", "send", "watch", "smoke", "token", "migrate", "rebase", "reset", "parked", "parked retry"],
+    [
+        "up",
+        "send",
+        "watch",
+        "smoke",
+        "token",
+        "migrate",
+        "rebase",
+        "reset",
+        "parked",
+        "parked retry",
+        "policy",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     code, output = run(*command.split(), "--help")

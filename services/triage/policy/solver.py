@@ -1,0 +1,178 @@
+"""The policy as the solver sees it: facts, rules and outcomes as propositions over every child that could be.
+
+A fact matters to a policy only by which of its cut points it reaches, so each becomes one proposition for each cut
+point, in order. Rules and outcomes are named once and shared by all claims. The solver (z3, the extra `policy`) is
+needed to check a policy, never to apply one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Any
+
+from libs.schemas.levels import Level, Rag
+from services.triage.policy.conditions import Comparison, Condition
+from services.triage.policy.points import Point
+from services.triage.policy.rules import Policy
+
+Claim = Any
+"""A proposition of the solver's."""
+
+
+def available() -> bool:
+    """Whether the solver is installed."""
+    return find_spec("z3") is not None
+
+
+class Solver:
+    """Asks whether propositions can hold together. Everything that is asserted stays; a question assumes for once.
+
+    Raises ImportError where the solver is not installed.
+    """
+
+    def __init__(self) -> None:
+        import z3
+
+        self.z3 = z3
+        self._solver = z3.SolverFor("QF_FD")
+        self.always = z3.BoolVal(True)
+        """What holds of every child."""
+        self._names = 0
+
+    def fresh(self, name: str) -> Claim:
+        """A new proposition; the number keeps two of one name apart."""
+        self._names += 1
+        return self.z3.Bool(f"{name}#{self._names}")
+
+    def named(self, name: str, claim: Claim) -> Claim:
+        """A new proposition that holds exactly where `claim` does: what is shared is worked out once."""
+        proposition = self.fresh(name)
+        self._solver.add(proposition == claim)
+        return proposition
+
+    def establish(self, *claims: Claim) -> None:
+        """What holds from now on."""
+        self._solver.add(*claims)
+
+    def implies(self, claim: Claim, other: Claim) -> Claim:
+        """Where the one holds, the other does."""
+        return self.z3.Implies(claim, other)
+
+    def rising(self, claims: Sequence[Claim]) -> None:
+        """From now on each holds only where the one before it does."""
+        for lower, higher in pairwise(claims):
+            self._solver.add(self.z3.Implies(higher, lower))
+
+    def any_of(self, claims: Iterable[Claim]) -> Claim:
+        """At least one holds; of none, never."""
+        return self.z3.Or(*claims)
+
+    def all_of(self, claims: Iterable[Claim]) -> Claim:
+        """Every one holds; of none, always."""
+        return self.z3.And(*claims)
+
+    def not_(self, claim: Claim) -> Claim:
+        """It does not hold."""
+        return self.z3.Not(claim)
+
+    def at_least(self, needed: int, claims: Sequence[Claim]) -> Claim:
+        """`needed` of them hold, or more."""
+        return self.z3.AtLeast(*claims, needed)
+
+    def satisfiable(self, *claims: Claim) -> bool:
+        """Whether the claims can hold together. Raises RuntimeError where the solver gives up."""
+        result = self._solver.check(*claims)
+        if result == self.z3.unknown:
+            raise RuntimeError(f"the solver gave up: {self._solver.reason_unknown()}")
+        return bool(result == self.z3.sat)
+
+    def true_now(self, claim: Claim) -> bool:
+        """Whether the claim holds in the case that the last question found."""
+        return bool(self.z3.is_true(self._solver.model().eval(claim, model_completion=True)))
+
+
+class Child:
+    """Any child: for each fact, one proposition for each cut point that it may reach."""
+
+    def __init__(self, solver: Solver, reached: Mapping[str, Mapping[int, Claim]]) -> None:
+        self.solver = solver
+        self.reached = reached
+
+    @classmethod
+    def any(cls, solver: Solver, cuts: Mapping[str, Sequence[int]], name: str) -> "Child":
+        """A child of whom nothing is assumed: a fact that reaches a cut point has reached every lower one."""
+        reached = {}
+        for fact, ranks in cuts.items():
+            steps = {rank: solver.fresh(f"{name}:{fact}>={rank}") for rank in ranks}
+            solver.rising(list(steps.values()))
+            reached[fact] = steps
+        return cls(solver, reached)
+
+    def holds(self, condition: Condition) -> Claim:
+        """The condition as a proposition about this child."""
+        if isinstance(condition, Comparison):
+            return self.reached[condition.definition.name][condition.concern]
+        parts = [self.holds(part) for part in condition.parts]
+        if condition.needed == len(parts):
+            return self.solver.all_of(parts)
+        if condition.needed == 1:
+            return self.solver.any_of(parts)
+        return self.solver.at_least(condition.needed, parts)
+
+    def point(self) -> Point:
+        """This child in the case that the last question found."""
+        found = {}
+        for fact, steps in self.reached.items():
+            ranks = [rank for rank, claim in steps.items() if self.solver.true_now(claim)]
+            if ranks:
+                found[fact] = max(ranks)
+        return found
+
+
+class Applied:
+    """A policy applied to a child: a proposition for each rule, each level and urgency reached, and each action."""
+
+    def __init__(self, child: Child, policy: Policy, name: str) -> None:
+        solver = child.solver
+        self.policy = policy
+        self.rules = tuple(
+            solver.named(f"{name}:{rule.id}", child.holds(rule.condition)) for rule in policy.rules
+        )
+        self.level = {
+            level: solver.named(f"{name}:{level}", self._any(solver, lambda rule, at=level: rule.level >= at))
+            if level > policy.level
+            else solver.always
+            for level in Level
+        }
+        self.rag = {
+            rag: solver.named(f"{name}:{rag}", self._any(solver, lambda rule, at=rag: rule.rag >= at))
+            if rag > policy.rag
+            else solver.always
+            for rag in Rag
+        }
+        actions = sorted({action for rule in policy.rules for action in rule.actions})
+        self.actions = {
+            action: solver.named(
+                f"{name}:{action}", self._any(solver, lambda rule, want=action: want in rule.actions)
+            )
+            for action in actions
+        }
+        self.immediate = solver.named(f"{name}:immediate", self._any(solver, lambda rule: rule.immediate))
+
+    def _any(self, solver: Solver, wanted: Callable[..., bool]) -> Claim:
+        return solver.any_of(
+            claim for rule, claim in zip(self.policy.rules, self.rules, strict=True) if wanted(rule)
+        )
+
+    def results(self) -> tuple[Claim, ...]:
+        """Everything that an outcome consists of."""
+        return (*self.level.values(), *self.rag.values(), *self.actions.values(), self.immediate)
+
+    def steps(self, other: "Applied") -> Iterator[tuple[str, Claim, Claim]]:
+        """Each level and urgency above the policy's own, with what reaches it here and in the other."""
+        for level, claim in self.level.items():
+            if level > self.policy.level:
+                yield level.value, claim, other.level[level]
+        for rag, claim in self.rag.items():
+            if rag > self.policy.rag:
+                yield rag.value, claim, other.rag[rag]
