@@ -3,15 +3,15 @@
 Intake checks what a referrer states against it, enrichment what an agency's answer means, triage what a rule reads.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from libs.schemas.document import DocumentError, Node, collect, read_document
+from libs.schemas.document import DocumentError, Node, distinct, read_all, read_document
 from libs.schemas.findings import Between, Fact, FactValue
 
 REFERRER = "referrer"
@@ -163,6 +163,19 @@ _KEYS = {
     "derived": False,
     "no_effect": False,
 }
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_STEP = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names that `facts.yaml` uses and that are kept elsewhere; None where the caller does not know them."""
+
+    agencies: Collection[str] | None = None
+    derived: Collection[str] | None = None
+
+
+NO_NAMES = Names()
 
 
 def load_dictionary(path: Path) -> Dictionary:
@@ -170,19 +183,38 @@ def load_dictionary(path: Path) -> Dictionary:
     return read_dictionary(read_document(path))
 
 
-def read_dictionary(document: Node) -> Dictionary:
+def read_dictionary(document: Node, names: Names = Names()) -> Dictionary:
     """Checks what `facts.yaml` says. Raises DocumentError naming every mistake with its place."""
-    root = document.fields({"about": True, "version": True, "facts": True})
-    definitions: dict[str, Definition] = {}
-
-    def define(name: str, node: Node) -> None:
-        definitions[name] = _definition(name, node)
-
-    faults = collect(partial(define, name, node) for name, node in root["facts"].fields().items())
+    dictionary, _, faults = survey_dictionary(document, names)
     if faults:
         raise DocumentError(faults)
+    return dictionary
+
+
+def survey_dictionary(document: Node, names: Names) -> tuple[Dictionary, frozenset[str], list[str]]:
+    """The facts that are in order, the names of those that are not, and every mistake with its place.
+
+    What reads the dictionary can so be checked although a part of it is refused.
+    """
+    definitions: dict[str, Definition] = {}
+    root = document.record({"about": True, "version": True, "facts": True})
+    root.words("about")
+    version = root.words("version")
+    nodes: dict[str, Node] = root.read("facts", lambda one: one.fields(), {})
+    for name, node in nodes.items():
+        try:
+            if not _NAME.fullmatch(name):
+                raise DocumentError(
+                    [
+                        f"{root.members['facts'].place_of(name)}: a fact is named like `child.age`, in small letters"
+                    ]
+                )
+            definitions[name] = _definition(name, node, names)
+        except DocumentError as error:
+            root.add(*error.faults)
     canonical = "\n".join(repr(_canonical(definitions[name])) for name in sorted(definitions))
-    return Dictionary(root["version"].text(), definitions, sha256(canonical.encode()).hexdigest())
+    dictionary = Dictionary(version, definitions, sha256(canonical.encode()).hexdigest())
+    return dictionary, frozenset(nodes.keys() - definitions.keys()), root.faults
 
 
 def _canonical(definition: Definition) -> tuple[object, ...]:
@@ -200,41 +232,85 @@ def _canonical(definition: Definition) -> tuple[object, ...]:
     )
 
 
-def _definition(name: str, node: Node) -> Definition:
-    fields = node.fields(_KEYS)
-    kind = Kind(fields["kind"].choice([member.value for member in Kind], "kind"))
-    polarity = Polarity(fields["polarity"].choice([member.value for member in Polarity], "polarity"))
-    steps = tuple(step.text() for step in fields["steps"].items()) if "steps" in fields else ()
-    maximum = fields["maximum"].whole(1) if "maximum" in fields else 0
-    if (kind is Kind.SCALE) != bool(steps) or len(set(steps)) != len(steps):
-        raise DocumentError(
-            [f"{node.place}: a scale, and only a scale, has `steps`, each once, mildest first"]
-        )
-    if (kind is Kind.COUNT) != bool(maximum):
-        raise DocumentError([f"{node.place}: a count, and only a count, has a `maximum`"])
-    unknown = (
-        fields["unknown"].choice(["met", "not_met"], "reading of unknown") if "unknown" in fields else ""
+def _definition(name: str, node: Node, names: Names) -> Definition:
+    record = node.record(_KEYS)
+    kind = record.read("kind", lambda one: Kind(one.choice([member.value for member in Kind], "kind")), None)
+    polarity = record.read(
+        "polarity", lambda one: Polarity(one.choice([member.value for member in Polarity], "polarity")), None
     )
-    cautious = polarity in (Polarity.PROTECTIVE, Polarity.NEUTRAL)
-    sources = frozenset(source.text() for source in fields["sources"].items())
-    gaps = fields["gap_raises"].items() if "gap_raises" in fields else []
-    gap_raises = frozenset(source.text() for source in gaps)
-    if not gap_raises <= sources:
-        raise DocumentError(
-            [f"{fields['gap_raises'].place}: a gap can only come from one of the fact's sources"]
-        )
+    label, question, citation = (record.words(key) for key in ("label", "question", "citation"))
+    steps = record.read("steps", _steps, ())
+    maximum = record.read("maximum", lambda one: one.whole(1), 0)
+    unknown = record.read("unknown", lambda one: one.choice(["met", "not_met"], "reading of unknown"), "")
+    known = None if names.agencies is None else [REFERRER, DERIVED, STAFF, *names.agencies]
+    sources = record.read("sources", lambda one: _sources(one, known), frozenset[str]())
+    askable = sorted(sources - {DERIVED, STAFF}) or None
+    gap_raises = record.read("gap_raises", lambda one: _sources(one, askable), frozenset[str]())
+    derived = record.read("derived", lambda one: _derived(one, names.derived), None)
+    no_effect = record.read("no_effect", Node.words, None)
+    if kind is not None and (kind is Kind.SCALE) != ("steps" in record.members):
+        record.add(f"{node.place}: a scale, and only a scale, has `steps`, each once, mildest first")
+    if kind is not None and (kind is Kind.COUNT) != ("maximum" in record.members):
+        record.add(f"{node.place}: a count, and only a count, has a `maximum`")
+    if derived and DERIVED not in sources:
+        record.add(f"{record.members['derived'].place}: the sources of a derived fact name `{DERIVED}`")
+    if kind is not None and polarity is not None:
+        fault = _polarity_fault(kind, polarity, unknown)
+        if fault:
+            record.add(f"{record.members['polarity'].place}: {fault}")
+    record.refuse()
+    assert kind is not None  # what was demanded and is absent was refused
+    assert polarity is not None
     return Definition(
         name=name,
         kind=kind,
         polarity=polarity,
-        label=fields["label"].text(),
-        question=fields["question"].text(),
+        label=label,
+        question=question,
         sources=sources,
         steps=steps,
         maximum=1 if kind is Kind.YES_NO else maximum or len(steps) - 1,
-        unknown_met=unknown == "met" if unknown else cautious,
+        unknown_met=unknown == "met" if unknown else polarity in (Polarity.PROTECTIVE, Polarity.NEUTRAL),
         gap_raises=gap_raises,
-        citation=fields["citation"].text(),
-        derived=fields["derived"].text() if "derived" in fields else None,
-        no_effect=fields["no_effect"].text() if "no_effect" in fields else None,
+        citation=citation,
+        derived=derived,
+        no_effect=no_effect,
     )
+
+
+def _polarity_fault(kind: Kind, polarity: Polarity, unknown: str) -> str | None:
+    if polarity is Polarity.PROTECTIVE and kind is not Kind.YES_NO:
+        return "a protective fact is a yes or a no: what it protects from is a risk of its own"
+    if polarity is Polarity.LOWER_IS_WORSE and kind is not Kind.COUNT:
+        return "only a count can be worse the lower it is: a scale's steps stand mildest first"
+    if polarity is Polarity.PROTECTIVE and unknown == "not_met":
+        return "what nobody confirmed protects nobody: an unknown protective fact counts as met"
+    return None
+
+
+def _steps(node: Node) -> tuple[str, ...]:
+    steps = read_all(node.items(), _step)
+    if len(steps) < 2:
+        raise DocumentError([f"{node.place}: a scale has at least two steps"])
+    return distinct(node, steps)
+
+
+def _step(node: Node) -> str:
+    text = node.text()
+    if not _STEP.fullmatch(text):
+        raise DocumentError([f"{node.place}: a step is one word of small letters, such as `high_risk`"])
+    return text
+
+
+def _sources(node: Node, known: list[str] | None) -> frozenset[str]:
+    def source(one: Node) -> str:
+        return one.words() if known is None else one.choice(known, "source")
+
+    sources = read_all(node.items(), source)
+    if not sources:
+        raise DocumentError([f"{node.place}: at least one source is needed"])
+    return frozenset(distinct(node, sources))
+
+
+def _derived(node: Node, known: Collection[str] | None) -> str:
+    return node.words() if known is None else node.choice(sorted(known), "derived fact")

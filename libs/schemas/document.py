@@ -1,18 +1,26 @@
 """Reads the partnership's YAML files: every scalar is text, and every mistake has a place.
 
-YAML's own typing is switched off, so that `no`, `off`, `1e3` and `08` mean what they look like. Duplicate keys,
-anchors' merges and several documents are refused.
+YAML's own typing is switched off, so that `no`, `off`, `1e3` and `08` mean what they look like. Whatever makes a file
+say something else than what stands on its lines is refused: anchors, aliases, merge keys, tags, keys that stand twice,
+several documents.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
+DEPTH = 30
+"""No document nests deeper: a file that does is a mistake, or meant to exhaust whoever reads it."""
+
 T = TypeVar("T")
+U = TypeVar("U")
+
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class Node:
 
     place: Place
     value: "str | list[Node] | dict[str, Node]"
+    keys: Mapping[str, Place] = field(default_factory=dict)
+    """Where each key of a mapping stands."""
 
     def text(self) -> str:
         """The scalar's text. Raises DocumentError where it is a list or a mapping."""
@@ -48,10 +58,17 @@ class Node:
             raise DocumentError([f"{self.place}: expected a text"])
         return self.value
 
+    def words(self) -> str:
+        """The scalar's text without the blanks around it. Raises DocumentError where nothing is left."""
+        text = self.text().strip()
+        if not text:
+            raise DocumentError([f"{self.place}: this says nothing"])
+        return text
+
     def whole(self, at_least: int = 0) -> int:
         """The scalar as a whole number. Raises DocumentError where it is none or too small."""
         text = self.text()
-        if not (text.isascii() and text.isdigit()) or int(text) < at_least:
+        if not _WHOLE.fullmatch(text) or int(text) < at_least:
             raise DocumentError([f"{self.place}: expected a whole number of at least {at_least}"])
         return int(text)
 
@@ -76,19 +93,34 @@ class Node:
         if not isinstance(self.value, dict):
             raise DocumentError([f"{self.place}: expected keys and values"])
         if known is not None:
-            faults = [
-                f"{node.place}: unknown key `{key}`{nearest(key, known)}"
-                for key, node in self.value.items()
-                if key not in known
-            ]
-            faults += [
-                f"{self.place}: the key `{key}` is missing"
-                for key, demanded in known.items()
-                if demanded and key not in self.value
-            ]
+            faults = self._strays(self.value, known)
             if faults:
                 raise DocumentError(faults)
         return self.value
+
+    def record(self, known: Mapping[str, bool]) -> "Record":
+        """The mapping's members, to be read one by one with every fault gathered. Raises DocumentError where it is
+        no mapping.
+        """
+        members = self.fields()
+        return Record(members, self._strays(members, known))
+
+    def place_of(self, key: str) -> Place:
+        """Where a key stands."""
+        return self.keys.get(key, self.place)
+
+    def _strays(self, members: "dict[str, Node]", known: Mapping[str, bool]) -> list[str]:
+        faults = [
+            f"{self.place_of(key)}: unknown key `{key}`{nearest(key, known)}"
+            for key in members
+            if key not in known
+        ]
+        faults += [
+            f"{self.place}: the key `{key}` is missing"
+            for key, demanded in known.items()
+            if demanded and key not in members
+        ]
+        return faults
 
     def choice(self, allowed: Mapping[str, object] | list[str], what: str) -> str:
         """The scalar, one of `allowed`. Raises DocumentError with the nearest allowed text otherwise."""
@@ -115,60 +147,178 @@ def collect(steps: Iterator[Callable[[], None]]) -> list[str]:
     return faults
 
 
+class Record:
+    """Reads a mapping key by key, going on after a fault, so that all faults of a file come at once."""
+
+    def __init__(self, members: Mapping[str, Node], faults: Iterable[str]) -> None:
+        self.members = members
+        self.faults = list(faults)
+        self._refused = bool(self.faults)
+
+    def read(self, key: str, read: Callable[[Node], T], otherwise: U) -> T | U:
+        """What stands at a key; `otherwise` where nothing does, or where it is refused, of which `refuse` tells."""
+        node = self.members.get(key)
+        if node is None:
+            return otherwise
+        try:
+            return read(node)
+        except DocumentError as error:
+            self.add(*error.faults)
+        return otherwise
+
+    def words(self, key: str) -> str:
+        """The text at a key, which must say something."""
+        text = self.read(key, Node.text, "").strip()
+        if key in self.members and not text and isinstance(self.members[key].value, str):
+            self.add(f"{self.members[key].place}: `{key}` says nothing")
+        return text
+
+    def add(self, *faults: str) -> None:
+        """Adds faults; none says that somebody else has them."""
+        self.faults += faults
+        self._refused = True
+
+    def refuse(self) -> None:
+        """Raises DocumentError if anything was refused."""
+        if self._refused:
+            raise DocumentError(self.faults)
+
+
+def in_order(faults: Iterable[str], files: Sequence[str]) -> list[str]:
+    """Faults in the order of the files and of their lines, each once."""
+
+    def place(fault: str) -> tuple[int, int, int]:
+        file, *numbers = fault.split(":")[:3]
+        line, column = (int(one) for one in numbers) if all(one.isdigit() for one in numbers) else (0, 0)
+        return (files.index(file) if file in files else len(files), line, column)
+
+    return sorted(dict.fromkeys(faults), key=place)
+
+
+def distinct(node: Node, members: tuple[str, ...]) -> tuple[str, ...]:
+    """The members of the list at `node`. Raises DocumentError where one stands twice."""
+    twice = sorted({one for one in members if members.count(one) > 1})
+    if twice:
+        raise DocumentError([f"{node.place}: `{one}` stands twice" for one in twice])
+    return members
+
+
 def read_all(nodes: Iterable[Node], read: Callable[[Node], T]) -> tuple[T, ...]:
     """Reads every node. Raises DocumentError with the faults of all that fail."""
     found: list[T] = []
-    faults, failed = [], False
+    record = Record({}, ())
     for node in nodes:
         try:
             found.append(read(node))
         except DocumentError as error:
-            faults += error.faults
-            failed = True
-    if failed:
-        raise DocumentError(faults)
+            record.add(*error.faults)
+    record.refuse()
     return tuple(found)
 
 
 def read_document(path: Path) -> Node:
     """Reads one YAML file. Raises DocumentError."""
+    return parse_document(read_text(path), path.name)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises DocumentError where it cannot be read as UTF-8."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         raise DocumentError([f"{path.name}: cannot be read"]) from None
-    return parse_document(text, path.name)
 
 
 def parse_document(text: str, file: str) -> Node:
     """Parses one YAML document, called `file` in messages. Raises DocumentError."""
+    builder = _Builder(file)
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
-        raise DocumentError([f"{place}: not YAML: {error.problem}"]) from None
-    if root is None:
+        raise DocumentError([*builder.faults, f"{place}: not YAML: {error.problem}"]) from None
+    except (yaml.YAMLError, UnicodeError):
+        raise DocumentError([f"{Place(file, 1, 1)}: holds characters that no text has"]) from None
+    if builder.root is None and not builder.faults:
         raise DocumentError([f"{Place(file, 1, 1)}: the file is empty"])
-    return _node(root, file)
+    if builder.root is None or builder.faults:
+        raise DocumentError(builder.faults)
+    return builder.root
 
 
-def _node(node: yaml.Node, file: str) -> Node:
-    place = Place(file, node.start_mark.line + 1, node.start_mark.column + 1)
-    if isinstance(node, yaml.ScalarNode):
-        return Node(place, str(node.value))
-    if isinstance(node, yaml.SequenceNode):
-        return Node(place, [_node(member, file) for member in node.value])
-    members: dict[str, Node] = {}
-    for key, value in node.value:
-        name = str(key.value)
-        if name in members:
-            raise DocumentError(
-                [
-                    (
-                        f"{Place(file, key.start_mark.line + 1, key.start_mark.column + 1)}: "
-                        f"the key `{name}` stands twice"
-                    )
-                ]
-            )
-        members[name] = _node(value, file)
-    return Node(place, members)
+class _Open:
+    """A list or a mapping whose members are still being read."""
+
+    def __init__(self, place: Place, is_list: bool) -> None:
+        self.place = place
+        self.items: list[Node] | None = [] if is_list else None
+        self.members: dict[str, Node] = {}
+        self.keys: dict[str, Place] = {}
+        self.key: str | None = None
+
+
+class _Builder:
+    """Builds the nodes of a document out of the parser's events."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.root: Node | None = None
+        self.faults: list[str] = []
+        self._open: list[_Open] = []
+
+    def take(self, event: yaml.Event) -> None:
+        """Takes the next event. Raises DocumentError where reading on makes no sense."""
+        mark = event.start_mark
+        place = Place(self.file, mark.line + 1, mark.column + 1) if mark else Place(self.file, 1, 1)
+        if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+            raise DocumentError([*self.faults, f"{place}: a second document stands in the file"])
+        if isinstance(event, yaml.AliasEvent):
+            self._fault(place, f"`*{event.anchor}` is not read: write out what it stands for")
+            self._add(Node(place, ""))
+        elif isinstance(event, yaml.NodeEvent):
+            self._refuse_trap(place, event)
+            if isinstance(event, yaml.ScalarEvent):
+                self._add(Node(place, str(event.value)))
+            else:
+                self._begin(place, isinstance(event, yaml.SequenceStartEvent))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            done = self._open.pop()
+            self._add(Node(done.place, done.members if done.items is None else done.items, done.keys))
+
+    def _refuse_trap(self, place: Place, event: yaml.NodeEvent) -> None:
+        if event.anchor is not None:
+            self._fault(place, f"`&{event.anchor}` is not read: nothing here stands for something else")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            self._fault(place, f"the tag `{tag}` is not read: every value is plain text")
+
+    def _begin(self, place: Place, is_list: bool) -> None:
+        if len(self._open) >= DEPTH:
+            raise DocumentError([*self.faults, f"{place}: nested deeper than {DEPTH}"])
+        above = self._open[-1] if self._open else None
+        if above is not None and above.items is None and above.key is None:
+            raise DocumentError([*self.faults, f"{place}: a key must be a plain text"])
+        self._open.append(_Open(place, is_list))
+
+    def _add(self, node: Node) -> None:
+        if not self._open:
+            self.root = node
+            return
+        into = self._open[-1]
+        if into.items is not None:
+            into.items.append(node)
+        elif into.key is None:
+            into.key = key = node.text()
+            if key == "<<":
+                self._fault(node.place, "the merge key `<<` is not read: write out what it stands for")
+            elif key in into.members:
+                self._fault(node.place, f"the key `{key}` stands twice")
+            into.keys[key] = node.place
+        else:
+            into.members[into.key] = node
+            into.key = None
+
+    def _fault(self, place: Place, said: str) -> None:
+        self.faults.append(f"{place}: {said}")

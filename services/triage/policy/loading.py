@@ -1,284 +1,116 @@
 """Reads a partnership's policy out of its documents, and refuses every mistake with its place."""
 
 from collections.abc import Mapping
-from functools import partial
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
-from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Definition, Dictionary, Kind, read_dictionary
-from libs.schemas.document import DocumentError, Node, collect, parse_document
-from libs.schemas.findings import AgencyState, Basis, Between, Fact, FactValue
+from libs.schemas.dictionary import NO_NAMES, REFERRER, Names, survey_dictionary
+from libs.schemas.document import DocumentError, Node, in_order, parse_document, read_text
 from libs.schemas.levels import Level, Rag
-from services.triage.policy.facts import StatedFact
-from services.triage.policy.rules import Action, Decisive, GoldenCase, Guarantee, Policy, Rule
-from services.triage.policy.sentence import Vocabulary, read_condition
+from services.triage.policy.rules import Policy
+from services.triage.policy.sections import Sections, floor, survey_actions
 
 DOCUMENTS = ("facts.yaml", "actions.yaml", "policy.yaml", "placement.yaml")
-"""The documents that decide, in the order in which they are read. Placement's own rules are read elsewhere."""
+"""The documents that decide, in the order in which they are read. Placement's own lines are read elsewhere."""
 
-_BUILT_IN = (
-    "strategy_discussion",
-    "police_now",
-    "same_day_paediatric_opinion",
-    "emergency_duty_team",
-    "marac_referral",
-    "return_interview_72_hours",
-    "do_not_alert_household",
-    "managers_sign_off",
-    "unborn_baby_panel",
-    "housing_assessment",
-    "complete_early_help_assessment",
-    "trace_adult",
-)
+DEMANDED = frozenset({"facts.yaml", "policy.yaml"})
+"""Without these there is no policy."""
 
 _HEAD = {"about": True, "policy": True, "version": True, "effective": True, "sign_off": True, "default": True}
-_SECTIONS = {"rules": True, "decisive": False, "guarantees": False, "golden": False, "domains": False}
-_RULE = {
-    "domain": False,
-    "title": True,
-    "cite": True,
-    "when": True,
-    "floor": True,
-    "immediate": False,
-    "actions": False,
-}
-_GUARANTEE = {"title": True, "when": True, "at_least": False, "actions": False}
-_DECISIVE = {"when": True, "ask": True, "why": True}
-_GOLDEN = {
-    "story": True,
-    "facts": True,
-    "answers": False,
-    "at_least": True,
-    "at_most": False,
-    "actions": False,
-    "not_actions": False,
-}
+_SECTIONS = {"domains": False, "rules": True, "decisive": False, "guarantees": False, "golden": False}
 
 
 def read_texts(folder: Path) -> dict[str, str]:
     """The texts of a partnership's deciding documents, by file name. Raises DocumentError."""
-    texts = {}
+    return {name: read_text(folder / name) for name in DOCUMENTS if (folder / name).exists()}
+
+
+def load_policy(texts: Mapping[str, str], names: Names = NO_NAMES) -> Policy:
+    """The policy of these documents, by file name. `names` are kept elsewhere: agencies, functions of derived facts.
+
+    Raises DocumentError naming every mistake of every document, in order, with place and suggestion.
+    """
+    faults: list[str] = []
+    nodes: dict[str, Node] = {}
     for name in DOCUMENTS:
-        path = folder / name
-        if path.exists():
-            texts[name] = path.read_text(encoding="utf-8")
-    return texts
-
-
-def load_policy(texts: Mapping[str, str]) -> Policy:
-    """The policy of these documents. Raises DocumentError naming every mistake with place and suggestion."""
-    absent = [f"{name}: cannot be read" for name in ("facts.yaml", "policy.yaml") if name not in texts]
-    if absent:
-        raise DocumentError(absent)
-    nodes = {name: parse_document(texts[name], name) for name in DOCUMENTS if name in texts}
-    dictionary = read_dictionary(nodes["facts.yaml"])
-    actions = _actions(nodes.get("actions.yaml"))
-    return _Reader(dictionary, actions).policy(nodes["policy.yaml"], _fingerprint(nodes), texts)
-
-
-class _Reader:
-    """Reads `policy.yaml` against the dictionary and the list of actions."""
-
-    def __init__(self, dictionary: Dictionary, actions: Mapping[str, Action]) -> None:
-        self.dictionary, self.actions = dictionary, actions
-        self.vocabulary = Vocabulary(dictionary.definitions)
-        self.domains: dict[str, str] = {}
-        self.rules: list[Rule] = []
-        self.guarantees: list[Guarantee] = []
-        self.golden: list[GoldenCase] = []
-        self.decisive: list[Decisive] = []
-
-    def policy(self, document: Node, fingerprint: str, texts: Mapping[str, str]) -> Policy:
-        root = document.fields(_HEAD | _SECTIONS)
-        if "domains" in root:
-            self.domains = {name: node.text() for name, node in root["domains"].fields().items()}
-        level, rag = _floor(root["default"])
-        sections = {
-            "rules": self._rule,
-            "decisive": self._decisive,
-            "guarantees": self._guarantee,
-            "golden": self._golden,
-        }
-        faults = collect(
-            partial(read, name, node)
-            for section, read in sections.items()
-            if section in root
-            for name, node in root[section].fields().items()
-        )
-        if faults:
-            raise DocumentError(faults)
-        head = {key: root[key].text() for key in ("policy", "version", "effective", "sign_off")}
-        return Policy(
-            id=head["policy"],
-            version=head["version"],
-            effective=head["effective"],
-            sign_off=head["sign_off"],
-            level=level,
-            rag=rag,
-            rules=tuple(self.rules),
-            dictionary=self.dictionary,
-            fingerprint=fingerprint,
-            guarantees=tuple(self.guarantees),
-            golden=tuple(self.golden),
-            decisive=tuple(self.decisive),
-            actions=self.actions,
-            domains=self.domains,
-            texts=dict(texts),
-        )
-
-    def _rule(self, name: str, node: Node) -> None:
-        fields = node.fields(_RULE)
-        condition = read_condition(fields["when"], self.vocabulary)
-        level, rag = _floor(fields["floor"])
-        title, citation = fields["title"].text(), fields["cite"].text()
-        if not title or not citation:
-            raise DocumentError([f"{node.place}: a rule needs a title and a citation"])
-        domain = ""
-        if "domain" in fields:
-            domain = (
-                fields["domain"].choice(self.domains, "domain") if self.domains else fields["domain"].text()
-            )
-        self.rules.append(
-            Rule(
-                id=name,
-                domain=domain,
-                title=title,
-                citation=citation,
-                condition=condition,
-                level=level,
-                rag=rag,
-                immediate="immediate" in fields and fields["immediate"].flag(),
-                actions=self._obliged(fields.get("actions")),
-                sentence=f"When {condition.english()}: at least {level.value.replace('_', ' ')}, {rag.value}.",
-                place=node.place,
-            )
-        )
-
-    def _guarantee(self, name: str, node: Node) -> None:
-        fields = node.fields(_GUARANTEE)
-        level, rag = _at_least(fields.get("at_least"))
-        actions = self._obliged(fields.get("actions"))
-        if level is None and rag is None and not actions:
-            raise DocumentError([f"{node.place}: it guarantees nothing: give `at_least` or `actions`"])
-        self.guarantees.append(
-            Guarantee(
-                id=name,
-                title=fields["title"].text(),
-                condition=read_condition(fields["when"], self.vocabulary),
-                level=level,
-                rag=rag,
-                actions=actions,
-                place=node.place,
-            )
-        )
-
-    def _decisive(self, name: str, node: Node) -> None:
-        fields = node.fields(_DECISIVE)
-        ask = []
-        for member in fields["ask"].items():
-            definition = self.vocabulary.definition(member.text(), member)
-            if REFERRER not in definition.sources:
-                raise DocumentError([f"{member.place}: the referrer is no source of `{definition.name}`"])
-            ask.append(definition.name)
-        self.decisive.append(
-            Decisive(
-                id=name,
-                condition=read_condition(fields["when"], self.vocabulary),
-                ask=tuple(ask),
-                why=fields["why"].text(),
-                place=node.place,
-            )
-        )
-
-    def _golden(self, name: str, node: Node) -> None:
-        fields = node.fields(_GOLDEN)
-        level, rag = _at_least(fields["at_least"])
-        facts = [
-            _stated(self.vocabulary.definition(fact, value), value)
-            for fact, value in fields["facts"].fields().items()
-        ]
-        answers = {}
-        for agency, state in fields["answers"].fields().items() if "answers" in fields else ():
-            Node(state.place, agency).choice(list(self.dictionary.agencies), "agency")
-            answers[agency] = AgencyState(
-                state.choice([one.value for one in AgencyState], "state of an answer")
-            )
-        self.golden.append(
-            GoldenCase(
-                id=name,
-                story=fields["story"].text(),
-                facts=tuple(facts),
-                answers=answers,
-                level=level,
-                rag=rag,
-                at_most=_level(fields["at_most"]) if "at_most" in fields else None,
-                actions=self._obliged(fields.get("actions")),
-                not_actions=self._obliged(fields.get("not_actions")),
-                place=node.place,
-            )
-        )
-
-    def _obliged(self, node: Node | None) -> tuple[str, ...]:
-        return tuple(one.choice(self.actions, "action") for one in node.items()) if node is not None else ()
-
-
-def _actions(document: Node | None) -> dict[str, Action]:
-    if document is None:
-        return {name: Action(name, name.replace("_", " "), "") for name in _BUILT_IN}
-    actions = {}
-    for name, node in document.fields({"about": False, "actions": True})["actions"].fields().items():
-        fields = node.fields({"label": True, "within": False, "cite": True})
-        minutes, unit = None, None
-        if "within" in fields:
-            within = fields["within"].fields({"minutes": True, "unit": True})
-            minutes, unit = within["minutes"].whole(1), within["unit"].choice(["elapsed", "working"], "unit")
-        actions[name] = Action(name, fields["label"].text(), fields["cite"].text(), minutes, unit)
-    return actions
-
-
-def _floor(node: Node) -> tuple[Level, Rag]:
-    fields = node.fields({"level": True, "rag": True})
-    return _level(fields["level"]), _rag(fields["rag"])
-
-
-def _at_least(node: Node | None) -> tuple[Level | None, Rag | None]:
-    fields = node.fields({"level": False, "rag": False}) if node is not None else {}
-    level, rag = fields.get("level"), fields.get("rag")
-    return _level(level) if level else None, _rag(rag) if rag else None
-
-
-def _level(node: Node) -> Level:
-    return Level(node.choice([one.value for one in Level], "level"))
-
-
-def _rag(node: Node) -> Rag:
-    return Rag(node.choice([one.value for one in Rag], "urgency"))
-
-
-def _stated(definition: Definition, node: Node) -> StatedFact:
-    source = next(
-        (one for one in (REFERRER, STAFF, DERIVED) if one in definition.sources), min(definition.sources)
+        if name not in texts:
+            faults += [f"{name}: cannot be read"] if name in DEMANDED else []
+            continue
+        try:
+            nodes[name] = parse_document(texts[name], name)
+        except DocumentError as error:
+            faults += error.faults
+    if not nodes.keys() >= DEMANDED:
+        raise DocumentError(faults)
+    dictionary, refused, found = survey_dictionary(nodes["facts.yaml"], names)
+    faults += found
+    actions, found = survey_actions(nodes.get("actions.yaml"))
+    faults += found
+    sections = Sections(dictionary, refused, actions)
+    root = nodes["policy.yaml"].record(_HEAD | _SECTIONS)
+    level, rag = root.read("default", floor, (Level.UNIVERSAL, Rag.GREEN))
+    root.words("about")
+    policy = Policy(
+        id=root.words("policy"),
+        version=root.words("version"),
+        effective=root.read("effective", _day, ""),
+        sign_off=root.words("sign_off"),
+        level=level,
+        rag=rag,
+        domains=root.read("domains", sections.read_domains, {}),
+        rules=root.read("rules", sections.read_rules, ()),
+        decisive=root.read("decisive", sections.read_decisive, ()),
+        guarantees=root.read("guarantees", sections.read_guarantees, ()),
+        golden=root.read("golden", sections.read_golden, ()),
+        dictionary=dictionary,
+        actions=actions,
+        fingerprint=_fingerprint(nodes),
+        texts={name: texts[name] for name in nodes},
     )
-    return StatedFact(
-        Fact(fact=definition.name, value=_value(definition, node), basis=Basis.OBSERVED), source
-    )
+    faults += root.faults
+    if not faults:
+        faults = _contradictions(policy, nodes)
+    if faults:
+        raise DocumentError(in_order(faults, DOCUMENTS))
+    return policy
 
 
-def _value(definition: Definition, node: Node) -> FactValue:
-    """A value as a golden case writes it: yes, a step, a number, or `7 to 21`."""
-    text = node.text()
-    value: FactValue = {"yes": True, "no": False}.get(text, text)
-    if definition.steps:
-        node.choice(list(definition.steps), "value")
-        value = text
-    least, between, most = text.partition(" to ")
-    if definition.kind is Kind.COUNT:
-        value = Node(node.place, least).whole()
-        if between:
-            value = Between(at_least=value, at_most=Node(node.place, most).whole())
-    if definition.bounds(value) is None:
-        raise DocumentError([f"{node.place}: `{definition.name}` {definition.wanted()}"])
-    return value
+def _contradictions(policy: Policy, nodes: Mapping[str, Node]) -> list[str]:
+    """What is wrong with documents of which each part is in order by itself."""
+    faults = [
+        f"{rule.place}: the rule changes nothing: its floor is what holds anyway"
+        for rule in policy.rules
+        if rule.level <= policy.level and rule.rag <= policy.rag and not rule.actions and not rule.immediate
+    ]
+    read = frozenset[str]().union(*(rule.reads for rule in policy.rules))
+    asked = {name: one for one in policy.decisive for name in one.ask}
+    faults += [
+        f"{one.place}: no rule reads `{name}`, so its answer could raise nothing"
+        for name, one in asked.items()
+        if name not in read
+    ]
+    facts = nodes["facts.yaml"].fields()["facts"].fields()
+    for name, definition in policy.dictionary.definitions.items():
+        fields = facts[name].fields()
+        if definition.no_effect and name in read:
+            faults.append(f"{fields['no_effect'].place}: a rule reads `{name}`, so it has an effect")
+        if REFERRER in definition.gap_raises and name not in asked:
+            faults.append(
+                f"{fields['gap_raises'].place}: the referrer's gap raises only through a decisive question, "
+                f"and none asks `{name}`"
+            )
+    return faults
+
+
+def _day(node: Node) -> str:
+    text = node.words()
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise DocumentError([f"{node.place}: expected a day as YYYY-MM-DD"])
 
 
 def _fingerprint(nodes: Mapping[str, Node]) -> str:

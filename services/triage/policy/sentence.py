@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection, Mapping
 
 from libs.schemas.dictionary import Definition, Kind, Polarity
-from libs.schemas.document import DocumentError, Node, nearest, read_all
+from libs.schemas.document import DocumentError, Node, Place, nearest, read_all
 from services.triage.policy.conditions import ALL, ANY, AT_LEAST, NONE, Comparison, Condition, Several
+from services.triage.policy.redundancy import redundancies
 
 _SENTENCE = re.compile(
     r"(?P<fact>\S+) is (?:(?P<yes>yes)|at least (?P<least>\S+)|under (?P<under>\S+)|(?P<other>.+))"
@@ -20,6 +21,10 @@ _SEVERAL = re.compile(r"at least (?P<needed>[0-9]{1,2}) of")
 _WORDS = {ALL: True, ANY: True, NONE: True, AT_LEAST.format(2): True}
 
 
+_SCORE = re.compile(r"\b(?:scores?|sum|total|points?|weights?)\b|^[0-9]+ (?:when|if|points?)\b")
+_NO_SCORES = (
+    "nothing is added up: poor care in one part of a life is not made good in another; say `at least N of`"
+)
 _OTHER_WAYS = {
     "no": "a rule never rests on a no: what is not known would read as safe",
     "not": "a rule never rests on a no: a protective fact that is not confirmed stands under `none of`",
@@ -50,6 +55,22 @@ class Vocabulary:
 
 def read_condition(node: Node, vocabulary: Vocabulary) -> Condition:
     """The condition written at `node`. Raises DocumentError with every fault, its place and a suggestion."""
+    places: dict[int, Place] = {}
+    condition = _read(node, vocabulary, places)
+    faults = [f"{places[id(part)]}: `{_shown(part)}` {why}" for part, why in redundancies(condition)]
+    if faults:
+        raise DocumentError(faults)
+    return condition
+
+
+def _read(node: Node, vocabulary: Vocabulary, places: dict[int, Place]) -> Condition:
+    """Reads the condition and notes where each part of it stands."""
+    condition = _part(node, vocabulary, places)
+    places[id(condition)] = node.place
+    return condition
+
+
+def _part(node: Node, vocabulary: Vocabulary, places: dict[int, Place]) -> Condition:
     if isinstance(node.value, str):
         return _comparison(node, vocabulary)
     fields = node.fields()
@@ -57,19 +78,28 @@ def read_condition(node: Node, vocabulary: Vocabulary) -> Condition:
         raise DocumentError([f"{node.place}: expected one of `all of`, `any of`, `at least N of`, `none of`"])
     ((wording, members),) = fields.items()
     counted = _SEVERAL.fullmatch(wording)
+    place = node.place_of(wording)
     if wording not in (ALL, ANY, NONE) and counted is None:
-        raise DocumentError([f"{members.place}: unknown word `{wording}`{nearest(wording, _WORDS)}"])
-    read = _unconfirmed if wording == NONE else read_condition
-    nodes = members.items()
-    parts = read_all(nodes, lambda member: read(member, vocabulary))
+        said = _NO_SCORES if _SCORE.search(wording) else f"unknown word `{wording}`{nearest(wording, _WORDS)}"
+        raise DocumentError([f"{place}: {said}"])
+
+    def part(member: Node) -> Condition:
+        return (
+            _unconfirmed(member, vocabulary, places) if wording == NONE else _read(member, vocabulary, places)
+        )
+
+    parts = read_all(members.items(), part)
     needed = int(counted["needed"]) if counted else 1 if wording == ANY else len(parts)
     if not parts or not 1 <= needed <= len(parts):
-        raise DocumentError([f"{members.place}: `{wording}` can never be met by {len(parts)} conditions"])
+        raise DocumentError([f"{place}: `{wording}` can never be met by {len(parts)} conditions"])
     return Several(parts, needed, wording)
 
 
 def _comparison(node: Node, vocabulary: Vocabulary) -> Comparison:
-    match = _SENTENCE.fullmatch(node.text())
+    text = node.text()
+    match = _SENTENCE.fullmatch(text)
+    if match is None and _SCORE.search(text):
+        raise DocumentError([f"{node.place}: {_NO_SCORES}"])
     if match is None:
         raise DocumentError(
             [f"{node.place}: expected `FACT is yes`, `FACT is at least VALUE` or `FACT is under NUMBER`"]
@@ -136,7 +166,7 @@ def _under(node: Node, definition: Definition, bound: str) -> Comparison:
     return Comparison(definition, definition.concern(number - 1))
 
 
-def _unconfirmed(node: Node, vocabulary: Vocabulary) -> Comparison:
+def _unconfirmed(node: Node, vocabulary: Vocabulary, places: dict[int, Place]) -> Comparison:
     match = _SENTENCE.fullmatch(node.text())
     if match is None or match["yes"] is None:
         raise DocumentError([f"{node.place}: under `none of` say `FACT is yes`"])
@@ -150,4 +180,10 @@ def _unconfirmed(node: Node, vocabulary: Vocabulary) -> Comparison:
                 )
             ]
         )
-    return Comparison(definition, definition.concern(0))
+    condition = Comparison(definition, definition.concern(0))
+    places[id(condition)] = node.place
+    return condition
+
+
+def _shown(condition: Condition) -> str:
+    return condition.sentence() if isinstance(condition, Comparison) else condition.wording
