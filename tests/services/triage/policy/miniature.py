@@ -87,6 +87,6 @@ rules:
 TEXTS = {"facts.yaml": FACTS, "actions.yaml": ACTIONS, "policy.yaml": HEAD + RULES}
 
 
-def policy_of(names: Names = NO_NAMES, **texts: str) -> Policy:
+def policy_of(names: Names = NO_NAMES, /, **texts: str) -> Policy:
     """The small policy with some of its documents replaced: `facts`, `actions`, `policy`."""
     return load_policy(TEXTS | {f"{name}.yaml": text for name, text in texts.items()}, names)

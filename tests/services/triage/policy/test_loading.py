@@ -275,7 +275,10 @@ def test_agencies_and_derived_facts_are_checked_against_the_names_that_are_known
         policy_of(names, facts=swapped(facts, "[police, education]", "[polcie, education]"))
     assert "did you mean `age_of`?" in refused.value.faults[0]
     assert "did you mean `police`?" in refused.value.faults[1]
-    assert policy_of(names, facts=facts.replace("age_fo", "age_of"))
+    assert (
+        policy_of(names, facts=facts.replace("age_fo", "age_of")).dictionary.definitions["child.age"].derived
+        == "age_of"
+    )
 
 
 def test_what_is_written_is_what_is_read() -> None:
