@@ -70,37 +70,22 @@ def load_policy(texts: Mapping[str, str], names: Names = NO_NAMES) -> Policy:
     )
     faults += root.faults
     if not faults:
-        faults = _contradictions(policy, nodes)
+        faults = _unasked(policy, nodes["facts.yaml"])
     if faults:
         raise DocumentError(in_order(faults, DOCUMENTS))
     return policy
 
 
-def _contradictions(policy: Policy, nodes: Mapping[str, Node]) -> list[str]:
-    """What is wrong with documents of which each part is in order by itself."""
-    faults = [
-        f"{rule.place}: the rule changes nothing: its floor is what holds anyway"
-        for rule in policy.rules
-        if rule.level <= policy.level and rule.rag <= policy.rag and not rule.actions and not rule.immediate
+def _unasked(policy: Policy, facts: Node) -> list[str]:
+    """Facts whose gap may raise on the referrer's side although no decisive question asks for them."""
+    asked = {name for one in policy.decisive for name in one.ask}
+    nodes = facts.fields()["facts"].fields()
+    return [
+        f"{nodes[name].fields()['gap_raises'].place}: the referrer's gap raises only through a decisive question, "
+        f"and none asks `{name}`"
+        for name, definition in policy.dictionary.definitions.items()
+        if REFERRER in definition.gap_raises and name not in asked
     ]
-    read = frozenset[str]().union(*(rule.reads for rule in policy.rules))
-    asked = {name: one for one in policy.decisive for name in one.ask}
-    faults += [
-        f"{one.place}: no rule reads `{name}`, so its answer could raise nothing"
-        for name, one in asked.items()
-        if name not in read
-    ]
-    facts = nodes["facts.yaml"].fields()["facts"].fields()
-    for name, definition in policy.dictionary.definitions.items():
-        fields = facts[name].fields()
-        if definition.no_effect and name in read:
-            faults.append(f"{fields['no_effect'].place}: a rule reads `{name}`, so it has an effect")
-        if REFERRER in definition.gap_raises and name not in asked:
-            faults.append(
-                f"{fields['gap_raises'].place}: the referrer's gap raises only through a decisive question, "
-                f"and none asks `{name}`"
-            )
-    return faults
 
 
 def _day(node: Node) -> str:

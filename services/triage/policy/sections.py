@@ -162,7 +162,7 @@ class Sections:
     def _asked(self, node: Node) -> str:
         definition = self._vocabulary.definition(node.text(), node)
         if REFERRER not in definition.sources:
-            raise DocumentError([f"{node.place}: `{definition.name}` is nothing that a referrer is asked"])
+            raise DocumentError([f"{node.place}: the referrer is no source of `{definition.name}`"])
         return definition.name
 
     def _golden(self, name: str, place: Place, node: Node) -> GoldenCase:
@@ -176,9 +176,6 @@ class Sections:
         not_actions = record.read("not_actions", self._obliged, ())
         if at_most is not None and level is not None and at_most < level:
             record.add(f"{record.members['at_most'].place}: `at_most` is milder than `at_least`")
-        both = sorted({*actions} & {*not_actions})
-        for action in both:
-            record.add(f"{record.members['not_actions'].place}: `{action}` stands under `actions` too")
         record.refuse()
         return GoldenCase(name, story, facts, answers, level, rag, at_most, actions, not_actions, place)
 
