@@ -18,8 +18,12 @@ from libs.schemas.document import DocumentError, nearest
 from services.triage.policy import Policy, load_policy, read_texts
 from services.triage.policy.check import check as check_policy
 from services.triage.policy.claims import Claim, Report, Status
+from services.triage.policy.comparison import difference_page
+from services.triage.policy.difference import Changes, compare, difference
 from services.triage.policy.page import as_html, as_markdown, as_text
 from services.triage.policy.paper import board_paper, rule_page
+from services.triage.policy.solver import available
+from services.triage.policy.stored import read_stored
 
 app = typer.Typer(
     help="""The thresholds as policy: prove them, read them, compare two versions, write a rule.
@@ -147,3 +151,42 @@ def explain(
         except KeyError:
             fail(f"no rule `{rule}`{nearest(rule, [one.id for one in policy.rules])}")
     typer.echo(WRITERS[format](page), nl=False)
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(help="Folder of the earlier version, or its policy.yaml.")],
+    new: Annotated[Path, typer.Argument(help="Folder of the later version, or its policy.yaml.")],
+    over: Annotated[
+        Path | None,
+        typer.Option(
+            help="Stored children, one JSON object a line, to count what would change.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two versions over every child that could be: which rules raise, which lower, and the smallest case."""
+    before, after = load(old), load(new)
+    if not available():
+        fail("comparing two versions needs the solver: install the extra `policy`")
+    with at_work() as say:
+        say("comparing the versions over every child")
+        found = difference(before, after)
+        say("counting what would change")
+        changes = _counted(before, after, over) if over is not None else None
+    if as_json:
+        document = {**found.document(), "changes": changes.document() if changes is not None else None}
+        out().print_json(data=document)
+    else:
+        page = difference_page(found, changes)
+        typer.echo(as_text(page), nl=False)
+
+
+def _counted(before: Policy, after: Policy, file: Path) -> Changes:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            return compare(before, after, read_stored(lines))
+    except OSError:
+        fail(f"{file}: cannot be read")
+    except ValueError as error:
+        fail(f"{file}: {error}")

@@ -158,8 +158,11 @@ class _Checker:
         return [self._fall(fall, "is certain and not possible") for fall in self.monotony.inversions()], ""
 
     def total(self) -> tuple[list[Finding], str]:
-        faults = self.monotony.without_outcome()
-        return [self._fall(fall, "is not given, or given twice") for fall in faults], ""
+        found = [
+            Finding("policy.yaml", name, "is not given, or given twice")
+            for name in self.monotony.without_outcome()
+        ]
+        return found, ""
 
     def rules(self) -> tuple[list[Finding], str]:
         found = []

@@ -111,14 +111,14 @@ class _Pair:
         conditions = [rule.condition for rule in policy.rules] + [one.condition for one in policy.decisive]
         self.cuts = cut_points(conditions)
         self.one = Child.any(solver, self.cuts, "one")
-        self.applied = Applied(self.one, policy, "one")
+        self.applied = Applied.to(self.one, policy, "one")
 
     @cached_property
     def other(self) -> tuple[Child, dict[str, Claim], Claim]:
         """The second child, for each fact that the two are alike in it, and that their outcomes differ."""
         solver = self.solver
         child = Child.any(solver, self.cuts, "other")
-        applied = Applied(child, self.policy, "other")
+        applied = Applied.to(child, self.policy, "other")
         alike = {
             fact: solver.named(
                 f"alike:{fact}",

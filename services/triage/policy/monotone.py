@@ -6,16 +6,16 @@ open question asks for it, and whether its source is overdue. From that follows,
 established, what could still be, and what counts for the urgency while the source is overdue.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from libs.schemas.dictionary import Definition
+from services.triage.policy.conditions import Condition
 from services.triage.policy.points import Point, cut_points
 from services.triage.policy.rules import Policy
 from services.triage.policy.solver import Applied, Child, Claim, Solver
 
-DEFINITE, POSSIBLE, OVERDUE = "definite", "possible", "overdue"
+READINGS = DEFINITE, POSSIBLE, OVERDUE = "definite", "possible", "overdue"
 """What is established, what could still be, and what counts for the urgency while its source is overdue."""
 
 
@@ -30,8 +30,8 @@ class Fall:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fact:
-    """What the solver may choose about one fact of one child."""
+class _Known:
+    """What the solver may choose about one fact of one child, with what binds these choices together."""
 
     stated: Claim
     least: dict[int, Claim]
@@ -39,155 +39,188 @@ class _Fact:
     silent: Claim
     doubtful: Claim
     overdue: Claim
+    bonds: tuple[Claim, ...]
 
 
-class _Known:
-    """What is known of a child, and its three readings under the policy."""
+class _Fact:
+    """One fact of two children, the second no milder in it than the first."""
 
-    def __init__(self, solver: Solver, policy: Policy, cuts: dict[str, tuple[int, ...]], name: str) -> None:
+    def __init__(self, solver: Solver, definition: Definition, ranks: Sequence[int]) -> None:
         self.solver = solver
-        self.definitions = policy.dictionary.definitions
-        self.facts = {fact: self._fact(fact, ranks, name) for fact, ranks in cuts.items()}
-        self.children = {
-            reading: Child(solver, {fact: self._read(fact, reading) for fact in cuts})
-            for reading in (DEFINITE, POSSIBLE, OVERDUE)
-        }
-        self.applied = {
-            reading: Applied(child, policy, f"{name}:{reading}") for reading, child in self.children.items()
+        self.definition = definition
+        self.ranks = ranks
+        self.milder, self.worse = (self._known(child) for child in ("milder", "worse"))
+        self.reached = tuple(self._readings(one) for one in (self.milder, self.worse))
+        established, open_ = self._established(), self._open()
+        late = solver.implies(self.milder.overdue, self.worse.overdue)
+        self.related = {
+            DEFINITE: established,
+            POSSIBLE: open_,
+            OVERDUE: solver.all_of([established, open_, late]),
         }
 
-    def _fact(self, fact: str, ranks: tuple[int, ...], name: str) -> _Fact:
+    def _known(self, child: str) -> _Known:
+        solver, name = self.solver, f"{child}:{self.definition.name}"
+        least = {rank: solver.fresh(f"{name} least {rank}") for rank in self.ranks}
+        greatest = {rank: solver.fresh(f"{name} greatest {rank}") for rank in self.ranks}
+        bonds = [solver.implies(least[rank], greatest[rank]) for rank in self.ranks]
+        bonds += [*solver.rising(list(least.values())), *solver.rising(list(greatest.values()))]
+        return _Known(
+            stated=solver.fresh(f"{name} stated"),
+            least=least,
+            greatest=greatest,
+            silent=solver.fresh(f"{name} silent"),
+            doubtful=solver.fresh(f"{name} doubtful"),
+            overdue=solver.fresh(f"{name} overdue"),
+            bonds=tuple(bonds),
+        )
+
+    def _readings(self, one: _Known) -> dict[str, dict[int, Claim]]:
+        """For each reading and each cut point, that the fact has reached it."""
         solver = self.solver
-        least = {rank: solver.fresh(f"{name}:{fact} least {rank}") for rank in ranks}
-        greatest = {rank: solver.fresh(f"{name}:{fact} greatest {rank}") for rank in ranks}
-        solver.rising(list(least.values()))
-        solver.rising(list(greatest.values()))
-        solver.establish(*(solver.implies(least[rank], greatest[rank]) for rank in ranks))
-        said = [solver.fresh(f"{name}:{fact} {what}") for what in ("stated", "silent", "doubtful", "overdue")]
-        return _Fact(said[0], least, greatest, *said[1:])
-
-    def _read(self, fact: str, reading: str) -> dict[int, Claim]:
-        solver, one, definition = self.solver, self.facts[fact], self.definitions[fact]
         unstated = solver.not_(one.stated)
-        met = [unstated] if definition.unknown_met else []
-        open_ = one.silent if not definition.settles else solver.all_of([one.silent, unstated])
-        steps = {}
-        for rank in one.least:
+        met = [unstated] if self.definition.unknown_met else []
+        open_ = one.silent if not self.definition.settles else solver.all_of([one.silent, unstated])
+        readings: dict[str, dict[int, Claim]] = {reading: {} for reading in READINGS}
+        for rank in self.ranks:
             definite = solver.any_of([solver.all_of([one.stated, one.least[rank]]), *met])
             possible = solver.any_of(
                 [solver.all_of([one.stated, one.greatest[rank]]), *met, open_, one.doubtful]
             )
-            counted = solver.any_of([definite, solver.all_of([one.overdue, possible])])
-            steps[rank] = {DEFINITE: definite, POSSIBLE: possible, OVERDUE: counted}[reading]
-        return steps
+            readings[DEFINITE][rank] = definite
+            readings[POSSIBLE][rank] = possible
+            readings[OVERDUE][rank] = solver.any_of([definite, solver.all_of([one.overdue, possible])])
+        return readings
 
-
-class Monotony:
-    """The claims about worse facts, about gaps and about there being an outcome, for one policy."""
-
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
-        self.solver = Solver()
-        cuts = cut_points(rule.condition for rule in policy.rules)
-        self.milder = _Known(self.solver, policy, cuts, "milder")
-        self.worse = _Known(self.solver, policy, cuts, "worse")
-
-    @cached_property
-    def _worse(self) -> dict[str, Claim]:
-        """For each reading, that no fact of the second child reads milder than the first child's."""
-        relations = {}
-        for reading, relate in ((DEFINITE, self._established), (POSSIBLE, self._open), (OVERDUE, self._late)):
-            every = self.solver.all_of(relate(fact) for fact in self.milder.facts)
-            relations[reading] = self.solver.named(f"worse:{reading}", every)
-        return relations
-
-    def _established(self, fact: str) -> Claim:
+    def _established(self) -> Claim:
         """Stated by both and no milder; or stated by the second alone; or unknown where that counts as met.
 
         Who else is silent, doubtful or late may change either way: none of it establishes anything.
         """
-        solver, one, two = self.solver, self.milder.facts[fact], self.worse.facts[fact]
-        ways = [self._no_milder(one.stated == two.stated, one.least, two.least)]
-        if self._definition(fact).unknown_met:
-            ways.append(solver.all_of([one.stated, solver.not_(two.stated)]))
+        solver, one, two = self.solver, self.milder, self.worse
+        if self.definition.unknown_met:
+            other = solver.all_of([one.stated, solver.not_(two.stated)])
         else:
-            ways.append(solver.all_of([solver.not_(one.stated), two.stated]))
-        return solver.any_of(ways)
+            other = solver.all_of([solver.not_(one.stated), two.stated])
+        return solver.any_of([solver.all_of([one.stated == two.stated, *self._no_milder("least")]), other])
 
-    def _open(self, fact: str) -> Claim:
-        """Worse for certain and at its worst, with no less left open; or what was stated is gone, and may come back."""
-        solver, one, two = self.solver, self.milder.facts[fact], self.worse.facts[fact]
+    def _open(self) -> Claim:
+        """Worse for certain and at its worst, with no less left open; or what was stated is gone and may come back."""
+        solver, one, two = self.solver, self.milder, self.worse
+        gone = solver.all_of([one.stated, solver.not_(two.stated)])
         ways = [
             solver.all_of(
                 [
-                    self._no_milder(one.stated == two.stated, one.least, two.least),
-                    self._no_milder(one.stated == two.stated, one.greatest, two.greatest),
+                    one.stated == two.stated,
+                    *self._no_milder("least"),
+                    *self._no_milder("greatest"),
                     solver.implies(one.silent, two.silent),
                     solver.implies(one.doubtful, two.doubtful),
                 ]
             ),
-            solver.all_of([one.stated, solver.not_(two.stated), two.silent]),
+            gone if self.definition.unknown_met else solver.all_of([gone, two.silent]),
         ]
-        if self._definition(fact).unknown_met:
-            ways.append(solver.all_of([one.stated, solver.not_(two.stated)]))
         return solver.any_of(ways)
 
-    def _late(self, fact: str) -> Claim:
-        """As what is established and what could be, both no milder, with no fewer sources overdue."""
-        one, two = self.milder.facts[fact], self.worse.facts[fact]
-        return self.solver.all_of(
-            [self._established(fact), self._open(fact), self.solver.implies(one.overdue, two.overdue)]
-        )
+    def _no_milder(self, bound: str) -> Iterator[Claim]:
+        one, two = getattr(self.milder, bound), getattr(self.worse, bound)
+        return (self.solver.implies(one[rank], two[rank]) for rank in self.ranks)
 
-    def _no_milder(self, alike: Claim, one: dict[int, Claim], two: dict[int, Claim]) -> Claim:
-        return self.solver.all_of([alike, *(self.solver.implies(one[rank], two[rank]) for rank in one)])
 
-    def _definition(self, fact: str) -> Definition:
-        return self.policy.dictionary.definitions[fact]
+class _Pair:
+    """Two children before one condition, the second in no fact milder than the first."""
+
+    def __init__(self, condition: Condition, facts: Sequence[_Fact]) -> None:
+        self.solver = solver = Solver()
+        self.facts = facts
+        for fact in facts:
+            solver.establish(*fact.milder.bonds, *fact.worse.bonds)
+        self.children = {
+            reading: tuple(
+                Child(solver, {fact.definition.name: fact.reached[which][reading] for fact in facts})
+                for which in (0, 1)
+            )
+            for reading in READINGS
+        }
+        self.holds = {
+            reading: tuple(child.holds(condition) for child in children)
+            for reading, children in self.children.items()
+        }
+
+    def fall(self, reading: str) -> tuple[Point, Point] | None:
+        """Two such children of whom the condition holds for the milder alone, or None where there are none."""
+        milder, worse = self.holds[reading]
+        related = [fact.related[reading] for fact in self.facts]
+        if not self.solver.satisfiable(*related, milder, self.solver.not_(worse)):
+            return None
+        one, two = self.children[reading]
+        return one.point(), two.point()
+
+    def inversion(self) -> tuple[Point, Point] | None:
+        """A child of whom the condition holds for certain and yet not possibly, or None where there is none."""
+        certain, possible = self.holds[DEFINITE][0], self.holds[POSSIBLE][0]
+        if not self.solver.satisfiable(certain, self.solver.not_(possible)):
+            return None
+        return self.children[DEFINITE][0].point(), self.children[POSSIBLE][0].point()
+
+
+class Monotony:
+    """The claims about worse facts, about gaps and about there being an outcome, for one policy.
+
+    Each rule is settled over its own facts. What all rules come to is then settled over any combination of them in
+    which no rule falls that was shown not to.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        names, definitions = Solver(), policy.dictionary.definitions
+        cuts = cut_points(rule.condition for rule in policy.rules)
+        facts = {name: _Fact(names, definitions[name], ranks) for name, ranks in cuts.items()}
+        self._pairs = {
+            rule.id: _Pair(rule.condition, [facts[name] for name in cut_points([rule.condition])])
+            for rule in policy.rules
+        }
 
     def falls(self) -> Iterator[Fall]:
-        """Every step of level and urgency that a child of worse facts may miss: none, where the claim holds.
-
-        Each rule is settled first and then taken for granted, so that a step only puts rules together.
-        """
-        for reading, worse in self._worse.items():
-            before, after = self.milder.applied[reading], self.worse.applied[reading]
-            for rule, one, two in zip(self.policy.rules, before.rules, after.rules, strict=True):
-                if self.solver.satisfiable(worse, one, self.solver.not_(two)):
-                    yield self._fall(reading, rule.id)
-                else:
-                    self.solver.establish(self.solver.implies(self.solver.all_of([worse, one]), two))
-            for step, one, two in before.steps(after):
-                if self.solver.satisfiable(worse, one, self.solver.not_(two)):
-                    yield self._fall(reading, step)
+        """Every rule, and every step of level and urgency, that a child of worse facts may miss: none, normally."""
+        for reading in READINGS:
+            fallen = {
+                rule.id: fall for rule in self.policy.rules if (fall := self._pairs[rule.id].fall(reading))
+            }
+            yield from self._told(reading, fallen)
 
     def inversions(self) -> Iterator[Fall]:
-        """Every step that is certain and yet not possible: none, where the claim holds."""
-        certain, possible = self.milder.applied[DEFINITE], self.milder.applied[POSSIBLE]
-        for step, one, two in certain.steps(possible):
-            if self.solver.satisfiable(one, self.solver.not_(two)):
-                children = self.milder.children
-                yield Fall(POSSIBLE, step, children[DEFINITE].point(), children[POSSIBLE].point())
+        """Every rule and every step that is certain and yet not possible: none, where the claim holds."""
+        fallen = {rule.id: fall for rule in self.policy.rules if (fall := self._pairs[rule.id].inversion())}
+        yield from self._told(POSSIBLE, fallen)
 
-    def without_outcome(self) -> Iterator[Fall]:
-        """A child who has no level or no urgency, or more than one: none, where the claim holds."""
-        for reading, applied in self.milder.applied.items():
-            for name, steps in (("level", applied.level), ("urgency", applied.rag)):
-                if self.solver.satisfiable(self.solver.not_(self._exactly_one(list(steps.values())))):
-                    point = self.milder.children[reading].point()
-                    yield Fall(reading, name, point, point)
+    def _told(self, reading: str, fallen: Mapping[str, tuple[Point, Point]]) -> Iterator[Fall]:
+        """The rules that fall, and the steps that fall with them."""
+        for name, (before, after) in fallen.items():
+            yield Fall(reading, name, before, after)
+        solver = Solver()
+        milder, worse = (self._any_rules(solver, name) for name in ("milder", "worse"))
+        for rule, one, two in zip(self.policy.rules, milder.rules, worse.rules, strict=True):
+            if rule.id not in fallen:
+                solver.establish(solver.implies(one, two))
+        for step, one, two in milder.steps(worse):
+            if solver.satisfiable(one, solver.not_(two)):
+                yield Fall(reading, step, *next(iter(fallen.values()), ({}, {})))
 
-    def _exactly_one(self, reached: list[Claim]) -> Claim:
-        """Of steps that are each `at least`, exactly one is the highest."""
-        solver = self.solver
-        highest = [
-            solver.all_of([step, *(solver.not_(higher) for higher in reached[place + 1 :])])
-            for place, step in enumerate(reached)
-        ]
-        two = solver.at_least(2, highest)
-        return solver.all_of([solver.any_of(highest), solver.not_(two)])
+    def _any_rules(self, solver: Solver, name: str) -> Applied:
+        rules = [solver.fresh(rule.id) for rule in self.policy.rules]
+        return Applied(solver, self.policy, rules, name)
 
-    def _fall(self, reading: str, step: str) -> Fall:
-        return Fall(
-            reading, step, self.milder.children[reading].point(), self.worse.children[reading].point()
-        )
+    def without_outcome(self) -> Iterator[str]:
+        """`level` or `urgency`, where some rules together give none of it, or more than one: neither, normally."""
+        solver = Solver()
+        applied = self._any_rules(solver, "rules")
+        for name, steps in (("level", applied.level), ("urgency", applied.rag)):
+            reached = list(steps.values())
+            highest = [
+                solver.all_of([step, *map(solver.not_, reached[place + 1 :])])
+                for place, step in enumerate(reached)
+            ]
+            one = solver.all_of([solver.any_of(highest), solver.not_(solver.at_least(2, highest))])
+            if solver.satisfiable(solver.not_(one)):
+                yield name

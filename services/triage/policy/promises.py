@@ -30,7 +30,7 @@ class Promises:
     def _applied(self) -> tuple[Solver, Child, Applied]:
         solver = Solver()
         child = Child.any(solver, self._cuts, "child")
-        return solver, child, Applied(child, self.policy, "child")
+        return solver, child, Applied.to(child, self.policy, "child")
 
     def broken(self, guarantee: Guarantee) -> Point | None:
         """The smallest case of the guarantee that does not get what it promises, or None where there is none.

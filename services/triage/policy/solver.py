@@ -34,6 +34,7 @@ class Solver:
         import z3
 
         self.z3 = z3
+        self._context = z3.main_ctx()
         self._solver = z3.SolverFor("QF_FD")
         self.always = z3.BoolVal(True)
         """What holds of every child."""
@@ -54,26 +55,33 @@ class Solver:
         """What holds from now on."""
         self._solver.add(*claims)
 
-    def implies(self, claim: Claim, other: Claim) -> Claim:
-        """Where the one holds, the other does."""
-        return self.z3.Implies(claim, other)
+    def rising(self, claims: Sequence[Claim]) -> Iterator[Claim]:
+        """That each holds only where the one before it does."""
+        return (self.implies(higher, lower) for lower, higher in pairwise(claims))
 
-    def rising(self, claims: Sequence[Claim]) -> None:
-        """From now on each holds only where the one before it does."""
-        for lower, higher in pairwise(claims):
-            self._solver.add(self.z3.Implies(higher, lower))
+    # What follows is built without the checks of z3's own operators, which took most of the time of a proof.
 
     def any_of(self, claims: Iterable[Claim]) -> Claim:
         """At least one holds; of none, never."""
-        return self.z3.Or(*claims)
+        return self._joined(self.z3.Z3_mk_or, claims)
 
     def all_of(self, claims: Iterable[Claim]) -> Claim:
         """Every one holds; of none, always."""
-        return self.z3.And(*claims)
+        return self._joined(self.z3.Z3_mk_and, claims)
+
+    def implies(self, claim: Claim, other: Claim) -> Claim:
+        """Where the one holds, the other does."""
+        made = self.z3.Z3_mk_implies(self._context.ref(), claim.as_ast(), other.as_ast())
+        return self.z3.BoolRef(made, self._context)
 
     def not_(self, claim: Claim) -> Claim:
         """It does not hold."""
-        return self.z3.Not(claim)
+        return self.z3.BoolRef(self.z3.Z3_mk_not(self._context.ref(), claim.as_ast()), self._context)
+
+    def _joined(self, make: Any, claims: Iterable[Claim]) -> Claim:
+        members = tuple(claims)
+        array = (self.z3.Ast * len(members))(*(claim.as_ast() for claim in members))
+        return self.z3.BoolRef(make(self._context.ref(), len(members), array), self._context)
 
     def at_least(self, needed: int, claims: Sequence[Claim]) -> Claim:
         """`needed` of them hold, or more."""
@@ -104,7 +112,7 @@ class Child:
         reached = {}
         for fact, ranks in cuts.items():
             steps = {rank: solver.fresh(f"{name}:{fact}>={rank}") for rank in ranks}
-            solver.rising(list(steps.values()))
+            solver.establish(*solver.rising(list(steps.values())))
             reached[fact] = steps
         return cls(solver, reached)
 
@@ -130,13 +138,12 @@ class Child:
 
 
 class Applied:
-    """A policy applied to a child: a proposition for each rule, each level and urgency reached, and each action."""
+    """What rules come to: a proposition for each rule, each level and urgency reached, and each action."""
 
-    def __init__(self, child: Child, policy: Policy, name: str) -> None:
-        solver = child.solver
+    def __init__(self, solver: Solver, policy: Policy, rules: Iterable[Claim], name: str) -> None:
         self.policy = policy
         self.rules = tuple(
-            solver.named(f"{name}:{rule.id}", child.holds(rule.condition)) for rule in policy.rules
+            solver.named(f"{name}:{rule.id}", claim) for rule, claim in zip(policy.rules, rules, strict=True)
         )
         self.level = {
             level: solver.named(f"{name}:{level}", self._any(solver, lambda rule, at=level: rule.level >= at))
@@ -158,6 +165,11 @@ class Applied:
             for action in actions
         }
         self.immediate = solver.named(f"{name}:immediate", self._any(solver, lambda rule: rule.immediate))
+
+    @classmethod
+    def to(cls, child: Child, policy: Policy, name: str) -> "Applied":
+        """The policy applied to a child."""
+        return cls(child.solver, policy, (child.holds(rule.condition) for rule in policy.rules), name)
 
     def _any(self, solver: Solver, wanted: Callable[..., bool]) -> Claim:
         return solver.any_of(
