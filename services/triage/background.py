@@ -21,6 +21,26 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a child beside the referral itself."""
+
+    stated: tuple[StatedFact, ...] = ()
+    """What agencies and staff have said of the child, and what counts for it that was said of its home."""
+    others: tuple[Other, ...] = ()
+    """What agencies and staff have said of the referral's other children."""
+    earlier: tuple[EarlierReport, ...] = ()
+    event: str | None = None
+    """The event that this referral tells of, as earlier reports label it."""
+    plans: tuple[Plan, ...] = ()
+    social_care_spoke: bool = False
+    """Whether social care's own records answered: only then is an open plan known not to be."""
+    dash: Dash | None = None
+
+
+NOTHING_ON_RECORD = Record()
+
+
+@dataclass(frozen=True, slots=True)
 class Background:
     """Everything that derived facts rest on, for one child on one day."""
 
@@ -32,13 +52,7 @@ class Background:
     stated: tuple[StatedFact, ...] = ()
     """What anybody states about this child."""
     others: tuple[Other, ...] = ()
-    earlier: tuple[EarlierReport, ...] = ()
-    event: str | None = None
-    """The event that this referral tells of, as earlier reports label it."""
-    plans: tuple[Plan, ...] = ()
-    social_care_spoke: bool = False
-    """Whether social care's own records answered: only then is an open plan known not to be."""
-    dash: Dash | None = None
+    record: Record = NOTHING_ON_RECORD
 
     def reaches(self, fact: Fact, name: str, value: FactValue) -> bool:
         """Whether a statement is of that fact and certainly at that value or worse."""
@@ -59,7 +73,7 @@ class Background:
     def within(self, months: int) -> Iterator[EarlierReport]:
         """The earlier reports of a window, mistaken ones left out."""
         start = months_before(self.on, months)
-        return (one for one in self.earlier if start <= one.on <= self.on and not one.mistaken)
+        return (one for one in self.record.earlier if start <= one.on <= self.on and not one.mistaken)
 
 
 def months_before(day: date, months: int) -> date:

@@ -27,6 +27,7 @@ from libs.schemas.events import (
 from libs.schemas.findings import AgencyState, Answer, Fact
 from libs.schemas.levels import Rag
 from libs.schemas.referral import ChildInformation, ReferredChild
+from services.triage.background import NOTHING_ON_RECORD, Record
 from services.triage.basis import child_facts
 from services.triage.case import (
     SPOKEN,
@@ -83,8 +84,9 @@ class Casework:
         received: Received,
         child: ReferredChild | None,
         trace: str | None,
+        record: Record = NOTHING_ON_RECORD,
     ) -> File:
-        """A case for one child of a referral, screened on what the referrer said.
+        """A case for one child of a referral, screened on what the referrer said and what is on record already.
 
         `child` is None where the child's part can no longer be read.
         """
@@ -107,10 +109,11 @@ class Casework:
         if child is not None:
             others = (one for key, one in received.children.items() if key != child_id)
             day = clocks.day(shared.received_at)
-            stated = stated_by_referrer(rulebook.dictionary, shared.referral, child, day, others)
+            stated = stated_by_referrer(rulebook.dictionary, shared.referral, child, day, others, record)
         document = Stated(shared=Nothing(), children={child_id: stated})
         _keep(file, cause, EvidenceKind.RECEIVED, REFERRER, document)
         learn_stated(file.known, stated)
+        file.known.stated.extend(record.stated)
         case.unread, due = True, clocks.read_due(shared.received_at)
         case.read_due_at, case.narrative_due_at = (None, due) if stated.facts else (due, None)
         case.immediate_danger |= stated.immediate_danger

@@ -179,20 +179,20 @@ def _do_not_alert_household(known: Background) -> FactValue | None:
 def _open_plan(known: Background) -> FactValue | None:
     opened = {
         one.kind
-        for one in known.plans
+        for one in known.record.plans
         if (one.opened is None or one.opened <= known.on) and (one.closed is None or one.closed > known.on)
     }
     worst = [kind.value for kind in reversed(PlanKind) if kind in opened]
     if worst:
         return worst[0]
-    return "none" if known.social_care_spoke and not opened else None
+    return "none" if known.record.social_care_spoke and not opened else None
 
 
 def _plan_closed(months: int, kinds: frozenset[PlanKind], known: Background) -> FactValue | None:
     start = months_before(known.on, months)
     closed = any(
         one.kind in kinds and one.closed is not None and start <= one.closed <= known.on
-        for one in known.plans
+        for one in known.record.plans
     )
     return True if closed else None
 
@@ -207,7 +207,7 @@ def _referrals(months: int, known: Background) -> list[EarlierReport]:
 
 
 def _same_event(known: Background, one: EarlierReport) -> bool:
-    return one.event is not None and one.event == known.event
+    return one.event is not None and one.event == known.record.event
 
 
 def _count(number: int) -> FactValue | None:
@@ -223,19 +223,25 @@ def _contacts(months: int, known: Background) -> FactValue | None:
     return _count(len({one.event or number for number, one in reports if not _same_event(known, one)}))
 
 
-def _closed_before(known: Background, months: int) -> list[EarlierReport]:
+def reports_of_the_event(known: Background) -> list[EarlierReport]:
+    """Earlier reports of the very event that this referral tells of: it is their duplicate."""
+    return [one for one in known.record.earlier if _same_event(known, one) and not one.mistaken]
+
+
+def re_referred(known: Background, months: int = 12) -> list[EarlierReport]:
+    """The referrals of the window that were decided before this one came, each event once."""
     return [
         one for one in _referrals(months, known) if one.decided_on is not None and one.decided_on <= known.on
     ]
 
 
 def _re_referral(months: int, known: Background) -> FactValue | None:
-    return True if _closed_before(known, months) else None
+    return True if re_referred(known, months) else None
 
 
 def _same_worry(months: int, known: Background) -> FactValue | None:
     now = {one.fact.fact for one in known.stated if known.worries(one.fact)}
-    before = (fact for report in _closed_before(known, months) for fact in report.facts)
+    before = (fact for report in re_referred(known, months) for fact in report.facts)
     return True if any(fact.fact in now and known.worries(fact) for fact in before) else None
 
 
@@ -257,7 +263,7 @@ def _events(name: str, value: FactValue, months: int, known: Background) -> Fact
         if any(known.reaches(fact, name, value) for fact in one.facts)
     }
     if any(known.reaches(one.fact, name, value) for one in known.stated):
-        told.add(known.event or "this")
+        told.add(known.record.event or "this")
     return _count(len(told))
 
 
@@ -313,9 +319,9 @@ def _agencies_seeing_neglect(known: Background) -> FactValue | None:
 
 
 def _dash_score(known: Background) -> FactValue | None:
-    if known.dash is None:
+    if known.record.dash is None:
         return None
-    yes, most = known.dash.yes, known.dash.yes + DASH_QUESTIONS - known.dash.asked
+    yes, most = known.record.dash.yes, known.record.dash.yes + DASH_QUESTIONS - known.record.dash.asked
     return yes if yes == most else Between(at_least=yes, at_most=most)
 
 

@@ -7,7 +7,7 @@ from libs.schemas.codes import AgreementAnswer
 from libs.schemas.dictionary import REFERRER, Dictionary
 from libs.schemas.findings import Basis, Fact
 from libs.schemas.referral import Agreements, ReferralBody, ReferredChild
-from services.triage.background import Background, Other, live_together
+from services.triage.background import NOTHING_ON_RECORD, Background, Other, Record, live_together
 from services.triage.derived import derive
 from services.triage.documents import StatedChild
 from services.triage.policy import StatedFact
@@ -22,10 +22,12 @@ def stated_by_referrer(
     child: ReferredChild,
     on: date,
     others: Iterable[ReferredChild] = (),
+    record: Record = NOTHING_ON_RECORD,
 ) -> StatedChild:
     """What the thresholds read of a referral for one child, as known on the day of receipt.
 
     `others` are the referral's other children: what is said about them counts for this one where it tells of the home.
+    `record` is what is known beside the referral.
     """
     siblings = tuple(others)
     shared = tuple(of_the_home(child, siblings))
@@ -34,8 +36,9 @@ def stated_by_referrer(
         on=on,
         referral=referral,
         child=child,
-        stated=_said((*child.facts, *shared)),
-        others=tuple(Other(one, _said(one.facts)) for one in siblings),
+        stated=(*_said((*child.facts, *shared)), *record.stated),
+        others=(*(Other(one, _said(one.facts)) for one in siblings), *record.others),
+        record=record,
     )
     early_help, panel = agreed(referral.agreements)
     return StatedChild(

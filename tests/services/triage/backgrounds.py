@@ -7,7 +7,7 @@ from typing import Any
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.findings import Fact, FactValue
 from libs.schemas.referral import ReferralBody, ReferredChild
-from services.triage.background import Background
+from services.triage.background import Background, Record
 from services.triage.derived import DERIVES
 from services.triage.policy import StatedFact
 
@@ -25,16 +25,14 @@ def referral(**fields: Any) -> ReferralBody:
 
 
 def known(*stated: StatedFact, **fields: Any) -> Background:
-    return Background(
-        **{
-            "dictionary": DICTIONARY,
-            "on": TODAY,
-            "referral": referral(),
-            "child": ReferredChild(),
-            "stated": stated,
-            **fields,
-        }
+    """`fields`: those of the background, or of what is on record."""
+    form = {"referral": referral(), "child": ReferredChild()} | {
+        name: given for name, given in fields.items() if name in ("referral", "child", "others")
+    }
+    record = Record(
+        **{name: given for name, given in fields.items() if name not in form and name != "others"}
     )
+    return Background(dictionary=DICTIONARY, on=TODAY, stated=stated, record=record, **form)
 
 
 def value(name: str, background: Background) -> FactValue | None:
