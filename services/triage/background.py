@@ -56,19 +56,11 @@ class Background:
 
     def reaches(self, fact: Fact, name: str, value: FactValue) -> bool:
         """Whether a statement is of that fact and certainly at that value or worse."""
-        definition = self.dictionary.definitions.get(name)
-        if definition is None or fact.fact != name:
-            return False
-        least, wanted = definition.bounds(fact.value), definition.bounds(value)
-        return least is not None and wanted is not None and least[0] >= wanted[0]
+        return reaches(self.dictionary, fact, name, value)
 
     def worries(self, fact: Fact) -> bool:
         """Whether a statement certainly puts a risk above its mildest step."""
-        definition = self.dictionary.definitions.get(fact.fact)
-        if definition is None or definition.polarity is not Polarity.RISK:
-            return False
-        bounds = definition.bounds(fact.value)
-        return bounds is not None and bounds[0] >= 1
+        return worries(self.dictionary, fact)
 
     def within(self, months: int) -> Iterator[EarlierReport]:
         """The earlier reports of a window, mistaken ones left out."""
@@ -98,3 +90,21 @@ def live_together(one: str | None, other: str | None) -> bool:
 
 def _full_years(born: date, on: date) -> int:
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def reaches(dictionary: Dictionary, fact: Fact, name: str, value: FactValue) -> bool:
+    """Whether a statement is of that fact and certainly at that value or worse."""
+    definition = dictionary.definitions.get(name)
+    if definition is None or fact.fact != name:
+        return False
+    least, wanted = definition.bounds(fact.value), definition.bounds(value)
+    return least is not None and wanted is not None and least[0] >= wanted[0]
+
+
+def worries(dictionary: Dictionary, fact: Fact) -> bool:
+    """Whether a statement certainly puts a risk above its mildest step."""
+    definition = dictionary.definitions.get(fact.fact)
+    if definition is None or definition.polarity is not Polarity.RISK:
+        return False
+    bounds = definition.bounds(fact.value)
+    return bounds is not None and bounds[0] >= 1

@@ -5,22 +5,24 @@ change, so they are kept with each evaluation, in a few bytes. Together they let
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import PARTLY_UNDERSTOOD, AgencyState
 from services.triage.case import AgencyStanding, Known
 from services.triage.policy import ChildFacts, StatedFact
+from services.triage.worries import worried_anew
 
 _STATES = {state.value: state for state in AgencyState}
 
 
-def child_facts(known: Known, agencies: Mapping[str, AgencyStanding]) -> ChildFacts:
+def child_facts(dictionary: Dictionary, known: Known, agencies: Mapping[str, AgencyStanding]) -> ChildFacts:
     """What the policy is applied to."""
     states = {agency: standing.state for agency, standing in agencies.items()}
     partly = frozenset(
         agency for agency, standing in agencies.items() if standing.reason == PARTLY_UNDERSTOOD
     )
-    return ChildFacts(tuple(known.stated), states, partly)
+    return ChildFacts(_stated(dictionary, known), states, partly)
 
 
 def write_states(facts: ChildFacts) -> str:
@@ -30,8 +32,13 @@ def write_states(facts: ChildFacts) -> str:
     return json.dumps(found, separators=(",", ":"))
 
 
-def read_facts(stated: Sequence[StatedFact], states: str) -> ChildFacts:
-    """What the policy was applied to: these statements, and the states of `write_states`."""
+def read_facts(dictionary: Dictionary, known: Known, states: str) -> ChildFacts:
+    """What the policy was applied to: what was known, and the states of `write_states`."""
     codes, *partly = json.loads(states)
-    known = {agency: _STATES.get(state, state) for agency, state in codes.items()}
-    return ChildFacts(tuple(stated), known, frozenset(*partly))
+    read = {agency: _STATES.get(state, state) for agency, state in codes.items()}
+    return ChildFacts(_stated(dictionary, known), read, frozenset(*partly))
+
+
+def _stated(dictionary: Dictionary, known: Known) -> tuple[StatedFact, ...]:
+    """Every statement, and how many sources worry now that all of these have spoken."""
+    return (*known.stated, *worried_anew(dictionary, known.stated, known.speaks_for))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from libs.schemas.base import Payload
 from libs.schemas.codes import AgreementAnswer
+from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import ReopenedChild, RoutedChild, ScreenedChild
 from libs.schemas.findings import AgencyState
@@ -48,6 +49,8 @@ class Known:
     early_help: AgreementAnswer | str | None = None
     panel: AgreementAnswer | str | None = None
     closing_plan: bool = False
+    speaks_for: str = REFERRER
+    """The agency whose worry the referrer's is."""
 
 
 @dataclass(slots=True)

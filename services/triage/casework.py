@@ -234,7 +234,7 @@ class Casework:
         """Works out anew what follows from all that is known. True: what was said just now tells of danger."""
         case = file.case
         rulebook = self.thresholds.rulebook(case.received_at)
-        facts = child_facts(file.known, file.agencies)
+        facts = child_facts(rulebook.dictionary, file.known, file.agencies)
         outcome = evaluate(rulebook.policy, facts)
         new_danger = outcome.immediate and not case.immediate_danger
         case.immediate_danger |= outcome.immediate
@@ -306,6 +306,7 @@ def learn_stated(known: Known, stated: StatedChild) -> None:
         _add(known, REFERRER, (danger_fact(),))
     known.early_help, known.panel = stated.early_help, stated.panel
     known.closing_plan |= stated.closing_plan
+    known.speaks_for = stated.speaks_for
 
 
 def learn_answer(known: Known, answer: Answer) -> None:

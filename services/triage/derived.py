@@ -15,21 +15,29 @@ from libs.schemas.codes import (
     Disability,
     HelpKind,
     HelpResult,
-    ReferrerRole,
     TriState,
 )
-from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Definition, Dictionary
+from libs.schemas.dictionary import DERIVED, Definition, Dictionary
 from libs.schemas.document import nearest
 from libs.schemas.findings import Basis, Between, Fact, FactValue
 from libs.schemas.referral import Adult, ReferredChild
-from services.triage.background import Background, live_together, months_before, years
-from services.triage.history import DASH_QUESTIONS, EarlierReport, PlanKind
+from services.triage.background import Background, live_together, years
+from services.triage.earlier import (
+    contacts,
+    count_of,
+    events,
+    neglect_contacts,
+    open_plan,
+    plan_closed,
+    re_referral,
+    referrals,
+    same_worry,
+)
+from services.triage.history import DASH_QUESTIONS, PlanKind
+from services.triage.worries import COUNTS, NEGLECT, speaks_for
 
 NON_MOBILE_DAYS = 183
 """A baby under six months is taken as not independently mobile (joint protocols on bruising in infants)."""
-
-COUNTED_KINDS = frozenset((ContactKind.NEW_WORRY, ContactKind.TRANSFER_IN))
-"""Contacts that count as referrals (DfE guide to the children in need census, re-referrals)."""
 
 HARM: Mapping[str, FactValue] = {
     "child.injury": "unexplained",
@@ -44,23 +52,6 @@ HARM: Mapping[str, FactValue] = {
 }
 """From which value on a statement about a sibling tells of harm done or about to be done to that sibling."""
 
-NEGLECT: Mapping[str, FactValue] = {
-    "child.hunger": "persistent",
-    "child.cleanliness": "often_neglected",
-    "child.home_conditions": "poor",
-    "child.missed_health_appointments": "essential",
-    "child.unsafe_care_arrangements": "repeated",
-    "child.supervision": "often_lacking",
-    "child.neglect_tool_worst_area": "often_unmet",
-    "child.left_alone": True,
-    "child.untreated_illness": True,
-    "child.weight_falling": True,
-}
-"""Facts that tell of neglect, and from which value on the neglect lasts."""
-
-FIRST_HAND = frozenset((Basis.OBSERVED, Basis.CHILD_SAID, Basis.RECORD))
-"""How a source knows what counts as its own worry, and not as somebody else's repeated."""
-
 LIVE_IN = frozenset(
     (
         AdultRole.MOTHER,
@@ -71,18 +62,6 @@ LIVE_IN = frozenset(
     )
 )
 """Roles of adults who are taken to live with the child where nothing says where they live."""
-
-AGENCY_OF_ROLE: Mapping[ReferrerRole, str] = {
-    ReferrerRole.POLICE: "police",
-    ReferrerRole.TEACHER: "education",
-    ReferrerRole.SCHOOL_SAFEGUARDING_LEAD: "education",
-    ReferrerRole.HEALTH_VISITOR: "health",
-    ReferrerRole.GP: "health",
-    ReferrerRole.MIDWIFE: "health",
-    ReferrerRole.HOSPITAL: "health",
-    ReferrerRole.OTHER_HEALTH: "health",
-}
-"""The agency that a referrer speaks for, so that its referral and its answer count as one worry."""
 
 Derive = Callable[[Background], FactValue | None]
 """Gives the fact's value, or None where there is nothing to say."""
@@ -100,13 +79,19 @@ def derive(background: Background) -> tuple[Fact, ...]:
 
 
 def faults(dictionary: Dictionary) -> list[str]:
-    """What of the dictionary no derivation can fill: an unknown function, or a source that lacks it."""
+    """What of the dictionary no derivation can fill: an unknown function, a source that lacks it, or facts that the
+    function reads and the dictionary does not know.
+    """
     found = []
     for one in dictionary.definitions.values():
         if one.derived is not None and one.derived not in DERIVES:
             found.append(f"{one.name}: unknown derivation `{one.derived}`{nearest(one.derived, DERIVES)}")
         if (one.derived is not None) != (DERIVED in one.sources):
             found.append(f"{one.name}: `derived` names a function where, and only where, it is a source")
+        for name, value in READS.get(one.derived or "", {}).items():
+            read = dictionary.definitions.get(name)
+            if read is None or read.bounds(value) is None:
+                found.append(f"{one.name}: `{one.derived}` reads `{name}` at `{value}`, which is not known")
     return found
 
 
@@ -176,97 +161,6 @@ def _do_not_alert_household(known: Background) -> FactValue | None:
     return True if known.referral.do_not_alert_household else None
 
 
-def _open_plan(known: Background) -> FactValue | None:
-    opened = {
-        one.kind
-        for one in known.record.plans
-        if (one.opened is None or one.opened <= known.on) and (one.closed is None or one.closed > known.on)
-    }
-    worst = [kind.value for kind in reversed(PlanKind) if kind in opened]
-    if worst:
-        return worst[0]
-    return "none" if known.record.social_care_spoke and not opened else None
-
-
-def _plan_closed(months: int, kinds: frozenset[PlanKind], known: Background) -> FactValue | None:
-    start = months_before(known.on, months)
-    closed = any(
-        one.kind in kinds and one.closed is not None and start <= one.closed <= known.on
-        for one in known.record.plans
-    )
-    return True if closed else None
-
-
-def _referrals(months: int, known: Background) -> list[EarlierReport]:
-    """Earlier referrals about other events than this one, one report for each event."""
-    found: dict[object, EarlierReport] = {}
-    for number, one in enumerate(known.within(months)):
-        if one.kind in COUNTED_KINDS and not _same_event(known, one):
-            found.setdefault(one.event or number, one)
-    return list(found.values())
-
-
-def _same_event(known: Background, one: EarlierReport) -> bool:
-    return one.event is not None and one.event == known.record.event
-
-
-def _count(number: int) -> FactValue | None:
-    return number or None
-
-
-def _referrals_counted(months: int, known: Background) -> FactValue | None:
-    return _count(len(_referrals(months, known)))
-
-
-def _contacts(months: int, known: Background) -> FactValue | None:
-    reports = enumerate(known.within(months))
-    return _count(len({one.event or number for number, one in reports if not _same_event(known, one)}))
-
-
-def reports_of_the_event(known: Background) -> list[EarlierReport]:
-    """Earlier reports of the very event that this referral tells of: it is their duplicate."""
-    return [one for one in known.record.earlier if _same_event(known, one) and not one.mistaken]
-
-
-def re_referred(known: Background, months: int = 12) -> list[EarlierReport]:
-    """The referrals of the window that were decided before this one came, each event once."""
-    return [
-        one for one in _referrals(months, known) if one.decided_on is not None and one.decided_on <= known.on
-    ]
-
-
-def _re_referral(months: int, known: Background) -> FactValue | None:
-    return True if re_referred(known, months) else None
-
-
-def _same_worry(months: int, known: Background) -> FactValue | None:
-    now = {one.fact.fact for one in known.stated if known.worries(one.fact)}
-    before = (fact for report in re_referred(known, months) for fact in report.facts)
-    return True if any(fact.fact in now and known.worries(fact) for fact in before) else None
-
-
-def _neglect_contacts(months: int, known: Background) -> FactValue | None:
-    told = {
-        one.event or number
-        for number, one in enumerate(known.within(months))
-        if not _same_event(known, one)
-        and any(fact.fact in NEGLECT and known.worries(fact) for fact in one.facts)
-    }
-    return _count(len(told))
-
-
-def _events(name: str, value: FactValue, months: int, known: Background) -> FactValue | None:
-    """How many events were told of in which a fact was at that value or worse, this referral's among them."""
-    told: set[object] = {
-        one.event or number
-        for number, one in enumerate(known.within(months))
-        if any(known.reaches(fact, name, value) for fact in one.facts)
-    }
-    if any(known.reaches(one.fact, name, value) for one in known.stated):
-        told.add(known.record.event or "this")
-    return _count(len(told))
-
-
 def _sibling_harmed(known: Background) -> FactValue | None:
     harmed = any(
         one.child.status != ChildStatus.UNBORN
@@ -295,27 +189,8 @@ def _adult_works_with_children(known: Background) -> FactValue | None:
     return True if works else None
 
 
-def _worried(known: Background, counts: Callable[[Fact], bool]) -> FactValue | None:
-    """How many sources tell of something first-hand that counts. A referrer and their agency are one source."""
-    role = known.referral.referrer.role
-    own = AGENCY_OF_ROLE.get(role, REFERRER) if isinstance(role, ReferrerRole) else REFERRER
-    sources = {
-        own if one.source == REFERRER else one.source
-        for one in known.stated
-        if one.source not in (STAFF, DERIVED) and one.fact.basis in FIRST_HAND and counts(one.fact)
-    }
-    return _count(len(sources))
-
-
-def _agencies_worried(known: Background) -> FactValue | None:
-    return _worried(known, known.worries)
-
-
-def _agencies_seeing_neglect(known: Background) -> FactValue | None:
-    return _worried(
-        known,
-        lambda fact: fact.fact in NEGLECT and known.reaches(fact, fact.fact, NEGLECT[fact.fact]),
-    )
+def _counted(name: str, known: Background) -> FactValue | None:
+    return count_of(COUNTS[name](known.dictionary, known.stated, speaks_for(known.referral)))
 
 
 def _dash_score(known: Background) -> FactValue | None:
@@ -337,21 +212,30 @@ DERIVES: Mapping[str, Derive] = {
     "agreement_refused_with_unmet_need": _agreement_refused_with_unmet_need,
     "step_down": _step_down,
     "do_not_alert_household": _do_not_alert_household,
-    "open_plan": _open_plan,
-    "plan_closed_12_months": partial(_plan_closed, 12, frozenset(PlanKind)),
-    "plan_closed_6_months": partial(_plan_closed, 6, frozenset((PlanKind.CHILD_PROTECTION,))),
-    "referrals_12_months": partial(_referrals_counted, 12),
-    "contacts_12_months": partial(_contacts, 12),
-    "re_referral_12_months": partial(_re_referral, 12),
-    "same_worry_12_months": partial(_same_worry, 12),
-    "neglect_contacts_12_months": partial(_neglect_contacts, 12),
-    "domestic_abuse_incidents_6_months": partial(_events, "household.domestic_abuse", "minor_incident", 6),
-    "missing_episodes_12_months": partial(_events, "child.missing_now", True, 12),
+    "open_plan": open_plan,
+    "plan_closed_12_months": partial(plan_closed, 12, frozenset(PlanKind)),
+    "plan_closed_6_months": partial(plan_closed, 6, frozenset((PlanKind.CHILD_PROTECTION,))),
+    "referrals_12_months": partial(referrals, 12),
+    "contacts_12_months": partial(contacts, 12),
+    "re_referral_12_months": partial(re_referral, 12),
+    "same_worry_12_months": partial(same_worry, 12),
+    "neglect_contacts_12_months": partial(neglect_contacts, 12),
+    "domestic_abuse_incidents_6_months": partial(events, "household.domestic_abuse", "minor_incident", 6),
+    "missing_episodes_12_months": partial(events, "child.missing_now", True, 12),
     "sibling_harmed": _sibling_harmed,
     "worst_adult": _worst_adult,
     "adult_works_with_children": _adult_works_with_children,
-    "agencies_worried": _agencies_worried,
-    "agencies_seeing_neglect": _agencies_seeing_neglect,
+    "agencies_worried": partial(_counted, "agencies_worried"),
+    "agencies_seeing_neglect": partial(_counted, "agencies_seeing_neglect"),
     "dash_score": _dash_score,
 }
 """The functions that `derived:` in `facts.yaml` may name."""
+
+READS: Mapping[str, Mapping[str, FactValue]] = {
+    "sibling_harmed": HARM,
+    "neglect_contacts_12_months": NEGLECT,
+    "agencies_seeing_neglect": NEGLECT,
+    "domestic_abuse_incidents_6_months": {"household.domestic_abuse": "minor_incident"},
+    "missing_episodes_12_months": {"child.missing_now": True},
+}
+"""The facts that derivations read by name, with a value that each must have."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
-from libs.schemas.base import Instant, Line, Model, Nothing, Open, Payload, Text
+from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
 from libs.schemas.codes import AgreementAnswer
 from libs.schemas.decision import Decision
+from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import CheckReturned, InformationAdded, Withdrawn
 from libs.schemas.findings import Fact
@@ -32,6 +33,7 @@ class StatedChild(Model):
     facts: tuple[Fact, ...] = ()
     shared: tuple[Fact, ...] = Field((), description="Stated with another child, and true of their home.")
     derived: tuple[Fact, ...] = Field((), description="Worked out from the form: age, unborn, help given.")
+    speaks_for: Identifier = Field(REFERRER, description="The agency whose worry the referrer's is.")
     immediate_danger: bool = False
     early_help: Open[AgreementAnswer] | None = Field(
         None, description="The family's agreement to early help."

@@ -11,6 +11,7 @@ from services.triage.background import NOTHING_ON_RECORD, Background, Other, Rec
 from services.triage.derived import derive
 from services.triage.documents import StatedChild
 from services.triage.policy import StatedFact
+from services.triage.worries import speaks_for
 
 OF_THE_HOME = ("household.", "family.")
 """Facts about those who live together: whoever of them it is stated about, it counts for every child of the home."""
@@ -45,6 +46,7 @@ def stated_by_referrer(
         facts=child.facts,
         shared=shared,
         derived=derive(background),
+        speaks_for=speaks_for(referral),
         immediate_danger=referral.immediate_danger,
         early_help=early_help,
         panel=panel,

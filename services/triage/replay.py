@@ -171,7 +171,7 @@ class Replay:
         rulebook = await self._rulebook(connection, row["policy"])
         if rulebook is None:
             return replayed(Result.NO_POLICY)
-        derived = evaluate(rulebook.policy, read_facts(known.stated, row["states"]))
+        derived = evaluate(rulebook.policy, read_facts(rulebook.dictionary, known, row["states"]))
         columns = [
             Difference(f"evaluation.{name}", row[name], str(value))
             for name in ("policy", "level", "rag", "could_rise_to")

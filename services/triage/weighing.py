@@ -16,9 +16,9 @@ from services.triage.background import Background, Other, Record, live_together
 from services.triage.case import SPOKEN, File
 from services.triage.casework import Casework, Cause
 from services.triage.clocks import Hub, Unit
-from services.triage.derived import COUNTED_KINDS, re_referred, reports_of_the_event
 from services.triage.documents import Reading
 from services.triage.duties import duties_of
+from services.triage.earlier import COUNTED_KINDS, re_referred, reports_of_the_event
 from services.triage.facts import OF_THE_HOME
 from services.triage.forms import UNSAID, earlier_of, fact_of, form_of, recorded
 from services.triage.history import EarlierReport, Plan

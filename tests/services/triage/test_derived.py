@@ -14,6 +14,7 @@ from services.triage.background import Other
 from services.triage.derived import derive, faults
 from services.triage.history import Dash
 from services.triage.policy import StatedFact
+from services.triage.worries import worried_anew
 from tests.services.triage.backgrounds import DICTIONARY, TODAY, known, referral, said, value
 
 
@@ -187,6 +188,20 @@ def test_agencies_worried_by_themselves_are_counted_once_each(
     assert value("agencies_seeing_neglect", known(*stated)) == seeing
 
 
+def test_each_answer_may_add_one_who_worries() -> None:
+    name = "family.agencies_worried"
+    count = replace(
+        DICTIONARY.definitions["family.services_needed_together"], name=name, derived="agencies_worried"
+    )
+    dictionary = replace(DICTIONARY, definitions={**DICTIONARY.definitions, name: count})
+    at_receipt = (said(*HUNGRY), said(name, 1, "derived", "record"))
+    assert worried_anew(dictionary, at_receipt, "education") == ()
+    assert worried_anew(dictionary, (*at_receipt, said(*HUNGRY, "education")), "education") == ()
+    [risen] = worried_anew(dictionary, (*at_receipt, said(*HUNGRY, "health")), "education")
+    assert (risen.source, risen.fact.fact, risen.fact.value) == ("derived", name, 2)
+    assert worried_anew(dictionary, (*at_receipt, said(*HUNGRY, "health"), risen), "education") == ()
+
+
 @given(st.integers(0, 24).flatmap(lambda asked: st.tuples(st.integers(0, asked), st.just(asked))))
 def test_an_unanswered_dash_question_may_be_a_yes(answers: tuple[int, int]) -> None:
     yes, asked = answers
@@ -220,6 +235,16 @@ def test_a_dictionary_that_no_function_can_fill_is_found(change: Any, words: str
     definitions = dict(DICTIONARY.definitions)
     definitions["child.age"] = replace(definitions["child.age"], **change)
     assert faults(replace(DICTIONARY, definitions=definitions)) == [f"child.age: {words}"]
+
+
+def test_a_derivation_that_reads_what_the_dictionary_does_not_know_is_found() -> None:
+    definitions = dict(DICTIONARY.definitions)
+    worried = replace(definitions["family.services_needed_together"], sources=frozenset(("derived",)))
+    definitions[worried.name] = replace(worried, derived="domestic_abuse_incidents_6_months")
+    del definitions["household.domestic_abuse"]
+    [fault] = faults(replace(DICTIONARY, definitions=definitions))
+    assert fault.startswith("family.services_needed_together: `domestic_abuse_incidents_6_months` reads")
+    assert fault.endswith("`household.domestic_abuse` at `minor_incident`, which is not known")
 
 
 def test_a_birth_in_the_future_is_no_age() -> None:
