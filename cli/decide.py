@@ -21,6 +21,7 @@ from libs.schemas.base import Instant
 from libs.schemas.document import DocumentError
 from libs.schemas.evaluation import Evidence, FiredRule
 from libs.schemas.findings import Between, FactValue
+from libs.schemas.levels import Destination
 from services.triage.clocks import load_hub
 from services.triage.picture import picture_schema
 from services.triage.picture_file import read_picture
@@ -31,6 +32,20 @@ from services.triage.weighing import weigh
 
 REFUSED = 2
 """Exit status where a file has mistakes: nothing was decided."""
+
+PLACES = {
+    Destination.UNIVERSAL_ADVICE: "advice about services open to every family",
+    Destination.EARLY_HELP: "early help",
+    Destination.MASG: "the Multi-Agency Support Group (MASG)",
+    Destination.SECTION_17: "children's social care, section 17",
+    Destination.SECTION_47: "children's social care, section 47",
+    Destination.UNBORN_BABY_PANEL: "the unborn baby panel",
+    Destination.ACCESS_TO_SUPPORT: "the Access to Support panel",
+    Destination.ASSISTANT_DIRECTOR: "the Assistant Director",
+    Destination.ALLOCATED_WORKER: "the child's allocated worker",
+    Destination.OTHER_AUTHORITY: "the home authority",
+}
+"""What staff call each destination."""
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
@@ -143,8 +158,8 @@ def _lines(weighed: Weighed, zone: ZoneInfo) -> Iterator[str]:
 def _child(child: WeighedChild, zone: ZoneInfo) -> Iterator[str]:
     tone = TONES.get(child.rag.value, "bold")
     yield f"[bold]{escape(child.name)}[/bold]: {_words(child.level)}, [{tone}]{child.rag.value}[/{tone}]"
-    where = _words(child.destination) + (f" ({_words(child.panel)})" if child.panel else "")
-    listed = f"; listed by {', '.join(_words(one) for one in child.listed)}" if child.listed else ""
+    where = PLACES[child.destination] + (f", {_words(child.panel)}" if child.panel else "")
+    listed = f"; on the list of {', '.join(PLACES[one] for one in child.listed)}" if child.listed else ""
     yield f"  to {where}{listed}"
     yield f"     {escape(child.placed_because)}"
     if child.withheld:
@@ -190,8 +205,6 @@ def _rises(child: WeighedChild) -> Iterator[str]:
             hangs = ", ".join((*awaited, *one.questions))
             rules = ", ".join(rule.id for rule in one.rules)
             yield f"     {_words(one.level)}, {one.rag.value}: hangs on {escape(hangs)} ({rules})"
-    if child.possible_actions:
-        yield f"  could still be due: {escape('; '.join(one.label for one in child.possible_actions))}"
     for question in child.questions:
         yield f"  ask: {escape(question.why)} ({', '.join(question.facts)})"
     unasked = sorted(agency for agency, state in child.agencies.items() if state == "not_requested")

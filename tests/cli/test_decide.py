@@ -8,8 +8,10 @@ import jsonschema_rs
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.decide import PLACES
 from cli.main import app
 from cli.samples import EXAMPLES
+from libs.schemas.levels import Destination
 
 WORKED = EXAMPLES / "decide"
 NOW = "2026-11-25T09:00:00Z"
@@ -66,6 +68,11 @@ def test_a_worked_example_reads_as_a_page(file: Path) -> None:
     assert result.exit_code == 0
     assert "A named person decides." in result.stdout
     assert "because" in result.stdout
+
+
+def test_every_destination_has_a_name_that_staff_use() -> None:
+    assert set(PLACES) == set(Destination)
+    assert len(set(PLACES.values())) == len(PLACES)
 
 
 def test_one_childs_facts_may_stand_bare(tmp_path: Path) -> None:
