@@ -7,7 +7,7 @@ from logging import WARNING
 import structlog
 import typer
 
-from cli import case, data, decide, parked, policy, send, settings, smoke, up, watch
+from cli import case, data, decide, editing, parked, policy, send, settings, smoke, up, watch
 
 app = typer.Typer(
     help="""MASH Triage on this machine: start it, send referrals, follow them, look after what got stuck.
@@ -30,6 +30,8 @@ app.command()(settings.settings)
 app.add_typer(parked.app, name="parked")
 app.add_typer(case.app, name="case")
 policy.app.command()(decide.decide)
+policy.app.command()(editing.new_rule)
+policy.app.command()(editing.schema)
 app.add_typer(policy.app, name="policy")
 
 

@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.console import fail, out
-from libs.schemas.document import DocumentError, nearest
+from libs.schemas.dictionary import Names
+from libs.schemas.document import DocumentError, nearest, read_document
+from services.triage.derived import DERIVES
 from services.triage.policy import Policy, load_policy, read_texts
 from services.triage.policy.check import check as check_policy
 from services.triage.policy.claims import Claim, Report, Status
@@ -59,14 +61,26 @@ TONES = {Status.PROVED: "green", Status.REFUTED: "bold red", Status.NOT_TRIED: "
 def load(path: Path) -> Policy:
     """The policy of a folder, or of a file with the others beside it. Ends with status 1 and every mistake named."""
     try:
-        return load_policy(texts_of(path))
+        return load_policy(texts_of(path), names_beside(path))
     except DocumentError as error:
         fail("\n".join(error.faults))
 
 
+def names_beside(path: Path) -> Names:
+    """What the dictionary may name that is kept elsewhere: derivations, and the agencies where their file is there."""
+    file = folder_of(path) / "agencies.yaml"
+    agencies = read_document(file).fields()["agencies"].fields() if file.exists() else None
+    return Names(agencies, DERIVES)
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of a policy that is named by its folder or by its `policy.yaml`."""
+    return path if path.is_dir() else path.parent
+
+
 def texts_of(path: Path) -> dict[str, str]:
     """The documents of a folder, or of a `policy.yaml` of any name with the others beside it."""
-    texts = read_texts(path if path.is_dir() else path.parent)
+    texts = read_texts(folder_of(path))
     if path.is_file():
         texts["policy.yaml"] = path.read_text(encoding="utf-8")
     return texts

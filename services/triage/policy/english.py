@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from libs.schemas.dictionary import Definition, Kind, Polarity
+from libs.schemas.dictionary import DERIVED, Definition, Kind, Polarity
 from libs.schemas.levels import Level, Rag
 from services.triage.policy.points import Point
 
@@ -66,9 +66,34 @@ def case_words(definitions: Mapping[str, Definition], point: Point) -> str:
 
 
 def within_words(minutes: int, unit: str) -> str:
-    """A time limit: `within 4 hours`, `within 30 minutes of working time`."""
+    """A time limit: `within 4 hours`, `within 24 hours`, `within 3 days`, `within 30 minutes of working time`."""
     units = ((24 * 60, "day"), (60, "hour"), (1, "minute"))
-    size, name = next((size, name) for size, name in units if minutes % size == 0)
+    size, name = next(
+        (size, name) for size, name in units if minutes % size == 0 and (name, minutes) != ("day", size)
+    )
     count = minutes // size
     time = f"within {count} {name}{'' if count == 1 else 's'}"
     return time if unit == "elapsed" else f"{time} of working time"
+
+
+_WORSE = {
+    Polarity.RISK: "worse the more",
+    Polarity.PROTECTIVE: "protects",
+    Polarity.NEUTRAL: "neither good nor bad in itself",
+    Polarity.LOWER_IS_WORSE: "worse the less",
+}
+
+
+def definition_words(one: Definition) -> str:
+    """A fact of the dictionary as the board signs it."""
+    kind = {
+        Kind.YES_NO: "yes or no",
+        Kind.SCALE: ", ".join(map(words, one.steps)),
+        Kind.COUNT: f"a number up to {one.maximum}",
+    }[one.kind]
+    sources = listed(("worked out" if source == DERIVED else words(source)) for source in sorted(one.sources))
+    unread = f" No rule reads it: {one.no_effect}" if one.no_effect else ""
+    return (
+        f"{heading(one.label)} ({kind}; {_WORSE[one.polarity]}). From {sources}. {one.citation}. "
+        f"In the files `{one.name}`.{unread}"
+    )

@@ -31,9 +31,9 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """A list."""
+    """A list. An item may be a text with a list of its own."""
 
-    items: Sequence[str]
+    items: Sequence["str | tuple[str, Points]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,9 @@ def _text(block: Block) -> Iterator[str]:
     elif isinstance(block, Paragraph):
         yield fill(f"{block.strong} {block.text}".strip(), WIDTH)
     elif isinstance(block, Points):
-        for item in block.items:
-            yield fill(item, WIDTH, initial_indent="  - ", subsequent_indent="    ")
+        for depth, item in _items(block):
+            indent = "  " * depth
+            yield fill(item, WIDTH, initial_indent=f"{indent}  - ", subsequent_indent=f"{indent}    ")
     else:
         yield f"{block.caption}:"
         widths = [
@@ -84,6 +85,15 @@ def _text(block: Block) -> Iterator[str]:
         for row in (block.columns, *block.rows):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             yield "  " + "  ".join(cells).rstrip()
+
+
+def _items(points: Points, depth: int = 0) -> Iterator[tuple[int, str]]:
+    """Every item with how deep it stands."""
+    for item in points.items:
+        text, under = item if isinstance(item, tuple) else (item, None)
+        yield depth, text
+        if under is not None:
+            yield from _items(under, depth + 1)
 
 
 def as_markdown(page: Page) -> str:
@@ -106,7 +116,7 @@ def _markdown(block: Block) -> Iterator[str]:
         strong = f"**{_plain(block.strong)}** " if block.strong else ""
         yield strong + _plain(block.text)
     elif isinstance(block, Points):
-        yield from (f"- {_plain(item)}" for item in block.items)
+        yield from (f"{'  ' * depth}- {_plain(item)}" for depth, item in _items(block))
     else:
         yield f"{_plain(block.caption)}:"
         yield ""
@@ -183,7 +193,7 @@ def _html(block: Block, anchor: str) -> str:
         strong = f"<strong>{escape(block.strong)}</strong> " if block.strong else ""
         return f"<p>{strong}{escape(block.text)}</p>\n"
     if isinstance(block, Points):
-        return "<ul>\n" + "".join(f"<li>{escape(item)}</li>\n" for item in block.items) + "</ul>\n"
+        return _html_list(block)
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in block.columns)
     rows = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
@@ -192,3 +202,11 @@ def _html(block: Block, anchor: str) -> str:
         for row in block.rows
     )
     return f"<table>\n<caption>{escape(block.caption)}</caption>\n<tr>{head}</tr>\n{rows}</table>\n"
+
+
+def _html_list(points: Points) -> str:
+    items = []
+    for item in points.items:
+        text, under = item if isinstance(item, tuple) else (item, None)
+        items.append(f"<li>{escape(text)}{_html_list(under) if under is not None else ''}</li>\n")
+    return f"<ul>\n{''.join(items)}</ul>\n"

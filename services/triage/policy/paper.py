@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from libs.schemas.dictionary import DERIVED, Definition, Kind, Polarity
+from libs.schemas.dictionary import Definition, Polarity
 from libs.schemas.levels import Level
 from services.triage.policy.claims import Claim, Report, Status
+from services.triage.policy.conditions import Comparison, Condition, Several
 from services.triage.policy.english import (
     LEVELS,
     case_words,
+    definition_words,
     floor_words,
     heading,
     listed,
@@ -57,7 +59,7 @@ def rule_page(policy: Policy, name: str) -> Page:
     blocks: list[Block] = [Heading(1, f"{rule.id}: {rule.title}"), *_rule(policy, rule, depth=None)]
     blocks += [
         Heading(2, "Facts that it reads"),
-        Points([_fact(one) for one in facts]),
+        Points([definition_words(one) for one in facts]),
         Heading(2, "Smallest cases"),
         Paragraph("Children of whom just enough is known for the rule to hold."),
         Points(
@@ -141,12 +143,37 @@ def _rules(policy: Policy) -> Iterator[Block]:
 def _rule(policy: Policy, rule: Rule, depth: int | None) -> Iterator[Block]:
     if depth is not None:
         yield Heading(depth, f"{rule.id}: {rule.title}")
-    yield Paragraph(rule.sentence)
+    yield from _condition(rule.condition)
+    yield Paragraph(f"{floor_words(rule.level, rule.rag)}.", "At least:")
     if rule.immediate:
         yield Paragraph("In the duty team's queue at once, before any check is made.", "Immediate danger.")
     if rule.actions:
         yield Paragraph(listed(_action(policy, action) for action in rule.actions) + ".", "Obliges:")
     yield Paragraph(rule.citation + ".", "Source:")
+
+
+def _condition(condition: Condition) -> Iterator[Block]:
+    """When a rule holds: as one sentence where it has one part, else part by part."""
+    if isinstance(condition, Comparison):
+        yield Paragraph(f"{condition.english()}.", "When:")
+        return
+    yield Paragraph(_joined(condition), "When")
+    yield _parts(condition)
+
+
+def _parts(condition: Several) -> Points:
+    return Points(
+        [
+            part.english() if isinstance(part, Comparison) else (_joined(part), _parts(part))
+            for part in condition.parts
+        ]
+    )
+
+
+def _joined(condition: Several) -> str:
+    if condition.needed == len(condition.parts):
+        return "all of these hold:" if len(condition.parts) > 1 else "this holds:"
+    return "any of these holds:" if condition.needed == 1 else f"at least {condition.needed} of these hold:"
 
 
 def _action(policy: Policy, name: str) -> str:
@@ -250,29 +277,7 @@ def _dictionary(policy: Policy) -> Iterator[Block]:
         "What may be stated about a child. Whether a fact counts as risk or protection is the board's to sign: the "
         "proofs rest on it."
     )
-    yield Points([_fact(one) for one in policy.dictionary.definitions.values()])
-
-
-_WORSE = {
-    Polarity.RISK: "worse the more",
-    Polarity.PROTECTIVE: "protects",
-    Polarity.NEUTRAL: "neither good nor bad in itself",
-    Polarity.LOWER_IS_WORSE: "worse the less",
-}
-
-
-def _fact(one: Definition) -> str:
-    kind = {
-        Kind.YES_NO: "yes or no",
-        Kind.SCALE: ", ".join(map(words, one.steps)),
-        Kind.COUNT: f"a number up to {one.maximum}",
-    }[one.kind]
-    sources = listed(("worked out" if source == DERIVED else words(source)) for source in sorted(one.sources))
-    unread = f" No rule reads it: {one.no_effect}" if one.no_effect else ""
-    return (
-        f"{heading(one.label)} ({kind}; {_WORSE[one.polarity]}). From {sources}. {one.citation}. "
-        f"In the files `{one.name}`.{unread}"
-    )
+    yield Points([definition_words(one) for one in policy.dictionary.definitions.values()])
 
 
 def _outcome(policy: Policy, point: Point) -> str:

@@ -43,7 +43,7 @@ def read_stored(lines: Iterable[str]) -> Iterator[tuple[ChildFacts, Mapping[str,
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                child = StoredChild.model_validate_json(line)
+                child = StoredChild.strictly(line)
             except ValidationError as error:
                 place = ".".join(map(str, error.errors()[0]["loc"])) or "the line"
                 raise ValueError(f"line {number}: {place} does not fit") from None
