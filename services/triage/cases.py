@@ -12,7 +12,7 @@ from libs.platform.problems import Problem
 from libs.schemas.base import Payload
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import CheckReturned, InformationAdded, Received, Withdrawn
-from libs.schemas.levels import Level, Rag, Stage
+from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.blocked import blocked
 from services.triage.case import LOW, Case, Known
 from services.triage.decisions import not_found, read_decision
@@ -82,7 +82,7 @@ class Cases:
                     "SELECT untellable FROM referral WHERE id = $1", case.referral_id
                 ),
                 evidence=evidence,
-                recommendation=self._recommendation(case, known),
+                recommendation=self._recommendation(case, known, evidence.received),
                 evaluation=evaluation,
                 explanation=await self._explained(connection, evaluation),
                 evaluations=tuple(EvaluationView(**dict(row)) for row in rows),
@@ -103,15 +103,23 @@ class Cases:
             )
         return view, case.tag
 
-    def _recommendation(self, case: Case, known: Known) -> Recommendation | None:
+    def _recommendation(
+        self, case: Case, known: Known, received: ReceivedView | None
+    ) -> Recommendation | None:
         if case.stub or case.evaluation == 0:
             return None
-        placement = self.thresholds.rulebook(case.received_at).placement(case.level, known)
+        rulebook = self.thresholds.rulebook(case.received_at)
+        placement = rulebook.placement(case.level, known)
         if case.unread and (case.withheld or placement.destination in LOW):
             return None
+        address = received.child.address if received and received.child else None
+        at_panel = Destination.MASG in (placement.destination, *placement.listed)
         return Recommendation(
             level=placement.level,
             destination=placement.destination,
+            listed=placement.listed,
+            because=rulebook.places.reasons[placement.why],
+            panel=rulebook.places.locality(address.postcode) if at_panel and address else None,
             rag=case.rag,
             next_steps=placement.next_steps,
             final=case.completed_at is not None,

@@ -176,10 +176,11 @@ class Places:
 
     def place(self, level: Level, around: Circumstances) -> Placement:
         """The recommended destination. The placement's level is at least `level`."""
-        needed, lifting = level, list[Raise]()
-        while applying := [one for one in self.raises if one.to > needed and one.applies(needed, around)]:
-            lifting += applying
-            needed = max(one.to for one in applying)
+        needed = level
+        while applying := [one.to for one in self.raises if one.to > needed and one.applies(needed, around)]:
+            needed = max(applying)
+        # A raise that carries the level says what to do even where the level would be as high without it.
+        lifting = [one for one in self.raises if one.to is needed and one.applies(needed, around)]
         row = next(one for one in self.rows if one.takes(needed, around))
         listed = (one.destination for one in self.lists if one.takes(needed, around))
         others = dict.fromkeys(one for one in listed if one is not row.destination)

@@ -73,7 +73,12 @@ class Recommendation(Model):
     """What follows from level and placement. A person decides."""
 
     level: Level
-    destination: Destination
+    destination: Destination = Field(description="The one that owns the case.")
+    listed: tuple[Destination, ...] = Field((), description="Who lists the case beside its owner.")
+    because: str = Field("", description="Why placement sends it there.")
+    panel: Identifier | None = Field(
+        None, description="The locality whose panel it is, by the postcode that the referrer gave."
+    )
     rag: Rag
     next_steps: tuple[str, ...] = ()
     final: bool = Field(description="Whether the checks are complete; until then it may rise.")

