@@ -21,6 +21,7 @@ from services.triage.cases import Cases
 from services.triage.decisions import DECIDERS, DecisionMade, Decisions
 from services.triage.journeys import Journey, journey
 from services.triage.policies import Policies
+from services.triage.policy_page import Paper
 from services.triage.queue import Filters, Queue, QueuePage, Tag
 from services.triage.readings import ReadingBody, ReadingKept, Readings
 from services.triage.tasks import MOST_TASKS, TaskDone, TaskPage, Tasks
@@ -55,6 +56,7 @@ class Office:
         self.readings = readings
         self.tasks = tasks
         self.policies = policies
+        self.paper = Paper()
 
 
 async def _office(request: Request) -> Office:

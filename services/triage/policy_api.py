@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
+from starlette.responses import HTMLResponse
 
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
@@ -16,6 +17,7 @@ from services.triage.api import InOffice
 from services.triage.explanation import explain_outcome
 from services.triage.policies import StoredPolicy, in_force, stored_policies, stored_policy, stored_texts
 from services.triage.policy import ChildFacts, StatedFact, evaluate
+from services.triage.policy_page import HEADERS
 from services.triage.policy_views import (
     ForceView,
     PolicyPage,
@@ -86,6 +88,25 @@ async def try_policy(
     outcome = evaluate(rulebook.policy, facts)
     day = office.cases.thresholds.clocks.day(now)
     return WhatIfAnswer(outcome=outcome, explanation=explain_outcome(outcome, rulebook.policy, now, day))
+
+
+@router.get("/policy", include_in_schema=False)
+async def show_policy(office: InOffice) -> HTMLResponse:
+    """The policy in force now.
+
+    It says nothing about anybody, so it asks for no token: a partnership's thresholds are a published document.
+    """
+    pool, now = office.ledger.pool, office.ledger.clock.now()
+    timeline = await in_force(pool)
+    fingerprint = timeline.live(now)
+    stored = await stored_policy(pool, fingerprint) if fingerprint is not None else None
+    rulebook = await office.policies.load(pool, fingerprint) if fingerprint is not None else None
+    if rulebook is None:
+        raise Problem(404, "policy-not-found", "No policy is in force here yet")
+    versions = {one.fingerprint: one.version for one in await stored_policies(pool)}
+    proof = stored.proof if stored is not None else None
+    page = await office.paper.write(rulebook.policy, proof, timeline, versions, now)
+    return HTMLResponse(page, headers=HEADERS)
 
 
 def _not_found() -> Problem:

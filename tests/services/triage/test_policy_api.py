@@ -1,6 +1,11 @@
 """The policies over the API: read, and tried out on supposed facts without a trace."""
 
+import json
+import re
+from base64 import b64encode
 from datetime import timedelta
+from hashlib import sha256
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +15,7 @@ import pytest
 from libs.schemas.findings import Fact
 from sandbox.issuer import Issuer
 from services.triage.policies import AHEAD, keep_proof, put_in_force, register
+from services.triage.policy.claims import Claim, Report, Status
 from services.triage.rulebook import Mode, Rulebook
 from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Person, Story, stated
 from tests.services.triage.versions import stricter
@@ -196,3 +202,44 @@ async def test_no_evaluation_is_shown_while_a_low_one_waits_for_a_reader(
     shown, _ = await worker.open(story.child_ids[0])
     assert shown["explanation"] is None
     assert (await worker.get(f"/v1/cases/{story.child_ids[0]}/evaluations/1")).status_code == 404
+
+
+async def test_the_page_shows_the_policy_in_force_to_a_browser_without_a_token(
+    hub: HubWorld, own: Rulebook, http: httpx.AsyncClient
+) -> None:
+    answer = await http.get("/policy")
+    assert answer.headers["content-type"].startswith("text/html")
+    page = unescape(answer.text)
+    assert all(rule.title in page and rule.citation in page for rule in own.policy.rules)
+    assert own.fingerprint[:12] in page
+    assert "Only what needs no solver was checked" in page
+    assert "<script" not in page
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    allowed = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{allowed}'" in answer.headers["content-security-policy"]
+
+
+async def test_the_page_follows_what_is_in_force_and_what_was_proved(
+    hub: HubWorld, own: Rulebook, http: httpx.AsyncClient
+) -> None:
+    strict, pool = stricter(own), hub.ledger.pool
+    await register(pool, strict, MONDAY)
+    await put_in_force(
+        pool, strict.fingerprint, MONDAY + AHEAD, Mode.LIVE, "A. Lead", "the board agreed", MONDAY
+    )
+    before = (await http.get("/policy")).text
+    assert "in force, to come" in before
+    hub.clock.advance(AHEAD)
+    after = (await http.get("/policy")).text
+    assert ("version stricter" in before, "version stricter" in after) == (False, True)
+    claim = Claim("form", "No rule can lower an outcome", Status.PROVED, "all of them")
+    report = Report(strict.policy.id, "stricter", strict.fingerprint, (claim,))
+    await keep_proof(pool, strict.fingerprint, json.loads(json.dumps(report.document())), MONDAY)
+    proved = (await http.get("/policy")).text
+    assert claim.title in proved
+    assert "Only what needs no solver" not in proved
+    assert "A. Lead" not in proved
+
+
+async def test_without_a_policy_in_force_there_is_no_page(hub: HubWorld, http: httpx.AsyncClient) -> None:
+    assert (await http.get("/policy")).status_code == 404
