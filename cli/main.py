@@ -7,7 +7,21 @@ from logging import WARNING
 import structlog
 import typer
 
-from cli import case, data, decide, editing, parked, policy, send, settings, smoke, up, watch
+from cli import (
+    adoption,
+    backtest,
+    case,
+    data,
+    decide,
+    editing,
+    parked,
+    policy,
+    send,
+    settings,
+    smoke,
+    up,
+    watch,
+)
 
 app = typer.Typer(
     help="""MASH Triage on this machine: start it, send referrals, follow them, look after what got stuck.
@@ -33,6 +47,12 @@ policy.app.command()(decide.decide)
 policy.app.command()(editing.new_rule)
 policy.app.command()(editing.schema)
 app.add_typer(policy.app, name="policy")
+policy.app.command()(adoption.register)
+policy.app.command()(adoption.adopt)
+policy.app.command(name="in-force")(adoption.in_force)
+policy.app.command()(adoption.shadow)
+policy.app.command()(backtest.backtest)
+policy.app.command(name="end-shadow")(adoption.end_shadow)
 
 
 def main() -> None:

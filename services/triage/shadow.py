@@ -5,7 +5,7 @@ can fail, be slow or be left behind, and no case waits for it.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from libs.messaging.ledger import Bell
 from libs.schemas.levels import Level, Rag
 from services.triage.case import NewEvaluation
 from services.triage.policy import evaluate
+from services.triage.policy.changes import guarded
 from services.triage.rulebook import Rulebook, Rulebooks
 
 MOST_WAITING = 10_000
@@ -68,6 +69,19 @@ async def shadow_counts(connection: asyncpg.Connection, fingerprint: str) -> lis
     """What a policy in the shadow said beside what was in force, the most frequent first."""
     rows = await connection.fetch(_COUNTS, fingerprint)
     return [ShadowCount(Level(row[0]), Rag(row[1]), Level(row[2]), Rag(row[3]), row[4]) for row in rows]
+
+
+async def report_of_shadow(connection: asyncpg.Connection, fingerprint: str) -> dict[str, dict[str, str]]:
+    """The same as tables that may be shown, small numbers hidden: how it compares, and what would change."""
+    results: Counter[str] = Counter()
+    moves: Counter[str] = Counter()
+    for one in await shadow_counts(connection, fingerprint):
+        result = comparison((one.level, one.rag), (one.live_level, one.live_rag))
+        results[result] += one.cases
+        if result != "same":
+            moves[f"{one.live_level} {one.live_rag} → {one.level} {one.rag}".replace("_", " ")] += one.cases
+    tables = {"Compared with what was in force": guarded(results), "What would change": guarded(moves)}
+    return {title: table for title, table in tables.items() if table}
 
 
 class Shadow:

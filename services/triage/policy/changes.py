@@ -36,7 +36,7 @@ class Tally:
     def add(self, old: Policy, new: Policy, facts: ChildFacts, attributes: Mapping[str, str]) -> None:
         """Counts one child, with what is to be told apart about them: agency, age band, ward."""
         before, after = decide(old, encode(old, facts)), decide(new, encode(new, facts))
-        found = [name for name, is_so in _measured(old, new, before, after) if is_so]
+        found = measured(before, after, actions_of(old, before.fired) != actions_of(new, after.fired))
         self.children += 1
         self.unchanged += not found
         self.measures.update(found)
@@ -58,13 +58,13 @@ class Tally:
 
     def changes(self) -> "Changes":
         """What may be told: small numbers hidden, and no hidden one to be had by taking the rest from the total."""
-        split = _guarded({"unchanged": self.unchanged, "changed": self.children - self.unchanged})
+        split = guarded({"unchanged": self.unchanged, "changed": self.children - self.unchanged})
         return Changes(
             children=_shown(self.children),
             unchanged=split["unchanged"],
             changed=split["changed"],
             measures={name: _shown(self.measures[name]) for name in MEASURES},
-            moves=tuple(Move(old, new, count) for (old, new), count in _guarded(dict(self.moves)).items()),
+            moves=tuple(Move(old, new, count) for (old, new), count in guarded(dict(self.moves)).items()),
             groups={attribute: _table(values) for attribute, values in sorted(self.groups.items())},
         )
 
@@ -108,18 +108,20 @@ def compare(old: Policy, new: Policy, cases: Iterable[tuple[ChildFacts, Mapping[
     return tally.changes()
 
 
-def _measured(old: Policy, new: Policy, before: Verdict, after: Verdict) -> Iterable[tuple[str, bool]]:
+def measured(before: Verdict, after: Verdict, actions_differ: bool) -> list[str]:
+    """Those of MEASURES that hold of one child."""
     truths = (
         after.level > before.level,
         after.level < before.level,
         after.rag > before.rag,
         after.rag < before.rag,
-        _actions(old, before.fired) != _actions(new, after.fired),
+        actions_differ,
     )
-    return zip(MEASURES, truths, strict=True)
+    return [name for name, is_so in zip(MEASURES, truths, strict=True) if is_so]
 
 
-def _actions(policy: Policy, fired: int) -> frozenset[str]:
+def actions_of(policy: Policy, fired: int) -> frozenset[str]:
+    """What the rules of a mask oblige."""
     return frozenset(
         action
         for number, rule in enumerate(policy.rules)
@@ -135,13 +137,13 @@ def _shown(count: int) -> str:
 def _table(values: Mapping[str, Counter[str]]) -> dict[str, dict[str, str]]:
     """An attribute's values in order, each column guarded by itself."""
     columns = {
-        name: _guarded({value: counts[name] for value, counts in sorted(values.items())})
+        name: guarded({value: counts[name] for value, counts in sorted(values.items())})
         for name in ("children", *MEASURES)
     }
     return {value: {name: column[value] for name, column in columns.items()} for value in sorted(values)}
 
 
-def _guarded(counts: Mapping[Key, int]) -> dict[Key, str]:
+def guarded(counts: Mapping[Key, int]) -> dict[Key, str]:
     """Counts that add up to a total which is told: where small ones are hidden, as many more as keep them so."""
     hidden = {key for key, count in counts.items() if 0 < count < FEWEST}
     withheld = set[Key]()

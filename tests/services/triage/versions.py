@@ -8,16 +8,13 @@ import yaml
 from services.triage.rulebook import Rulebook, make_rulebook
 
 
-def changed(shipped: Rulebook, **head: Any) -> Rulebook:
-    """The shipped policy with other values at the head of `policy.yaml`."""
-    return make_rulebook(changed_texts(shipped.policy.texts, **head))
-
-
-def changed_texts(texts: Mapping[str, str], **head: Any) -> dict[str, str]:
-    """The documents of `changed`."""
-    document = yaml.load(texts["policy.yaml"], yaml.BaseLoader)  # noqa: S506 - reads texts alone
+def changed(shipped: Rulebook, *, texts: Mapping[str, str] | None = None, **head: Any) -> Rulebook:
+    """The shipped policy with other values at the head of `policy.yaml`, and perhaps other texts."""
+    found = dict(texts or shipped.policy.texts)
+    document = yaml.load(found["policy.yaml"], yaml.BaseLoader)  # noqa: S506 - reads texts alone
     document.update(head)
-    return {**texts, "policy.yaml": yaml.safe_dump(document, sort_keys=False, allow_unicode=True)}
+    found["policy.yaml"] = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    return make_rulebook(found)
 
 
 def stricter(shipped: Rulebook) -> Rulebook:
