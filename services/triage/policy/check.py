@@ -18,7 +18,7 @@ from services.triage.policy.conditions import Condition
 from services.triage.policy.coverage import Coverage
 from services.triage.policy.english import case_words, listed
 from services.triage.policy.monotone import Fall, Monotony
-from services.triage.policy.placing import work_out
+from services.triage.policy.placing import Misplaced, work_out
 from services.triage.policy.points import Point, effect, holds, least_points
 from services.triage.policy.promises import Promises, golden_faults, lacking
 from services.triage.policy.proof import by_construction, enumerate_rules
@@ -179,7 +179,13 @@ class _Checker:
     def placement(self) -> tuple[list[Finding], str]:
         if self._places is None:
             return [], "no placement.yaml"
-        done = work_out(self._places)
+        try:
+            done = work_out(self._places)
+        except ValueError as error:
+            return [Finding("placement.yaml", "placement", str(error))], ""
+        fewest: dict[tuple[str, str], Misplaced] = {}
+        for fault in sorted(done.faults, key=lambda fault: len(fault.around)):
+            fewest.setdefault((fault.line, fault.message), fault)
         found = [
             Finding(
                 self._stands("placement.yaml", fault.line),
@@ -187,7 +193,7 @@ class _Checker:
                 f"{fault.level} {fault.message}",
                 f"With {listed(fault.around)}." if fault.around else "With nothing else known.",
             )
-            for fault in done.faults
+            for fault in fewest.values()
         ]
         return found, f"{done.inputs:,} levels and circumstances"
 
