@@ -80,12 +80,16 @@ class Definition:
         return rank if self.higher_is_worse else self.maximum - rank
 
     def concerns(self, value: FactValue) -> tuple[int, int] | None:
-        """The least and the greatest concern that a value may mean, or None where the dictionary does not know it."""
+        """The least and the greatest concern that a value may mean, or None where the dictionary does not know it.
+
+        A fact that counts as met while it is unknown counts at its worst within its bounds too: a child who is
+        between five and eight counts as five.
+        """
         bounds = self.bounds(value)
         if bounds is None:
             return None
-        lowest, highest = bounds
-        return (lowest, highest) if self.higher_is_worse else (self.maximum - highest, self.maximum - lowest)
+        least, greatest = sorted(self.concern(rank) for rank in bounds)
+        return greatest if self.unknown_met else least, greatest
 
     def bounds(self, value: FactValue) -> tuple[int, int] | None:
         """The value's lowest and highest rank, or None where the dictionary does not know it.
