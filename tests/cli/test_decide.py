@@ -77,7 +77,7 @@ def test_every_destination_has_a_name_that_staff_use() -> None:
 def test_one_childs_facts_may_stand_bare(tmp_path: Path) -> None:
     found = decide(written(tmp_path, "child.age: 4\nchild.hunger: persistent\nanswers: {police: pending}\n"))
     (child,) = found["children"]
-    assert child["level"] == "targeted"
+    assert child["level"] == "section_17"
     assert child["agencies"]["police"] == "pending"
     assert found["received_at"] == NOW
 
@@ -134,7 +134,7 @@ facts.yaml:8:5: the key `on` is missing
 facts.yaml:8:36: unknown kind `new_wory`; did you mean `new_worry`?
 facts.yaml:11:11: `born`: must have `earliest` on or before `latest`
 facts.yaml:13:21: unknown fact `child.hungar`; did you mean `child.hunger`?
-facts.yaml:14:21: unknown value `persistant`: `child.hunger` must be one of: none, occasional, persistent; did you mean `persistent`?
+facts.yaml:14:21: unknown value `persistant`: `child.hunger` must be one of: none, occasional, persistent, no_food; did you mean `persistent`?
 facts.yaml:15:42: unknown source `helth`; did you mean `health`?
 facts.yaml:15:56: unknown basis `obseved`; did you mean `observed`?
 facts.yaml:15:73: unknown period `noww`; did you mean `now`?

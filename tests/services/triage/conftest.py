@@ -5,7 +5,7 @@ import itertools
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -48,7 +48,7 @@ from libs.schemas.events import (
 )
 from libs.schemas.findings import AgencyState, Answer, Fact
 from libs.schemas.reference import new_reference
-from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
+from libs.schemas.referral import Agreements, ChildInformation, Date, ReferralBody, ReferredChild
 from sandbox.issuer import Issuer, load_clients, load_key
 from sandbox.postgres import EmbeddedPostgres
 from services.triage.api import router
@@ -272,6 +272,7 @@ class Story:
         children = {
             child_id: ReferredChild(
                 given_name=CANARY,
+                born=Date(on=date(2017, 5, 2)),
                 nhs_number="9990000018",
                 facts=tuple(facts[place] if place < len(facts) else ()),
             )

@@ -53,7 +53,9 @@ async def test_a_fact_that_the_policy_marks_is_danger_without_the_referrers_flag
 
     first, second = [await hub.case(child) for child in story.child_ids]
     assert (first.immediate_danger, first.rag, first.level) == (True, Rag.RED, Level.SECTION_47)
-    assert (second.immediate_danger, second.level) == (False, Level.TARGETED)
+    assert (second.immediate_danger, second.level) == (False, Level.SECTION_17), (
+        "a brother or sister was harmed"
+    )
 
 
 async def test_every_child_gets_a_case_and_one_event_screens_them_all(hub: HubWorld) -> None:
@@ -66,7 +68,7 @@ async def test_every_child_gets_a_case_and_one_event_screens_them_all(hub: HubWo
     numbers = await hub.rows("SELECT child_number FROM child_case ORDER BY child_number")
     assert [row[0] for row in numbers] == [1, 2, 3]
     levels = [screened.children[child].level for child in story.child_ids]
-    assert levels == [Level.TARGETED, Level.SECTION_47, Level.UNIVERSAL]
+    assert levels == [Level.SECTION_17, Level.SECTION_47, Level.SECTION_17], "a brother or sister was harmed"
 
 
 async def test_children_keep_their_numbers_when_one_of_them_is_erased(hub: HubWorld) -> None:

