@@ -114,7 +114,7 @@ def _markdown(block: Block) -> Iterator[str]:
         yield f"{'#' * block.depth} {_plain(block.text)}"
     elif isinstance(block, Paragraph):
         strong = f"**{_plain(block.strong)}** " if block.strong else ""
-        yield strong + _plain(block.text)
+        yield (strong + _plain(block.text)).strip()
     elif isinstance(block, Points):
         yield from (f"{'  ' * depth}- {_plain(item)}" for depth, item in _items(block))
     else:
@@ -191,7 +191,7 @@ def _html(block: Block, anchor: str) -> str:
         return f'<h{block.depth} id="{anchor}">{escape(block.text)}</h{block.depth}>\n'
     if isinstance(block, Paragraph):
         strong = f"<strong>{escape(block.strong)}</strong> " if block.strong else ""
-        return f"<p>{strong}{escape(block.text)}</p>\n"
+        return f"<p>{strong}{escape(block.text)}".rstrip() + "</p>\n"
     if isinstance(block, Points):
         return _html_list(block)
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in block.columns)

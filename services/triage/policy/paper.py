@@ -147,8 +147,11 @@ def _rule(policy: Policy, rule: Rule, depth: int | None) -> Iterator[Block]:
     yield Paragraph(f"{floor_words(rule.level, rule.rag)}.", "At least:")
     if rule.immediate:
         yield Paragraph("In the duty team's queue at once, before any check is made.", "Immediate danger.")
-    if rule.actions:
-        yield Paragraph(listed(_action(policy, action) for action in rule.actions) + ".", "Obliges:")
+    if len(rule.actions) == 1:
+        yield Paragraph(f"{_action(policy, rule.actions[0])}.", "Obliges:")
+    elif rule.actions:
+        yield Paragraph("", "Obliges:")
+        yield Points([_action(policy, action) for action in rule.actions])
     yield Paragraph(rule.citation + ".", "Source:")
 
 
