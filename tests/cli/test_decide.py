@@ -1,6 +1,7 @@
 """`mash policy decide` on good files and on faulty ones, as a person runs it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,14 @@ def test_a_worked_example_reads_as_a_page(file: Path) -> None:
     assert result.exit_code == 0
     assert "A named person decides." in result.stdout
     assert "because" in result.stdout
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "decide.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
+def test_what_the_guide_shows_is_understood(tmp_path: Path, text: str) -> None:
+    assert decide(written(tmp_path, text))["children"]
 
 
 def test_every_destination_has_a_name_that_staff_use() -> None:

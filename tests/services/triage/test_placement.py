@@ -322,3 +322,16 @@ def test_a_mistake_in_the_file_is_refused_with_its_place(fault: str) -> None:
     with pytest.raises(DocumentError, match=words) as refused:
         load_placement(parse_document(text, "placement.yaml"), DICTIONARY)
     assert all(one.startswith("placement.yaml:") for one in refused.value.faults)
+
+
+def test_a_place_may_be_closed_by_a_circumstance() -> None:
+    panel = "to: masg\n    from: targeted\n    when:\n"
+    text = replaced(panel, panel.replace("    when", "    unless: [open_plan]\n    when"))(FILE.read_text())
+    owned = replaced("until: section_17\n    when: [open_plan]", "until: early_help\n    when: [open_plan]")(
+        text
+    )
+    places = load_placement(parse_document(owned, "placement.yaml"), DICTIONARY)
+    assert places.place(Level.TARGETED, frozenset(READY)).destination is Destination.MASG
+    assert (
+        places.place(Level.TARGETED, frozenset((*READY, "open_plan"))).destination is Destination.EARLY_HELP
+    )
