@@ -61,9 +61,14 @@ TONES = {Status.PROVED: "green", Status.REFUTED: "bold red", Status.NOT_TRIED: "
 def load(path: Path) -> Policy:
     """The policy of a folder, or of a file with the others beside it. Ends with status 1 and every mistake named."""
     try:
-        return load_policy(texts_of(path), names_beside(path))
+        return read(path)
     except DocumentError as error:
         fail("\n".join(error.faults))
+
+
+def read(path: Path) -> Policy:
+    """The policy of a folder, or of a file with the others beside it. Raises DocumentError."""
+    return load_policy(texts_of(path), names_beside(path))
 
 
 def names_beside(path: Path) -> Names:
@@ -113,7 +118,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Prove that a policy can betray no child and keeps the board's promises. Status 0 only where all of it holds."""
-    report = prove(load(folder), solver=not quick)
+    try:
+        report = prove(read(folder), solver=not quick)
+    except DocumentError as error:
+        if not as_json:
+            fail("\n".join(error.faults))
+        out().print_json(data={"holds": False, "faults": error.faults})
+        raise typer.Exit(1) from None
     if as_json:
         out().print_json(data=report.document())
     else:

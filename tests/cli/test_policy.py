@@ -60,6 +60,14 @@ def test_the_report_is_there_for_programs(tmp_path: Path) -> None:
     assert {claim["status"] for claim in report["claims"]} == {"proved"}
 
 
+def test_what_the_loader_refuses_is_there_for_programs_too(tmp_path: Path) -> None:
+    code, output = run("check", folder(tmp_path, changed(("domain: abuse", "domain: abus"))), "--json")
+    assert code == 1
+    report = json.loads(output)
+    assert report["holds"] is False
+    assert "did you mean `abuse`?" in report["faults"][0]
+
+
 def test_the_quick_check_needs_no_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.triage.policy.check.available", lambda: False)
     path = folder(tmp_path, TEXTS)
