@@ -82,14 +82,15 @@ def compose(
                 agency,
                 ledger=ledger,
                 recorder=recorder,
-                lease=timedelta(seconds=settings.ask_lease_seconds),
                 meter=telemetry.meter,
                 alarms=alarms,
                 slots=INSTANT_SLOTS if isinstance(agency, InstantAgency) else terms[name].at_once,
-                grace=min(STOP_GRACE, settings.shutdown_seconds),
             )
             for name, agency in agencies.items()
-        ]
+        ],
+        ledger=ledger,
+        lease=timedelta(seconds=settings.ask_lease_seconds),
+        grace=min(STOP_GRACE, settings.shutdown_seconds),
     )
     consumer = EnrichmentConsumer(desk, store, asking.wake)
     return Checks(consumer, Deadlines(ledger, store, desk), asking, recorder)

@@ -1,12 +1,13 @@
 """Asks agencies: claims due questions under a lease, asks them outside any transaction, hands the replies on.
 
-Each agency has a task and a number of slots of its own, so that a dead or slow one holds up no other. A process
-that dies leaves its leases to end; the question is then asked again with the same id.
+What is due at all agencies is claimed in one statement, for a child's questions fall due together. Each agency has a
+number of slots of its own, so that a dead or slow one holds up no other. A process that dies leaves its leases to
+end; the question is then asked again with the same id.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -33,88 +34,50 @@ LOOK_AGAIN = 0.05
 STOP_GRACE = 3.0
 """Seconds that questions in flight get when the service stops; the rest is asked again at once by whoever runs."""
 
-_NEXT = "SELECT min(ask_at) FROM agency_check WHERE agency = $1 AND ask_at IS NOT NULL"
+_NEXT = "SELECT min(ask_at) FROM agency_check WHERE agency = ANY ($1::text[]) AND ask_at IS NOT NULL"
 _CLAIM = """
 WITH due AS MATERIALIZED (
-    SELECT child_id FROM agency_check
-     WHERE agency = $1 AND ask_at <= $2 ORDER BY ask_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT due.child_id, due.agency
+      FROM unnest($1::text[], $2::int[]) AS free (agency, slots)
+     CROSS JOIN LATERAL (
+        SELECT c.child_id, c.agency FROM agency_check AS c
+         WHERE c.agency = free.agency AND c.ask_at <= $3
+         ORDER BY c.ask_at LIMIT free.slots FOR UPDATE SKIP LOCKED) AS due
 ), claimed AS (
     UPDATE agency_check AS c
-       SET ask_at = $4, attempts = c.attempts + 1, asked_at = coalesce(c.asked_at, $2)
-      FROM due WHERE c.child_id = due.child_id AND c.agency = $1
-    RETURNING c.child_id, c.referral_id, c.question_id, c.attempts
+       SET ask_at = $4, attempts = c.attempts + 1, asked_at = coalesce(c.asked_at, $3)
+      FROM due WHERE c.child_id = due.child_id AND c.agency = due.agency
+    RETURNING c.child_id, c.agency, c.referral_id, c.question_id, c.attempts
 )
-SELECT claimed.child_id, claimed.referral_id, claimed.question_id, claimed.attempts, child.traceparent, referral.kept
+SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_id, claimed.attempts,
+       child.traceparent, referral.kept
   FROM claimed
   JOIN child ON child.id = claimed.child_id
   JOIN referral ON referral.id = claimed.referral_id
 """
 _GIVE_BACK = """
 UPDATE agency_check AS c SET ask_at = $3
-  FROM unnest($1::uuid[], $2::bigint[]) AS given (child_id, attempts)
- WHERE c.child_id = given.child_id AND c.agency = $4 AND c.attempts = given.attempts AND c.ask_at IS NOT NULL
+  FROM unnest($1::uuid[], $2::text[], $4::bigint[]) AS given (child_id, agency, attempts)
+ WHERE c.child_id = given.child_id AND c.agency = given.agency AND c.attempts = given.attempts
+   AND c.ask_at IS NOT NULL
 """
 
 logger = structlog.get_logger()
 
 
 class Asking:
-    """The askers of all agencies, as one part of the process."""
-
-    def __init__(self, askers: Sequence["Asker"]) -> None:
-        self._askers = askers
-
-    def wake(self) -> None:
-        """There may be questions that are due."""
-        for asker in self._askers:
-            asker.wake()
-
-    def stop(self) -> None:
-        """Asks `run` to end."""
-        for asker in self._askers:
-            asker.stop()
-
-    async def run(self) -> None:
-        """Asks every agency until `stop`."""
-        async with asyncio.TaskGroup() as group:
-            for asker in self._askers:
-                group.create_task(asker.run())
-
-
-class Asker:
-    """Asks one agency, with as many questions at the same time as its terms permit."""
+    """Asks every agency, as one part of the process."""
 
     def __init__(
-        self,
-        terms: AgencyTerms,
-        agency: Agency,
-        *,
-        ledger: Ledger,
-        recorder: Recorder,
-        lease: timedelta,
-        meter: Meter,
-        alarms: Alarm,
-        slots: int,
-        grace: float = STOP_GRACE,
+        self, askers: Sequence["Asker"], *, ledger: Ledger, lease: timedelta, grace: float = STOP_GRACE
     ) -> None:
-        self._terms = terms
-        self._agency = agency
+        self._askers = {asker.agency_id: asker for asker in askers}
         self._ledger = ledger
-        self._recorder = recorder
         self._lease = lease
-        self._alarms = alarms
-        self._slots = slots
         self._grace = grace
         self._bell = Bell()
         self._asking: dict[asyncio.Task[None], Claim] = {}
         self._stopping = False
-        self._attempts = meter.create_counter(
-            "mash.checks.attempts", description="Questions sent, by agency and what became of them."
-        )
-        self._dropped = meter.create_counter(
-            "mash.checks.facts_dropped",
-            description="Facts of answers that were not understood, by agency and code.",
-        )
 
     def wake(self) -> None:
         """There may be questions that are due."""
@@ -130,10 +93,10 @@ class Asker:
         while not self._stopping:
             try:
                 wait = await self._round()
-            except Exception as error:  # noqa: BLE001 - an agency's task outlives every failure of a round
+            except Exception as error:  # noqa: BLE001 - asking outlives every failure of a round
                 passing = classify(error) is ErrorClass.TRANSIENT
                 report = logger.warning if passing else logger.error
-                report("asking-failed", agency=self._terms.id, code=code_of(error))
+                report("asking-failed", code=code_of(error))
                 wait = LOOK_EVERY
             if wait > 0:
                 await self._bell.wait(wait)
@@ -148,30 +111,33 @@ class Asker:
 
     async def _round(self) -> float:
         """Claims and asks what is due and fits. Gives the seconds until it is worth looking again, 0 for at once."""
-        free = self._slots - len(self._asking)
-        if free <= 0:
+        free = {agency: asker.free for agency, asker in self._askers.items() if asker.free > 0}
+        if not free:
             return LOOK_EVERY
         now = self._ledger.clock.now()
         claims = await self._claim(now, free)
         kept = await self._ledger.codec.decode([(Kept, claim.kept) for claim in claims])
         for claim, item in zip(claims, kept, strict=True):
-            task = asyncio.create_task(self._ask(claim, item), name=f"ask {self._terms.id}")
+            asker = self._askers[claim.agency]
+            task = asyncio.create_task(asker.ask(claim, item), name=f"ask {claim.agency}")
+            asker.out += 1
             self._asking[task] = claim
             task.add_done_callback(self._finished)
         if claims:
-            return 0.0 if len(claims) == free else min(LOOK_EVERY, self._lease.total_seconds())
-        due_at: datetime | None = await self._ledger.pool.fetchval(_NEXT, self._terms.id)
+            full = any(not self._askers[agency].free for agency in free)
+            return 0.0 if full else min(LOOK_EVERY, self._lease.total_seconds())
+        due_at: datetime | None = await self._ledger.pool.fetchval(_NEXT, list(free))
         if due_at is None:
             return LOOK_EVERY
         return min(LOOK_EVERY, max(LOOK_AGAIN, (due_at - now).total_seconds()))
 
-    async def _claim(self, now: datetime, limit: int) -> list[Claim]:
-        rows = await self._ledger.pool.fetch(_CLAIM, self._terms.id, now, limit, now + self._lease)
+    async def _claim(self, now: datetime, free: Mapping[str, int]) -> list[Claim]:
+        rows = await self._ledger.pool.fetch(_CLAIM, list(free), list(free.values()), now, now + self._lease)
         return [
             Claim(
                 child_id=row["child_id"],
                 referral_id=row["referral_id"],
-                agency=self._terms.id,
+                agency=row["agency"],
                 question_id=row["question_id"],
                 attempt=row["attempts"],
                 trace=row["traceparent"],
@@ -180,7 +146,64 @@ class Asker:
             for row in rows
         ]
 
-    async def _ask(self, claim: Claim, kept: Decoded[Kept] | Undecodable) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        claim = self._asking.pop(task)
+        asker = self._askers[claim.agency]
+        if not asker.free:
+            self._bell.ring()
+        asker.out -= 1
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("reply-lost", agency=claim.agency)
+
+    async def _give_back(self, claims: Sequence[Claim]) -> None:
+        if claims:
+            await self._ledger.pool.execute(
+                _GIVE_BACK,
+                [claim.child_id for claim in claims],
+                [claim.agency for claim in claims],
+                self._ledger.clock.now(),
+                [claim.attempt for claim in claims],
+            )
+
+
+class Asker:
+    """Asks one agency, with as many questions at the same time as its terms permit."""
+
+    def __init__(
+        self,
+        terms: AgencyTerms,
+        agency: Agency,
+        *,
+        ledger: Ledger,
+        recorder: Recorder,
+        meter: Meter,
+        alarms: Alarm,
+        slots: int,
+    ) -> None:
+        self.agency_id = terms.id
+        self.out = 0
+        """How many questions are with the agency now."""
+        self._terms = terms
+        self._agency = agency
+        self._ledger = ledger
+        self._recorder = recorder
+        self._alarms = alarms
+        self._slots = slots
+        self._attempts = meter.create_counter(
+            "mash.checks.attempts", description="Questions sent, by agency and what became of them."
+        )
+        self._dropped = meter.create_counter(
+            "mash.checks.facts_dropped",
+            description="Facts of answers that were not understood, by agency and code.",
+        )
+
+    @property
+    def free(self) -> int:
+        """How many more questions the agency may be asked at the same time."""
+        return max(0, self._slots - self.out)
+
+    async def ask(self, claim: Claim, kept: Decoded[Kept] | Undecodable) -> None:
+        """Asks one claimed question and hands the reply on."""
         reply = await self._reply(claim, kept)
         await self._ledger.failpoints.hit("enrichment.after_ask")
         labels = {"agency": self._terms.id, "state": reply.state.value, "reason": reply.reason or ""}
@@ -204,20 +227,3 @@ class Asker:
         except Exception as error:
             logger.exception("agency-adapter-failed", agency=self._terms.id, code=code_of(error))
             return unavailable("adapter_failed")
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        if len(self._asking) >= self._slots:
-            self._bell.ring()
-        self._asking.pop(task, None)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("reply-lost", agency=self._terms.id)
-
-    async def _give_back(self, claims: Sequence[Claim]) -> None:
-        if claims:
-            await self._ledger.pool.execute(
-                _GIVE_BACK,
-                [claim.child_id for claim in claims],
-                [claim.attempt for claim in claims],
-                self._ledger.clock.now(),
-                self._terms.id,
-            )

@@ -37,6 +37,9 @@ from services.notify.store import Claimed, Step
 
 CLAIM_BATCH = 100
 RECORD_BATCH = 200
+GATHER_SECONDS = 0.1
+"""Notices that fall due, or are answered, so close together are claimed and recorded in one transaction: a message
+reaches its reader minutes later, and a transaction for each took a third of what a referral costs."""
 STOP_GRACE = 5.0
 """Seconds that requests under way get when the service stops. The others are looked up by whoever runs."""
 
@@ -123,8 +126,8 @@ class Courier:
                 except Exception as error:  # noqa: BLE001 - the next look is the retry
                     self._report("notices-not-claimed", error)
                     claimed = 0
-                if not claimed:
-                    await self._bell.wait(self._look_every)
+                if not claimed and await self._bell.wait(self._look_every) and not self._stopping:
+                    await asyncio.sleep(GATHER_SECONDS)
             if self._out:
                 await asyncio.wait(self._out, timeout=STOP_GRACE)
             for task in set(self._out):
@@ -218,6 +221,7 @@ class Courier:
     async def _record_all(self) -> None:
         while True:
             batch = [await self._done.get()]
+            await asyncio.sleep(GATHER_SECONDS)
             while len(batch) < RECORD_BATCH and not self._done.empty():
                 batch.append(self._done.get_nowait())
             try:

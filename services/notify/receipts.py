@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
 
@@ -10,17 +13,19 @@ from fastapi import APIRouter, Depends, Request, Response
 from opentelemetry.metrics import Meter
 from pydantic import Field
 
+from libs.messaging.errors import ErrorClass, classify
 from libs.messaging.ledger import Ledger
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Instant, Model
-from libs.schemas.notice import NoticeState
 from services.notify import store
 from services.notify.progress import Change, Message, ending
 from services.notify.results import emit_ends
 from services.notify.store import Step
 
 MOST_BYTES = 65_536
+GATHER_SECONDS = 0.05
+"""Receipts that arrive so close together are taken in one transaction."""
 
 
 class Receipt(Model):
@@ -37,11 +42,20 @@ class Receipt(Model):
         return cls.model_validate_json(body)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    notice_id: UUID
+    message: Message
+    outcome: asyncio.Future[str] = field(compare=False)
+
+
 class Receipts:
     """Ends notices by what Notify reports of their messages."""
 
     def __init__(self, ledger: Ledger, meter: Meter) -> None:
         self._ledger = ledger
+        self._waiting: list[_Waiting] = []
+        self._taking: set[asyncio.Task[None]] = set()
         self._taken = meter.create_counter(
             "mash.notices.receipts", "{receipt}", "Delivery receipts, by what became of them."
         )
@@ -49,28 +63,63 @@ class Receipts:
     async def take(self, notice_id: UUID, message: Message) -> str:
         """Keeps one receipt and ends its notice where that follows. Gives a code of what became of it.
 
-        A receipt after the end changes nothing; one that contradicts the end is kept as such and counted.
+        Receipts that come close together share a transaction; each returns when it has committed. A receipt after
+        the end changes nothing; one that contradicts the end is kept as such and counted.
         """
-        referral_id: UUID | None = await self._ledger.pool.fetchval(
-            "SELECT referral_id FROM notice WHERE id = $1", notice_id
-        )
-        if referral_id is None:
-            return self._count("unknown")
-        async with self._ledger.unit([referral_id]) as unit:
-            standing = await store.standing(unit.connection, notice_id)
-            sighting = await store.add_seen(unit.connection, [(notice_id, message)], "callback", unit.now)
-            end = ending(await store.statuses(unit.connection, notice_id))
-            if standing is None or standing.state in (NoticeState.DELIVERED, NoticeState.FAILED):
-                return self._count("contradicts" if sighting.contradictions else "repeated")
-            if end is None:
-                return self._count("under_way")
-            step = Step(notice_id, Change(end[0], None, end[1]))
-            emit_ends(unit, await store.apply(unit.connection, [step], unit.now))
-        return self._count("ended")
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(notice_id, message, outcome))
+        if len(self._waiting) == 1:
+            task = asyncio.create_task(self._take_waiting(), name="receipts")
+            self._taking.add(task)
+            task.add_done_callback(self._taking.discard)
+        code = await outcome
+        self._taken.add(1, {"outcome": code})
+        return code
 
-    def _count(self, outcome: str) -> str:
-        self._taken.add(1, {"outcome": outcome})
-        return outcome
+    async def _take_waiting(self) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
+        batch, self._waiting = self._waiting, []
+        await self._settle(batch)
+
+    async def _settle(self, batch: Sequence[_Waiting]) -> None:
+        """Gives each its outcome; where a batch fails, each alone, so that one bad receipt refuses no other."""
+        try:
+            codes = await self._keep(batch)
+        except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
+            if len(batch) > 1 and classify(error) is not ErrorClass.TRANSIENT:
+                for each in batch:
+                    await self._settle([each])
+                return
+            for each in batch:
+                if not each.outcome.done():
+                    each.outcome.set_exception(error)
+            return
+        for each, code in zip(batch, codes, strict=True):
+            if not each.outcome.done():
+                each.outcome.set_result(code)
+
+    async def _keep(self, batch: Sequence[_Waiting]) -> list[str]:
+        referrals = await store.referrals_of(self._ledger.pool, {each.notice_id for each in batch})
+        if not referrals:
+            return ["unknown"] * len(batch)
+        seen = {(each.notice_id, each.message): None for each in batch if each.notice_id in referrals}
+        async with self._ledger.unit(referrals.values()) as unit:
+            under_way = await store.under_way(unit.connection, referrals)
+            sighting = await store.add_seen(unit.connection, seen, "callback", unit.now)
+            statuses = await store.statuses(unit.connection, under_way) if under_way else {}
+            ends = {notice_id: end for notice_id in under_way if (end := ending(statuses[notice_id]))}
+            steps = [Step(notice_id, Change(end[0], None, end[1])) for notice_id, end in ends.items()]
+            if steps:
+                emit_ends(unit, await store.apply(unit.connection, steps, unit.now))
+
+        def code(notice_id: UUID) -> str:
+            if notice_id not in referrals:
+                return "unknown"
+            if notice_id in under_way:
+                return "ended" if notice_id in ends else "under_way"
+            return "contradicts" if notice_id in sighting.contradicted else "repeated"
+
+        return [code(each.notice_id) for each in batch]
 
 
 def receipts_router(bearer_token: str | None) -> APIRouter:

@@ -55,7 +55,8 @@ UPDATE notice AS n
 RETURNING n.id, n.referral_id, n.kind, n.child_id, due.state = 'to_send' AS send, n.state, n.created_at,
           n.sends, n.asks, n.last_send_at, n.traceparent, n.content
 """
-_STANDING = "SELECT state, created_at, sends, asks, last_send_at FROM notice WHERE id = $1"
+_REFERRALS = "SELECT id, referral_id FROM notice WHERE id = ANY ($1::uuid[])"
+_UNDER_WAY = "SELECT id FROM notice WHERE id = ANY ($1::uuid[]) AND state NOT IN ('delivered', 'failed')"
 _SEEN = """
 INSERT INTO receipt (notice_id, message_id, status, source, completed_at, arrived_at, contradicts)
 SELECT given.notice_id, given.message_id, given.status, $5, given.completed_at, $6,
@@ -93,8 +94,8 @@ UPDATE notice AS n
 RETURNING n.id, n.referral_id, r.reference, n.kind, n.channel, n.state, n.reason, n.traceparent
 """
 _STATUSES = """
-SELECT DISTINCT ON (message_id) status FROM receipt WHERE notice_id = $1
- ORDER BY message_id, status = ANY ($2::text[]) DESC, arrived_at DESC
+SELECT DISTINCT ON (notice_id, message_id) notice_id, status FROM receipt WHERE notice_id = ANY ($1::uuid[])
+ ORDER BY notice_id, message_id, status = ANY ($2::text[]) DESC, arrived_at DESC
 """
 
 
@@ -178,8 +179,13 @@ class Sighting:
 
     extra: int
     """Messages beyond the one that each notice should be."""
-    contradictions: int
-    """Last statuses that came after the notice had ended otherwise."""
+    contradicted: tuple[UUID, ...]
+    """The notice of each last status that came after it had ended otherwise."""
+
+    @property
+    def contradictions(self) -> int:
+        """How many such statuses came."""
+        return len(self.contradicted)
 
 
 async def load(connection: asyncpg.Connection, referral_ids: Collection[UUID]) -> dict[UUID, Referral]:
@@ -264,10 +270,14 @@ async def claim(
     ]
 
 
-async def standing(connection: asyncpg.Connection, notice_id: UUID) -> Standing | None:
-    """What is known of a notice now."""
-    row = await connection.fetchrow(_STANDING, notice_id)
-    return None if row is None else _standing(row)
+async def referrals_of(pool: asyncpg.Pool, notice_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The referral of each notice that is known here."""
+    return {row["id"]: row["referral_id"] for row in await pool.fetch(_REFERRALS, list(notice_ids))}
+
+
+async def under_way(connection: asyncpg.Connection, notice_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the notices that have not come to their end."""
+    return {row["id"] for row in await connection.fetch(_UNDER_WAY, list(notice_ids))}
 
 
 async def add_seen(
@@ -276,7 +286,7 @@ async def add_seen(
     """Keeps what Notify said of messages, by notice. Must come before `apply` of what follows from it."""
     rows = list(seen)
     if not rows:
-        return Sighting(0, 0)
+        return Sighting(0, ())
     new = await connection.fetch(
         _SEEN,
         [notice_id for notice_id, _ in rows],
@@ -288,12 +298,17 @@ async def add_seen(
         sorted(LAST),
     )
     twice = await connection.fetch(_TWICE, [row["notice_id"] for row in new]) if new else []
-    return Sighting(sum(row[0] for row in twice), sum(row["contradicts"] for row in new))
+    return Sighting(
+        sum(row[0] for row in twice), tuple(row["notice_id"] for row in new if row["contradicts"])
+    )
 
 
-async def statuses(connection: asyncpg.Connection, notice_id: UUID) -> list[str]:
-    """The status of each message of a notice, a last one before any other."""
-    return [row["status"] for row in await connection.fetch(_STATUSES, notice_id, sorted(LAST))]
+async def statuses(connection: asyncpg.Connection, notice_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """By notice the status of each of its messages, a last one before any other."""
+    found: dict[UUID, list[str]] = {notice_id: [] for notice_id in notice_ids}
+    for row in await connection.fetch(_STATUSES, list(notice_ids), sorted(LAST)):
+        found[row["notice_id"]].append(row["status"])
+    return found
 
 
 async def apply(connection: asyncpg.Connection, steps: Sequence[Step], now: datetime) -> list[Moved]:

@@ -37,6 +37,10 @@ SLACK = 0.25
 
 COMMIT_PATIENCE = 1.0
 
+COMMIT_EVERY = 0.2
+"""Seconds between two commits of places while batches keep coming. What a crash delivers again the inbox knows, so
+that a commit for each small batch would only cost the broker and the next batch's time."""
+
 FETCH_WAIT_MS = 150
 """The broker holds an empty answer for so long; a partition that is asked for anew waits for that answer first."""
 
@@ -89,6 +93,7 @@ class KafkaTransport:
         self._assigned = asyncio.Event()
         self._paused = False
         self._committing: asyncio.Task[None] | None = None
+        self._commit_at = 0.0
         self._singly_until = 0.0
         self._positions = Positions()
         self._watch = Watch()
@@ -110,7 +115,8 @@ class KafkaTransport:
     async def poll(self, max_records: int, timeout: float) -> list[Record]:
         """The next records, whole runs of partitions one after the other. Raises Transient, or Stuck."""
         consumer = await self._joined()
-        await self._commit_left_over(consumer)
+        if self._commit_is_due():
+            self._begin_commit(consumer)
         try:
             records = await self._fetch(consumer, max_records, 0.0 if self._paused else timeout)
         except (KafkaError, ConsumerStoppedError, UnicodeDecodeError) as error:
@@ -128,11 +134,14 @@ class KafkaTransport:
         return records
 
     async def commit(self, records: Sequence[Record]) -> None:
-        """Commits the place after each partition's last record. What the group has since given away is left out."""
+        """Commits the place after each partition's last record, with those of the batches shortly before and after.
+
+        What the group has since given away is left out.
+        """
         self._positions.processed(records)
         try:
-            if self._consumer is not None:
-                await self._commit_left_over(self._consumer)
+            if self._consumer is not None and self._commit_is_due():
+                self._begin_commit(self._consumer)
         finally:
             self._idle.set()
 
@@ -328,13 +337,22 @@ class KafkaTransport:
 
     async def _commit_left_over(self, consumer: AIOKafkaConsumer, patience: float = COMMIT_PATIENCE) -> None:
         """Commits what is processed; waits for it so many seconds, while a coordinator that is away delays nobody."""
+        if (committing := self._begin_commit(consumer)) is not None:
+            await asyncio.wait([committing], timeout=patience)
+
+    def _begin_commit(self, consumer: AIOKafkaConsumer) -> asyncio.Task[None] | None:
+        """The commit that is under way, or a new one; None where there is nothing to commit."""
         if self._committing is None or self._committing.done():
             if not self._positions.uncommitted:
-                return
+                return None
             self._committing = asyncio.create_task(self._commit(consumer))
-        await asyncio.wait([self._committing], timeout=patience)
+        return self._committing
+
+    def _commit_is_due(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._commit_at
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        self._commit_at = asyncio.get_running_loop().time() + COMMIT_EVERY
         offsets, epoch = dict(self._positions.uncommitted), self._positions.epoch
         try:
             await self._bounded(consumer.commit(offsets))
