@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey
 from starlette.responses import HTMLResponse, JSONResponse
 
 from libs.platform.clock import SystemClock
+from libs.platform.http import http_client
 from libs.schemas.clock import Clock
 from sandbox.agencies import AGENCIES, agencies_router
 from sandbox.alarms import alarms_router
@@ -31,7 +32,7 @@ def build(settings: SandboxSettings, *, clock: Clock | None = None) -> FastAPI:
     clock = clock or SystemClock()
     families = load_families()
     known = yaml.safe_load(CLIENTS.read_text())["notify"]
-    http = httpx.AsyncClient(timeout=CALLBACK_SECONDS, trust_env=False)
+    http = http_client(peer="callback", timeout=httpx.Timeout(CALLBACK_SECONDS))
     post = None
     if settings.notify_callback_url is not None:
         token = settings.notify_callback_token or known["callback_token"]

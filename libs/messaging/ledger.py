@@ -21,7 +21,21 @@ from libs.messaging.timers import Arm
 from libs.schemas.clock import Clock
 from libs.schemas.events import EventType, Service
 
-_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1::bigint[]) AS key"
+_BEGIN = "BEGIN; SELECT count(pg_advisory_xact_lock(key)) FROM unnest('{{{keys}}}'::bigint[]) AS key"
+"""One round trip; the statements that follow see what was committed before the locks were had."""
+
+
+@contextlib.asynccontextmanager
+async def _transaction(connection: asyncpg.Connection, keys: Iterable[int]) -> AsyncIterator[None]:
+    """A transaction that begins by taking these advisory locks, in this order."""
+    await connection.execute(_BEGIN.format(keys=",".join(map(str, keys))))
+    try:
+        yield
+    except BaseException:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
 
 
 class Bell:
@@ -178,9 +192,7 @@ class Ledger:
         )
         async with self.pool.acquire() as connection:
             try:
-                async with connection.transaction():
-                    if keys:
-                        await connection.execute(_LOCK, keys)
+                async with _transaction(connection, keys):
                     unit = Unit(self, connection, self.clock.now(), held_referrals)
                     yield unit
                     appended, armed = await unit.flush()

@@ -21,6 +21,8 @@ from services.enrichment.store import Store
 MOST_AT_ONCE = 200
 WAITING = 2000
 LONGEST_WAIT = 60.0
+GATHER_SECONDS = 0.005
+"""A child's agencies answer side by side: what comes so close together is recorded in one transaction."""
 PAUSE = 0.5
 """Seconds between attempts while the database fails."""
 
@@ -95,8 +97,8 @@ class Recorder:
             waiting.sort(key=lambda item: item.claim.referral_id)
             for start in range(0, len(waiting), MOST_AT_ONCE):
                 await self._persist(waiting[start : start + MOST_AT_ONCE])
-            if not waiting:
-                await self._bell.wait(LONGEST_WAIT)
+            if not waiting and await self._bell.wait(LONGEST_WAIT):
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _persist(self, batch: Sequence[Recorded]) -> None:
         while True:
