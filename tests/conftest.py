@@ -26,6 +26,15 @@ FAST = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
 QUICK_GROUPS = {"group.min.session.timeout.ms": "1000"}
 
 
+LONG = ("tests/faults/", "tests/journeys/", "/test_openapi.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, whatever the random order: one that starts last leaves a worker without work."""
+    items.sort(key=lambda item: not any(part in item.nodeid for part in LONG))
+
+
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
     """A directory for servers' data, removed at the end; tests' own files belong into `tmp_path`."""

@@ -61,6 +61,7 @@ def assemble(
     `connect` opens a connection of its own in the service's schema, for session locks. `handlers`: what each kind of
     timer sets off. Raises ValueError where Kafka is to carry the events and `bootstrap` does not say where it is.
     """
+    limits = limits or Limits()
     transport: Transport
     sender: list[tuple[str, Part]] = []
     if events == "kafka":
@@ -68,7 +69,9 @@ def assemble(
             raise ValueError("Kafka needs bootstrap addresses")
         connection = KafkaConnection(bootstrap, ledger.service.value)
         topics = {kind.topic for kind in consumer.types}
-        transport = KafkaTransport(connection, consumer.name, topics, failpoints=ledger.failpoints)
+        transport = KafkaTransport(
+            connection, consumer.name, topics, linger=limits.linger, failpoints=ledger.failpoints
+        )
         relay = Relay(ledger, EventProducer(connection), connect, consumer=consumer, alarm=alarm)
         sender.append(("relay", UntilCancelled(relay.run, LAST_EVENTS_SECONDS)))
     else:
@@ -78,7 +81,7 @@ def assemble(
     parked = ParkedMessages(ledger, consumer)
     retention = Retention(ledger, outbox_readers(ledger.service, events), alarm=alarm)
     parts: list[tuple[str, Part]] = [
-        ("runner", Runner(ledger, transport, consumer, limits=limits or Limits(), alarm=alarm)),
+        ("runner", Runner(ledger, transport, consumer, limits=limits, alarm=alarm)),
         ("parked", parked),
         ("reconciler", Reconciler(ledger, [*sweeps, Sweep("retention", RETENTION_SECONDS, retention.prune)])),
     ]

@@ -82,6 +82,7 @@ _RESTORED = """
 SELECT coalesce((SELECT xid FROM {table} ORDER BY xid DESC, id DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot()),
                 false)
 """
+_MORE = "SELECT EXISTS (SELECT FROM {table} WHERE (xid, id) > ($1, $2))"
 _UNREAD = """
 SELECT count(*) AS records, min(time) AS oldest
   FROM (SELECT time FROM {table} WHERE (xid, id) > ($1, $2) ORDER BY xid, id LIMIT $3) AS unread
@@ -114,13 +115,18 @@ class OutboxLog:
             raise ValueError("a schema's name has lower-case letters, digits and underscores only")
         table = "outbox" if schema is None else f'"{schema}".outbox'
         self.name = table
-        self._rows, self._restored, self._unread = (
-            text.format(table=table) for text in (_ROWS, _RESTORED, _UNREAD)
+        self._rows, self._restored, self._more, self._unread = (
+            text.format(table=table) for text in (_ROWS, _RESTORED, _MORE, _UNREAD)
         )
 
     async def read(self, connection: asyncpg.Connection, after: Cursor, limit: int) -> list[LogRow]:
         """The rows after the cursor that no later commit can precede, in order, at most `limit`."""
         return [row_of(row) for row in await connection.fetch(self._rows, after.xid, after.id, limit)]
+
+    async def holds_more(self, connection: asyncpg.Connection, after: Cursor) -> bool:
+        """Whether committed rows stand after the cursor, fence or not: after an empty `read` the fence holds them."""
+        held: bool = await connection.fetchval(self._more, after.xid, after.id)
+        return held
 
     async def backlog(self, connection: asyncpg.Connection, after: Cursor) -> asyncpg.Record:
         """`records` (counted up to COUNT_LIMIT) and `oldest` (their least time) after the cursor, fence or not."""

@@ -137,6 +137,8 @@ class Relay:
                 gauge_at = now + GAUGE_SECONDS
                 await self._gauge(connection, cursor)
             if not rows:
+                if delay < POLL_SECONDS and not await self._outbox.holds_more(connection, cursor):
+                    delay = POLL_SECONDS
                 rung = await self._ledger.appended.wait(delay)
                 delay = FIRST_POLL_SECONDS if rung else min(POLL_SECONDS, delay * 2)
                 continue

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from libs.platform import problems
 from libs.platform.auth import Authenticator
 from libs.platform.bodies import MOST_BYTES, declared_length, too_large
+from libs.platform.parsing import problem_protocol
 from libs.platform.reference import reference_router
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry
@@ -196,6 +197,7 @@ async def serve(
         app,
         host=settings.host,
         port=settings.port,
+        http=problem_protocol(_RAW_HEADERS),
         log_config=None,
         access_log=False,
         server_header=False,

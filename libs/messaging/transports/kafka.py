@@ -12,7 +12,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
-    CommitFailedError,
     ConsumerStoppedError,
     IllegalStateError,
     KafkaError,
@@ -28,6 +27,7 @@ from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.kafka import KafkaConnection
 from libs.messaging.transport import Backlog
 from libs.messaging.transports import unreadable
+from libs.messaging.transports.commits import Commits
 from libs.messaging.transports.positions import Positions, Token, record_of
 from libs.messaging.transports.watch import Stuck, Watch
 
@@ -35,14 +35,11 @@ T = TypeVar("T")
 
 SLACK = 0.25
 
-COMMIT_PATIENCE = 1.0
-
-COMMIT_EVERY = 0.2
-"""Seconds between two commits of places while batches keep coming. What a crash delivers again the inbox knows, so
-that a commit for each small batch would only cost the broker and the next batch's time."""
-
 FETCH_WAIT_MS = 150
 """The broker holds an empty answer for so long; a partition that is asked for anew waits for that answer first."""
+
+GATHERED_BYTES = 65_536
+"""A consumer that lingers is answered when so much has come together, or when its time is up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +75,16 @@ class KafkaTransport:
         topics: Collection[str],
         *,
         instance: str | None = None,
+        linger: float = 0.0,
         timing: KafkaTiming = KafkaTiming(),
         failpoints: Failpoints = NEVER,
     ) -> None:
+        """`linger`: seconds that the broker may let events gather for a consumer that nobody waits for."""
         self._connection = connection
         self._group = group
         self._topics = {connection.named(topic): topic for topic in sorted(topics)}
         self._instance = instance
+        self._linger = linger
         self._timing = timing
         self._failpoints = failpoints
         self._consumer: AIOKafkaConsumer | None = None
@@ -92,10 +92,9 @@ class KafkaTransport:
         self._idle.set()
         self._assigned = asyncio.Event()
         self._paused = False
-        self._committing: asyncio.Task[None] | None = None
-        self._commit_at = 0.0
         self._singly_until = 0.0
         self._positions = Positions()
+        self._commits = Commits(self._positions, timing.request, group)
         self._watch = Watch()
         self._log = structlog.get_logger().bind(consumer=group, transport=self.system)
         meter = metrics.get_meter("libs.messaging")
@@ -115,8 +114,7 @@ class KafkaTransport:
     async def poll(self, max_records: int, timeout: float) -> list[Record]:
         """The next records, whole runs of partitions one after the other. Raises Transient, or Stuck."""
         consumer = await self._joined()
-        if self._commit_is_due():
-            self._begin_commit(consumer)
+        self._commits.begin_if_due(consumer)
         try:
             records = await self._fetch(consumer, max_records, 0.0 if self._paused else timeout)
         except (KafkaError, ConsumerStoppedError, UnicodeDecodeError) as error:
@@ -140,8 +138,8 @@ class KafkaTransport:
         """
         self._positions.processed(records)
         try:
-            if self._consumer is not None and self._commit_is_due():
-                self._begin_commit(self._consumer)
+            if self._consumer is not None:
+                self._commits.begin_if_due(self._consumer)
         finally:
             self._idle.set()
 
@@ -184,8 +182,7 @@ class KafkaTransport:
     async def stop(self) -> None:
         """Commits what is left and leaves the group."""
         if self._consumer is not None:
-            for _ in range(2):
-                await self._commit_left_over(self._consumer)
+            await self._commits.finish(self._consumer)
         await self._close()
 
     async def revoke(self, revoked: Collection[TopicPartition]) -> None:
@@ -199,9 +196,7 @@ class KafkaTransport:
         except TimeoutError:
             self._log.warning("hand-over-without-commit", seconds=self._timing.hand_over)
         if self._consumer is not None:
-            # Once for a commit that was under way, once for what came after it.
-            for _ in range(2):
-                await self._commit_left_over(self._consumer, self._timing.request)
+            await self._commits.finish(self._consumer, self._timing.request)
         self._positions.start_anew()
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
@@ -223,7 +218,8 @@ class KafkaTransport:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=max(FETCH_WAIT_MS, int(1000 * self._linger)),
+            fetch_min_bytes=GATHERED_BYTES if self._linger else 1,
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=int(timing.session * 1000),
             heartbeat_interval_ms=int(timing.session * 250),
@@ -335,35 +331,6 @@ class KafkaTransport:
             return not any(ends.values())
         return all(ends[place] <= first for place, first in zip(places, begun, strict=True))
 
-    async def _commit_left_over(self, consumer: AIOKafkaConsumer, patience: float = COMMIT_PATIENCE) -> None:
-        """Commits what is processed; waits for it so many seconds, while a coordinator that is away delays nobody."""
-        if (committing := self._begin_commit(consumer)) is not None:
-            await asyncio.wait([committing], timeout=patience)
-
-    def _begin_commit(self, consumer: AIOKafkaConsumer) -> asyncio.Task[None] | None:
-        """The commit that is under way, or a new one; None where there is nothing to commit."""
-        if self._committing is None or self._committing.done():
-            if not self._positions.uncommitted:
-                return None
-            self._committing = asyncio.create_task(self._commit(consumer))
-        return self._committing
-
-    def _commit_is_due(self) -> bool:
-        return asyncio.get_running_loop().time() >= self._commit_at
-
-    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
-        self._commit_at = asyncio.get_running_loop().time() + COMMIT_EVERY
-        offsets, epoch = dict(self._positions.uncommitted), self._positions.epoch
-        try:
-            await self._bounded(consumer.commit(offsets))
-        except (CommitFailedError, IllegalStateError):
-            # The partitions went to another member, whose inbox knows what we have processed.
-            self._log.info("commit-came-too-late", count=len(offsets))
-        except (KafkaError, TimeoutError) as error:
-            self._log.warning("commit-lost", code=code_of(error), count=len(offsets))
-            return
-        self._positions.committed(offsets, epoch)
-
     def _apply_pause(self) -> None:
         consumer = self._consumer
         if consumer is not None and (places := consumer.assignment()):
@@ -378,10 +345,7 @@ class KafkaTransport:
         self._assigned.clear()
         self._idle.set()
         self._positions.start_anew()
-        if self._committing is not None:
-            self._committing.cancel()
-            await asyncio.wait([self._committing])
-            self._committing = None
+        await self._commits.drop()
         if consumer is not None:
             await self._dispose(consumer)
 

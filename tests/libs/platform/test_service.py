@@ -54,6 +54,27 @@ async def test_requests_in_progress_end_before_the_service_does(
     assert app.state.stop.is_set()
 
 
+@pytest.mark.parametrize(
+    "request_line", ["BREW /v1/slow HTTP/1.1", "GET /v1/slow HTTP/1.1 twice", "\x16\x03\x01"]
+)
+async def test_what_is_no_http_gets_a_problem_document(
+    settings: ServiceSettings, instruments: Telemetry, request_line: str
+) -> None:
+    app = create_app("Slow", settings, instruments, [routes()])
+    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(app, settings, stop=stop, ready=bound.set_result))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await bound)
+    writer.write(f"{request_line}\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    stop.set()
+    await serving
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert b"x-content-type-options: nosniff" in head
+    assert json.loads(body)["code"] == "http-invalid"
+
+
 async def test_a_signal_stops_in_order_and_ends_nothing_by_itself(
     settings: ServiceSettings, instruments: Telemetry
 ) -> None:
