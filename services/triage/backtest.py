@@ -14,12 +14,12 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from libs.messaging.codec import Codec, Undecodable
 from libs.schemas.base import Model, Nothing, Payload
-from libs.schemas.dictionary import Dictionary
-from libs.schemas.findings import Basis, Between, Fact
+from libs.schemas.dictionary import REFERRER, Dictionary
+from libs.schemas.findings import Basis, Between, Fact, FactValue
 from libs.schemas.levels import Level, Rag
 from services.triage.basis import read_facts
 from services.triage.case import Known
@@ -27,7 +27,6 @@ from services.triage.desk import learn
 from services.triage.documents import EVIDENCE, EvidenceKind
 from services.triage.policy import ChildFacts, Policy, StatedFact, Verdict, decide, encode
 from services.triage.policy.changes import Tally, actions_of, measured
-from services.triage.policy.stored import StoredChild, StoredStatement
 
 AGE = "child.age"
 UNBORN = "child.unborn"
@@ -190,6 +189,25 @@ def band(facts: Iterable[StatedFact]) -> str:
     return next((name for under, name in BANDS if youngest < under), "18 and over")
 
 
+@dataclass(slots=True)
+class _Statement:
+    fact: str
+    value: FactValue
+    source: str = REFERRER
+
+
+@dataclass(slots=True)
+class _Line:
+    """The same as StoredChild, read twice as fast."""
+
+    facts: list[_Statement]
+    answers: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+_LINE = TypeAdapter(_Line)
+
+
 class Lines:
     """Reads a file of facts, a JSON object in each line, as StoredChild has it."""
 
@@ -204,7 +222,7 @@ class Lines:
         for line in lines:
             if line and not line.isspace():
                 try:
-                    child = StoredChild.model_validate_json(line)
+                    subject = self._subject(_LINE.validate_json(line), counts)
                 except ValidationError as error:
                     counts.unreadable += 1
                     place = ".".join(map(str, error.errors()[0]["loc"])) or "the line"
@@ -212,24 +230,23 @@ class Lines:
                         counts.first_unreadable or f"at byte {start}: {place} does not fit"
                     )
                 else:
-                    yield self._subject(child, counts)
+                    yield subject
             start += len(line) + 1
 
-    def _subject(self, child: StoredChild, counts: Counts) -> Subject:
-        stated = tuple(self._stated(one, counts) for one in child.facts)
-        attributes = {"age": band(stated), **child.attributes}
-        return Subject(ChildFacts(stated, child.answers), attributes)
+    def _subject(self, child: _Line, counts: Counts) -> Subject:
+        stated = tuple([self._stated(one, counts) for one in child.facts])
+        return Subject(ChildFacts(stated, child.answers), {"age": band(stated), **child.attributes})
 
-    def _stated(self, one: StoredStatement, counts: Counts) -> StatedFact:
-        if one.fact not in self._known:
-            counts.unknown_facts[one.fact] += 1
-        value = one.value
+    def _stated(self, one: _Statement, counts: Counts) -> StatedFact:
+        name, value, source = one.fact, one.value, one.source
+        if name not in self._known:
+            counts.unknown_facts[name] += 1
         # Most statements are those of many others, and to make one anew costs more than to weigh it.
-        key = (one.fact, type(value), str(value), one.source)
+        key = (name, type(value), value, source)
         found = self._seen.get(key)
         if found is None:
-            fact = Fact(fact=one.fact, value=value, basis=Basis.RECORD)
-            found = self._seen[key] = StatedFact(fact, one.source)
+            fact = Fact(fact=name, value=value, basis=Basis.RECORD)
+            found = self._seen[key] = StatedFact(fact, source)
         return found
 
 

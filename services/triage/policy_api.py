@@ -14,6 +14,8 @@ from libs.platform.validation import FieldError
 from libs.schemas.dictionary import STAFF
 from libs.schemas.findings import AgencyState
 from services.triage.api import InOffice
+from services.triage.basis import child_facts
+from services.triage.case import AgencyStanding, Known
 from services.triage.explanation import explain_outcome
 from services.triage.policies import StoredPolicy, in_force, stored_policies, stored_policy, stored_texts
 from services.triage.policy import ChildFacts, StatedFact, evaluate
@@ -179,4 +181,6 @@ def _supposed(body: WhatIf, rulebook: Rulebook) -> ChildFacts:
     if errors:
         raise invalid_body(errors[:MOST_ERRORS])
     states = dict.fromkeys(rulebook.agencies, AgencyState.NOT_REQUESTED) | body.answers
-    return ChildFacts(tuple(StatedFact(fact, fact.source) for fact in body.facts), states)
+    known = Known([StatedFact(fact, fact.source) for fact in body.facts])
+    standings = {agency: AgencyStanding(state) for agency, state in states.items()}
+    return child_facts(rulebook.dictionary, known, standings)

@@ -75,8 +75,9 @@ def test_what_changes_is_what_comparing_child_by_child_gives(
     against = own.policy
     if not same_dictionary:
         texts = dict(against.texts)
-        texts["facts.yaml"] = texts["facts.yaml"].replace("persistent", "constant")
-        texts["policy.yaml"] = texts["policy.yaml"].replace("persistent", "constant")
+        steps = "steps: [none, occasional, persistent, no_food]"
+        assert steps in texts["facts.yaml"]
+        texts["facts.yaml"] = texts["facts.yaml"].replace(steps, steps.replace("none,", "none, once,"))
         against = changed(Rulebook(own.policy, own.places), texts=texts).policy
     subjects, _ = read(strict, *many())
     counts = Backtest(strict, against).count(subjects)

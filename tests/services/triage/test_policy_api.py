@@ -91,7 +91,7 @@ async def test_a_what_if_answers_with_reasons_and_stores_nothing(
     assert answer.json()["outcome"]["policy"] == own.fingerprint
     explanation = answer.json()["explanation"]
     holding = [rule for rule in explanation["rules"] if rule["holds"]]
-    assert {one["source"] for rule in holding for one in rule["evidence"]} == {"referrer", "education"}
+    assert {"referrer", "education"} <= {one["source"] for rule in holding for one in rule["evidence"]}
     possible = [rule for rule in explanation["rules"] if not rule["holds"]]
     assert all(rule["title"] and rule["sentence"] for rule in possible)
     asked = {agency for rule in possible for one in rule["missing"] for agency in one["agencies"]}
