@@ -78,13 +78,22 @@ def _text(block: Block) -> Iterator[str]:
             yield fill(item, WIDTH, initial_indent=f"{indent}  - ", subsequent_indent=f"{indent}    ")
     else:
         yield f"{block.caption}:"
-        widths = [
-            max(len(row[place]) for row in (block.columns, *block.rows))
-            for place in range(len(block.columns))
-        ]
-        for row in (block.columns, *block.rows):
+        yield from _text_grid(block)
+
+
+def _text_grid(grid: Grid) -> Iterator[str]:
+    """A table in columns where it fits the width, else row by row with each cell under its column's name."""
+    table = (grid.columns, *grid.rows)
+    widths = [max(len(row[place]) for row in table) for place in range(len(grid.columns))]
+    if sum(widths) + 2 * len(widths) <= WIDTH + 20:
+        for row in table:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             yield "  " + "  ".join(cells).rstrip()
+        return
+    for row in grid.rows:
+        yield fill(row[0], WIDTH, initial_indent="  ", subsequent_indent="    ")
+        for column, cell in zip(grid.columns[1:], row[1:], strict=True):
+            yield fill(f"{column}: {cell}", WIDTH, initial_indent="    ", subsequent_indent="      ")
 
 
 def _items(points: Points, depth: int = 0) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,6 @@
 """The policy as a board reads it: every rule in English by threshold domain, what is promised, what a gap does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from libs.schemas.dictionary import Definition, Polarity
@@ -17,7 +17,7 @@ from services.triage.policy.english import (
     within_words,
     words,
 )
-from services.triage.policy.evaluation import decide
+from services.triage.policy.evaluation import decide, evaluate
 from services.triage.policy.page import Block, Grid, Heading, Page, Paragraph, Points
 from services.triage.policy.points import Point, effect, least_points
 from services.triage.policy.rules import Decisive, GoldenCase, Guarantee, Policy, Rule
@@ -147,12 +147,16 @@ def _rule(policy: Policy, rule: Rule, depth: int | None) -> Iterator[Block]:
     yield Paragraph(f"{floor_words(rule.level, rule.rag)}.", "At least:")
     if rule.immediate:
         yield Paragraph("In the duty team's queue at once, before any check is made.", "Immediate danger.")
-    if len(rule.actions) == 1:
-        yield Paragraph(f"{_action(policy, rule.actions[0])}.", "Obliges:")
-    elif rule.actions:
-        yield Paragraph("", "Obliges:")
-        yield Points([_action(policy, action) for action in rule.actions])
+    yield from _obliged(policy, rule.actions)
     yield Paragraph(rule.citation + ".", "Source:")
+
+
+def _obliged(policy: Policy, actions: Sequence[str]) -> Iterator[Block]:
+    if len(actions) == 1:
+        yield Paragraph(f"{_action(policy, actions[0])}.", "Obliges:")
+    elif actions:
+        yield Paragraph("", "Obliges:")
+        yield Points([_action(policy, action) for action in actions])
 
 
 def _condition(condition: Condition) -> Iterator[Block]:
@@ -201,18 +205,13 @@ def _guarantees(policy: Policy, proof: Report | None) -> Iterator[Block]:
             return "not tried"
         return "REFUTED" if one.id in broken else "proved"
 
-    def promise(one: Guarantee) -> str:
-        parts = [floor_words(one.level, one.rag)] if one.level or one.rag else []
-        return "; ".join([*parts, *(_action(policy, action) for action in one.actions)])
-
-    yield Grid(
-        "Guarantees",
-        ("Guarantee", "Applies when", "At least", "Status"),
-        [
-            (f"{one.id}: {one.title}", one.condition.english(), promise(one), status(one))
-            for one in policy.guarantees
-        ],
-    )
+    for one in policy.guarantees:
+        yield Heading(3, f"{one.id}: {one.title}")
+        yield from _condition(one.condition)
+        if one.level or one.rag:
+            yield Paragraph(f"{floor_words(one.level, one.rag)}.", "At least:")
+        yield from _obliged(policy, one.actions)
+        yield Paragraph(f"{status(one)}.", "Status:")
 
 
 def _gaps(policy: Policy) -> Iterator[Block]:
@@ -268,9 +267,9 @@ def _golden(policy: Policy) -> Iterator[Block]:
     yield Heading(2, "Cases that it was tried on")
     rows = []
     for case in policy.golden:
-        verdict = decide(policy, encode(policy, case.known()))
+        outcome = evaluate(policy, case.known())
         least = floor_words(case.level, case.rag)
-        rows.append((case.id, case.story, least, floor_words(verdict.level, verdict.rag)))
+        rows.append((case.id, case.story, least, floor_words(outcome.level, outcome.rag)))
     yield Grid("Golden cases", ("Case", "Story", "At least", "Comes out as"), rows)
 
 

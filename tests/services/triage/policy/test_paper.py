@@ -9,7 +9,16 @@ import pytest
 from services.triage.policy import load_policy, read_texts
 from services.triage.policy.check import check
 from services.triage.policy.english import case_words, fact_words, listed, within_words
-from services.triage.policy.page import Heading, Page, Points, as_fragment, as_html, as_markdown, as_text
+from services.triage.policy.page import (
+    Grid,
+    Heading,
+    Page,
+    Points,
+    as_fragment,
+    as_html,
+    as_markdown,
+    as_text,
+)
 from services.triage.policy.paper import board_paper, rule_page
 from tests.services.triage.policy.small import TEXTS, changed
 
@@ -70,7 +79,10 @@ def test_what_holds_what_a_gap_does_and_what_is_asked_stand_in_the_paper() -> No
     assert "Can the child move about alone? Why: A bruise counts for more." in text
     assert "G-1: A baby who is hurt is at least section 47" in text
     assert "No rule reads it: it is told to whoever helps" in text
-    assert "hurt-baby A baby of four months has a bruise" in text
+    assert "hurt-baby Story: A baby of four months has a bruise" in text
+    assert (
+        "At least: section 47, red. Obliges: a strategy discussion (within 4 hours). Status: proved." in text
+    )
 
 
 def test_a_refuted_guarantee_is_told_with_its_case() -> None:
@@ -83,7 +95,7 @@ def test_a_refuted_guarantee_is_told_with_its_case() -> None:
         )
     )
     text = " ".join(as_text(board_paper(policy, check(policy))).split())
-    assert re.search(r"G-1: A baby who is hurt is at least section 47 .{0,120} REFUTED", text)
+    assert re.search(r"G-1: A baby who is hurt is at least section 47 .{0,160} Status: REFUTED\.", text)
     assert "Smallest case: an injury to the child: unexplained." in text
 
 
@@ -144,6 +156,15 @@ def test_a_nested_list_keeps_its_depth_in_every_format() -> None:
     assert as_text(page).endswith("  - one\n  - two\n    - three\n")
     assert as_markdown(page).endswith("- one\n- two\n  - three\n")
     assert "<li>two<ul>\n<li>three</li>\n</ul>\n</li>" in as_fragment(page)
+
+
+def test_a_table_that_is_too_wide_for_a_line_is_told_row_by_row() -> None:
+    narrow = Grid("Few", ("Name", "Count"), [("one", "1")])
+    wide = Grid("Many", ("Name", "Story"), [("one", "once upon a time " * 20)])
+    lines = as_text(Page((Heading(1, "Tables"), narrow, wide))).splitlines()
+    assert "  Name  Count" in lines
+    assert "    Story: once upon a time once upon" in "\n".join(lines)
+    assert max(map(len, lines)) <= 100
 
 
 def test_headings_of_the_same_words_have_links_of_their_own() -> None:
