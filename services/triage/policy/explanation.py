@@ -85,6 +85,14 @@ def _missing(policy: "Policy", reading: Reading, condition: Comparison, findings
     if not (stated and condition.definition.settles):
         silent = encoder.names(reading.silent & encoder.mask(condition.definition.sources))
         findings.agencies.update(dict.fromkeys(silent))
+    if stated or not reading.opened:
+        return
     for number, one in enumerate(policy.decisive):
-        if reading.asked >> number & 1 and not stated and name in one.ask:
+        if reading.asked >> number & 1 and name in one.ask:
             findings.questions[one.id] = None
+        elif reading.opened >> number & 1 and name in one.ask:
+            # It hangs on those who could say what would open the question.
+            opening = Findings()
+            _lack(policy, reading.before_questions(), one.condition, opening)
+            findings.missing.update(opening.missing)
+            findings.agencies.update(opening.agencies)

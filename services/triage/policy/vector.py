@@ -1,7 +1,7 @@
 """What is known of a child as numbers: for each fact how much it concerns for certain, and how much it still could."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from libs.schemas.dictionary import Dictionary
@@ -36,8 +36,16 @@ class Reading:
     unreadable: set[int]
     silent: int
     """Mask of the agencies that may know more than they have said."""
+    unasked: Sequence[int]
+    """What was possible before any decisive question was opened."""
+    opened: int
+    """Mask of the decisive questions that are open or could come to be: their condition holds, or could."""
     asked: int
-    """Mask of the decisive questions that are open: the condition holds for certain and nobody has answered."""
+    """Mask of those that are open: the condition holds for certain and nobody has answered."""
+
+    def before_questions(self) -> "Reading":
+        """The same before any decisive question was opened."""
+        return replace(self, vector=Vector(self.vector.definite, self.unasked), opened=0, asked=0)
 
 
 class Blank(NamedTuple):
@@ -120,8 +128,11 @@ class Encoder:
                 possible[place] = max(possible[place], greatest)
         for place in unreadable:
             possible[place] = self.definitions[place].maximum
-        asked = self._ask(policy, definite, possible, statements) if policy.decisive else 0
-        return Reading(Vector(definite, possible), statements, unreadable, silent, asked)
+        unasked, opened, asked = possible, 0, 0
+        if policy.decisive:
+            unasked = possible.copy()
+            opened, asked = self._ask(policy, definite, possible, statements)
+        return Reading(Vector(definite, possible), statements, unreadable, silent, unasked, opened, asked)
 
     def _ask(
         self,
@@ -129,24 +140,23 @@ class Encoder:
         definite: list[int],
         possible: list[int],
         statements: dict[int, list[Statement]],
-    ) -> int:
-        """Opens the decisive questions: what they ask could be anything. Gives those that are open for certain.
+    ) -> tuple[int, int]:
+        """Opens the decisive questions: what they ask could be anything. Gives those opened, and those of them that
+        are open for certain.
 
         A question whose condition is only possible opens too, lest an answer that makes it certain should raise what
         was said to be the most that could be.
         """
         could = policy.program.asked(possible)
-        certain = policy.program.asked(definite) if could else 0
-        asked = 0
-        for number, one in enumerate(policy.decisive):
-            if not could & 1 << number:
-                continue
-            for name in one.ask:
-                place = self.places[name]
-                if place not in statements:
-                    possible[place] = self.definitions[place].maximum
-                    asked |= certain & 1 << number
-        return asked
+        opened = 0
+        for number, one in enumerate(policy.decisive) if could else ():
+            if could >> number & 1:
+                for name in one.ask:
+                    place = self.places[name]
+                    if place not in statements:
+                        possible[place] = self.definitions[place].maximum
+                        opened |= 1 << number
+        return opened, policy.program.asked(definite) & opened if opened else 0
 
 
 def encode(policy: "Policy", facts: ChildFacts) -> Vector:
