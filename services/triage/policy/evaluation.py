@@ -1,21 +1,24 @@
 """Applies a policy to what is known of one child: what holds, what could still hold, and why."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import DecisiveQuestion, Evidence, FiredRule, Outcome, PartlyMet, PossibleRise
 from libs.schemas.levels import Level, Rag
-from services.triage.policy.explanation import Findings, explain_fired, explain_possible
+from services.triage.policy.explanation import Findings
 from services.triage.policy.facts import ChildFacts, StatedFact
 from services.triage.policy.rules import Policy, Rule
-from services.triage.policy.vector import Reading, Vector
+from services.triage.policy.vector import Encoder, Reading, Vector, members
 
 EVALUATOR = 1
 """Version of what evaluating means. Every version keeps its golden replays, so that a change is seen."""
 
 GAP_CEILING = Rag.AMBER
 """A gap alone raises the urgency to amber at the most; it never lowers anything."""
+
+KEPT = 4096
+"""So many groups of rules that could still fire are kept for each policy."""
 
 
 class Verdict(NamedTuple):
@@ -35,17 +38,13 @@ class Verdict(NamedTuple):
 
 def decide(policy: Policy, vector: Vector) -> Verdict:
     """The definite outcome and the most that it could rise to, without the reasons."""
-    fired, possible = policy.program.judge(*vector)
+    fired, possible = policy.program.judge(vector[0], vector[1])
     floors = policy.floors
-    return Verdict(
-        floors.level(fired),
-        floors.rag(fired),
-        floors.level(possible),
-        floors.rag(possible),
-        bool(fired & floors.immediate),
-        fired,
-        possible,
-    )
+    level, rag = floors.level(fired), floors.rag(fired)
+    if fired == possible:
+        return Verdict(level, rag, level, rag, bool(fired & floors.immediate), fired, possible)
+    could, rag_could = floors.level(possible), floors.rag(possible)
+    return Verdict(level, rag, could, rag_could, bool(fired & floors.immediate), fired, possible)
 
 
 def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
@@ -54,143 +53,180 @@ def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
     Pure: the same policy and facts give the same outcome. A worse fact, or an answer that is missing where one was,
     never gives a milder one.
     """
-    reading = policy.encoder.read(policy, facts)
+    encoder = policy.encoder
+    reading = encoder.read(policy, facts)
     verdict = decide(policy, reading.vector)
-    fired = [rule for number, rule in enumerate(policy.rules) if verdict.fired >> number & 1]
-    actions = dict.fromkeys(action for rule in fired for action in rule.actions)
-    rising = [
-        (rule, explain_possible(policy, reading, rule))
-        for number, rule in enumerate(policy.rules)
-        if (verdict.possible & ~verdict.fired) >> number & 1
-        and (rule.level > verdict.level or rule.rag > verdict.rag or not actions.keys() >= set(rule.actions))
-    ]
-    rag, raised_for = _gap(policy, facts, reading, verdict)
-    questions = {one for _, findings in rising for one in findings.questions}
-    waiting = facts.awaited() & {agency for _, findings in rising for agency in findings.agencies}
-    return Outcome.model_construct(
-        policy=policy.fingerprint,
-        evaluator=EVALUATOR,
-        level=verdict.level,
-        rag=rag,
-        rag_raised_for=raised_for,
-        could_rise_to=verdict.could_rise_to,
-        rag_could_rise_to=max(rag, verdict.rag_could_rise_to),
-        immediate=verdict.immediate,
-        fired=tuple(_fired(policy, reading, rule) for rule in fired),
-        possible=_possible(rising),
-        partly_met=tuple(
-            _partly_met(policy, rule, findings) for rule, findings in rising if findings.evidence
-        ),
-        missing=tuple(dict.fromkeys(fact for _, findings in rising for fact in findings.missing)),
-        waiting_on=tuple(sorted(waiting)),
-        questions=_questions(policy, reading, questions),
-        actions=tuple(actions),
-        possible_actions=tuple(
-            dict.fromkeys(action for rule, _ in rising for action in rule.actions if action not in actions)
-        ),
+    rag, raised_for = _gap(policy, reading, verdict)
+    writer = _Writer(policy, encoder)
+    fired = tuple([writer.fired(reading, number) for number in members(verdict.fired)])
+    obliging = members(verdict.fired & policy.floors.obliging)
+    actions = dict.fromkeys([action for number in obliging for action in policy.rules[number].actions])
+    rising = _rising(policy, reading, verdict, actions)
+    missing = agencies = questions = 0
+    possible_actions: dict[str, None] = {}
+    for rule, findings in rising:
+        missing |= findings.missing
+        agencies |= findings.agencies
+        questions |= findings.questions
+        for action in rule.actions:
+            if action not in actions:
+                possible_actions[action] = None
+    return Outcome.of(
+        {
+            "policy": policy.fingerprint,
+            "evaluator": EVALUATOR,
+            "level": verdict.level,
+            "rag": rag,
+            "could_rise_to": verdict.could_rise_to,
+            "rag_could_rise_to": rag
+            if rag is verdict.rag_could_rise_to
+            else max(rag, verdict.rag_could_rise_to),
+            "rag_raised_for": raised_for,
+            "immediate": verdict.immediate,
+            "fired": fired,
+            "possible": writer.rises(rising),
+            "partly_met": tuple([writer.partly_met(*one) for one in rising if one[1].evidence]),
+            "missing": writer.facts(missing),
+            "waiting_on": encoder.names(agencies & reading.awaited),
+            "questions": writer.questions(reading, questions) if questions else (),
+            "actions": tuple(actions),
+            "possible_actions": tuple(possible_actions),
+        }
     )
 
 
-def _gap(
-    policy: Policy, facts: ChildFacts, reading: Reading, verdict: Verdict
-) -> tuple[Rag, tuple[str, ...]]:
+def _rising(
+    policy: Policy, reading: Reading, verdict: Verdict, actions: dict[str, None]
+) -> list[tuple[Rule, Findings]]:
+    """The rules that could still fire and would then add a level, an urgency or an action."""
+    floors, explainer, rules = policy.floors, policy.explainer, policy.rules
+    could = verdict.possible & ~verdict.fired
+    adding = could & floors.above[verdict.level, verdict.rag]
+    for number in members(could & floors.obliging & ~adding):
+        if not actions.keys() >= set(rules[number].actions):
+            adding |= 1 << number
+    touched = explainer.touched(reading) if adding else 0
+    return [(rules[number], explainer.possible(reading, number, touched)) for number in members(adding)]
+
+
+def _gap(policy: Policy, reading: Reading, verdict: Verdict) -> tuple[Rag, tuple[str, ...]]:
     """The urgency with what is overdue taken at its worst, as far as the dictionary lets that gap raise it."""
-    overdue = facts.overdue()
-    vector, encoder = reading.vector, policy.encoder
-    gap = list(vector.definite)
-    sources: dict[str, set[str]] = {}
-
-    def worst(name: str, source: str) -> None:
-        place = encoder.places[name]
+    if not reading.overdue and not reading.asked:
+        return verdict.rag, ()
+    sources: dict[int, set[str]] = {}
+    encoder = policy.encoder
+    for place, agencies in encoder.gap_raises if reading.overdue else ():
+        late = agencies & reading.overdue
         # What one statement settles is no gap, whoever else is silent.
-        if vector.possible[place] > vector.definite[place]:
-            gap[place] = vector.possible[place]
-            sources.setdefault(name, set()).add(source)
-
-    for one in encoder.definitions if overdue else ():
-        for source in one.gap_raises & overdue:
-            worst(one.name, source)
-    for number, decisive in enumerate(policy.decisive):
-        for name in decisive.ask if reading.asked >> number & 1 else ():
-            if REFERRER in policy.dictionary.definitions[name].gap_raises:
-                worst(name, REFERRER)
+        if late and not (place in reading.statements and encoder.definitions[place].settles):
+            sources[place] = set(encoder.names(late))
+    for number in members(reading.asked):
+        for name in policy.decisive[number].ask:
+            place = encoder.places[name]
+            if place not in reading.statements and REFERRER in encoder.definitions[place].gap_raises:
+                sources.setdefault(place, set()).add(REFERRER)
     if not sources:
         return verdict.rag, ()
+    gap = list(reading.vector.definite)
+    for place in sources:
+        gap[place] = encoder.definitions[place].maximum
     held, _ = policy.program.judge(gap, gap)
     raised = min(policy.floors.rag(held), GAP_CEILING)
     if raised <= verdict.rag:
         return verdict.rag, ()
-    raising = [
-        rule
-        for number, rule in enumerate(policy.rules)
-        if (held & ~verdict.fired) >> number & 1 and rule.rag > verdict.rag
-    ]
-    named = {source for rule in raising for name in rule.reads for source in sources.get(name, ())}
+    named: set[str] = set()
+    for number in members(held & ~verdict.fired):
+        rule = policy.rules[number]
+        if rule.rag > verdict.rag:
+            for name in rule.reads:
+                named |= sources.get(encoder.places[name], set())
     return raised, tuple(sorted(named))
 
 
-class _Group(NamedTuple):
-    level: Level
-    rag: Rag
-    agencies: tuple[str, ...]
-    questions: tuple[str, ...]
+class _Writer:
+    """Writes an outcome's parts out. A statement that several rules rest on is written once."""
 
+    def __init__(self, policy: Policy, encoder: Encoder) -> None:
+        self._policy = policy
+        self._encoder = encoder
+        self._written: dict[int, Evidence] = {}
 
-def _possible(rising: Iterable[tuple[Rule, Findings]]) -> tuple[PossibleRise, ...]:
-    groups: dict[_Group, list[str]] = {}
-    for rule, findings in rising:
-        key = _Group(rule.level, rule.rag, tuple(findings.agencies), tuple(findings.questions))
-        groups.setdefault(key, []).append(rule.id)
-    return tuple(
-        PossibleRise.model_construct(**key._asdict(), rules=tuple(rules)) for key, rules in groups.items()
-    )
+    def fired(self, reading: Reading, number: int) -> FiredRule:
+        """A rule that fired, as it is shown."""
+        policy = self._policy
+        evidence, assumed = policy.explainer.fired(reading, number)
+        shown = policy.shown[number].copy()
+        shown["evidence"] = tuple([self._evidence(one) for one in evidence])
+        if assumed:
+            shown["assumed"] = self.facts(assumed)
+        return FiredRule.of(shown)
 
-
-def _questions(policy: Policy, reading: Reading, needed: Iterable[str]) -> tuple[DecisiveQuestion, ...]:
-    return tuple(
-        DecisiveQuestion.model_construct(
-            decisive=one.id,
-            why=one.why,
-            facts=tuple(name for name in one.ask if policy.encoder.places[name] not in reading.statements),
+    def partly_met(self, rule: Rule, findings: Findings) -> PartlyMet:
+        """A rule that could still fire and that something supports."""
+        return PartlyMet.of(
+            {
+                "rule": rule.id,
+                "evidence": tuple([self._evidence(one) for one in findings.evidence]),
+                "missing": self.facts(findings.missing),
+                "agencies": self._encoder.names(findings.agencies),
+                "questions": self._asked(findings.questions),
+            }
         )
-        for number, one in enumerate(policy.decisive)
-        if one.id in needed and reading.asked >> number & 1
-    )
 
+    def rises(self, rising: Sequence[tuple[Rule, Findings]]) -> tuple[PossibleRise, ...]:
+        """The rules that could still fire, grouped by what they raise to and who would have to speak."""
+        groups: dict[tuple[int, int, int, int], list[Rule]] = {}
+        for rule, findings in rising:
+            key = (rule.level.rank, rule.rag.rank, findings.agencies, findings.questions)
+            groups.setdefault(key, []).append(rule)
+        return tuple([self._rise(key, rules) for key, rules in groups.items()])
 
-def _fired(policy: Policy, reading: Reading, rule: Rule) -> FiredRule:
-    findings = explain_fired(policy, reading, rule)
-    return FiredRule.model_construct(
-        rule=rule.id,
-        title=rule.title,
-        citation=rule.citation,
-        sentence=rule.sentence,
-        level=rule.level,
-        rag=rule.rag,
-        immediate=rule.immediate,
-        actions=rule.actions,
-        evidence=tuple(_evidence(policy, stated) for stated in findings.evidence.values()),
-        assumed=tuple(findings.assumed),
-    )
+    def _rise(self, key: tuple[int, int, int, int], rules: list[Rule]) -> PossibleRise:
+        """One group. Most children's are alike, so each is kept once made."""
+        kept, ids = self._policy.rises, tuple([rule.id for rule in rules])
+        rise = kept.get((key, ids))
+        if rise is None:
+            _, _, agencies, questions = key
+            rise = PossibleRise.of(
+                {
+                    "level": rules[0].level,
+                    "rag": rules[0].rag,
+                    "agencies": self._encoder.names(agencies),
+                    "questions": self._asked(questions),
+                    "rules": ids,
+                }
+            )
+            if len(kept) < KEPT:
+                kept[key, ids] = rise
+        return rise
 
+    def facts(self, mask: int) -> tuple[str, ...]:
+        """The facts of a mask, in the dictionary's order."""
+        definitions = self._encoder.definitions
+        return tuple([definitions[place].name for place in members(mask)])
 
-def _partly_met(policy: Policy, rule: Rule, findings: Findings) -> PartlyMet:
-    return PartlyMet.model_construct(
-        rule=rule.id,
-        evidence=tuple(_evidence(policy, stated) for stated in findings.evidence.values()),
-        missing=tuple(findings.missing),
-        agencies=tuple(findings.agencies),
-        questions=tuple(findings.questions),
-    )
+    def questions(self, reading: Reading, mask: int) -> tuple[DecisiveQuestion, ...]:
+        """The open questions of a mask, with what is asked and not known."""
+        places = self._encoder.places
+        return tuple(
+            DecisiveQuestion(
+                decisive=one.id,
+                why=one.why,
+                facts=tuple(name for name in one.ask if places[name] not in reading.statements),
+            )
+            for one in (self._policy.decisive[number] for number in members(mask))
+        )
 
+    def _asked(self, mask: int) -> tuple[str, ...]:
+        return tuple([self._policy.decisive[number].id for number in members(mask)])
 
-def _evidence(policy: Policy, one: StatedFact) -> Evidence:
-    return Evidence.model_construct(
-        fact=one.fact.fact,
-        label=policy.dictionary.definitions[one.fact.fact].label,
-        value=one.fact.value,
-        source=one.source,
-        basis=one.fact.basis,
-        period=one.fact.period,
-        on=one.fact.on,
-    )
+    def _evidence(self, one: StatedFact) -> Evidence:
+        written = self._written.get(id(one))
+        if written is None:
+            # What a statement says, and beside it who said it.
+            values: dict[str, object] = one.fact.__dict__.copy()
+            values["label"] = self._policy.dictionary.definitions[one.fact.fact].label
+            values["source"] = one.source
+            written = Evidence.of(values)
+            self._written[id(one)] = written
+        return written

@@ -2,97 +2,176 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from services.triage.policy.compile import Ranks
 from services.triage.policy.conditions import Comparison, Condition
 from services.triage.policy.facts import StatedFact
-from services.triage.policy.vector import Reading
+from services.triage.policy.vector import Reading, Statement, members
 
 if TYPE_CHECKING:
-    from services.triage.policy.rules import Policy, Rule
+    from services.triage.policy.rules import Policy
+
+
+class Leaf(NamedTuple):
+    """A comparison: the fact at a place has reached a concern."""
+
+    place: int
+    concern: int
+
+
+class Branch(NamedTuple):
+    """So many of the parts are needed."""
+
+    parts: "tuple[Leaf | Branch, ...]"
+    needed: int
+
+
+Tree = Leaf | Branch
 
 
 @dataclass(slots=True)
 class Findings:
-    """What a rule rests on, each thing once and in the order of the rule."""
+    """What a rule that could still hold rests on."""
 
-    evidence: dict[int, StatedFact] = field(default_factory=dict)
-    """The statements that reach the bounds of the parts that hold, by identity."""
-    assumed: dict[str, None] = field(default_factory=dict)
-    """Facts that nobody stated and that count as met while they are unknown."""
-    missing: dict[str, None] = field(default_factory=dict)
-    """Facts that are not known and could make the rule hold."""
-    agencies: dict[str, None] = field(default_factory=dict)
-    """Silent agencies that could state a missing fact."""
-    questions: dict[str, None] = field(default_factory=dict)
-    """Open decisive questions that ask for a missing fact."""
+    evidence: list[StatedFact] = field(default_factory=list)
+    """The statements that reach the bounds of the parts that hold, in the order of the rule."""
+    missing: int = 0
+    """Mask of the facts that are not known and could make the rule hold."""
+    agencies: int = 0
+    """Mask of the silent agencies that could state a missing fact."""
+    questions: int = 0
+    """Mask of the open decisive questions that ask for a missing fact."""
 
 
-def explain_fired(policy: "Policy", reading: Reading, rule: "Rule") -> Findings:
-    """What makes a rule hold: of every part that holds, the statements that reach its bound."""
-    findings = Findings()
-    _support(policy, reading, rule.condition, findings)
-    return findings
+class Explainer:
+    """Explains a policy's rules. Most rules of most children rest on nothing stated, so their findings are kept."""
 
+    def __init__(self, policy: "Policy") -> None:
+        places = policy.encoder.places
+        self._policy = policy
+        self._trees = [_tree(rule.condition, places) for rule in policy.rules]
+        self._openings = [_tree(one.condition, places) for one in policy.decisive]
+        self._asking: dict[int, int] = {}
+        for number, one in enumerate(policy.decisive):
+            for name in one.ask:
+                self._asking[places[name]] = self._asking.get(places[name], 0) | 1 << number
+        self._reads = [sum(1 << places[name] for name in rule.reads) for rule in policy.rules]
+        self._repeats = [_repeats(rule.condition) for rule in policy.rules]
+        self._untouched: dict[tuple[int, int], Findings] = {}
 
-def explain_possible(policy: "Policy", reading: Reading, rule: "Rule") -> Findings:
-    """What supports a rule that could still hold, what is missing, and who could say it."""
-    findings = Findings()
-    _lack(policy, reading, rule.condition, findings)
-    return findings
+    def fired(self, reading: Reading, rule: int) -> tuple[list[StatedFact], int]:
+        """What makes a rule hold: of every part that holds, the statements that reach its bound, and the mask of the
+        facts that nobody stated and that count as met.
+        """
+        evidence: list[StatedFact] = []
+        assumed = _support(self._trees[rule], reading.vector[0], reading.statements, evidence)
+        return self._once(rule, evidence), assumed
 
+    def possible(self, reading: Reading, rule: int, touched: int) -> Findings:
+        """What supports a rule that could still hold, what is missing, and who could say it.
 
-def holds(condition: Condition, concerns: Ranks, places: Mapping[str, int]) -> bool:
-    """Whether a condition holds on a vector, read straight off its parts."""
-    if isinstance(condition, Comparison):
-        return concerns[places[condition.definition.name]] >= condition.concern
-    return sum(holds(part, concerns, places) for part in condition.parts) >= condition.needed
+        `touched`: mask of the facts of which anything is stated or asked.
+        """
+        if self._reads[rule] & touched:
+            findings = Findings()
+            self._lack(reading, self._trees[rule], findings)
+            findings.evidence = self._once(rule, findings.evidence)
+            return findings
+        kept = self._untouched.get((reading.silent, rule))
+        if kept is None:
+            kept = Findings()
+            self._lack(reading, self._trees[rule], kept)
+            self._untouched[reading.silent, rule] = kept
+        return kept
 
+    def touched(self, reading: Reading) -> int:
+        """Mask of the facts of which anything is stated or asked."""
+        mask = 0
+        for place in reading.statements:
+            mask |= 1 << place
+        for place in reading.unreadable:
+            mask |= 1 << place
+        if reading.opened:
+            for place, questions in self._asking.items():
+                if questions & reading.opened:
+                    mask |= 1 << place
+        return mask
 
-def _support(policy: "Policy", reading: Reading, condition: Condition, findings: Findings) -> None:
-    """Adds what a part that holds for certain rests on."""
-    places = policy.encoder.places
-    if isinstance(condition, Comparison):
-        place = places[condition.definition.name]
-        met = [one for least, _, one in reading.statements.get(place, ()) if least >= condition.concern]
-        findings.evidence.update((id(one), one) for one in met)
-        if not met:
-            findings.assumed[condition.definition.name] = None
-        return
-    for part in condition.parts:
-        if holds(part, reading.vector.definite, places):
-            _support(policy, reading, part, findings)
+    def _lack(self, reading: Reading, tree: Tree, findings: Findings) -> None:
+        """Adds what a tree rests on that could hold and does not: what of it is established, and what is missing."""
+        definite, possible = reading.vector
+        for part in tree.parts if isinstance(tree, Branch) else (tree,):
+            if isinstance(part, Leaf):
+                place, concern = part
+                if possible[place] >= concern:
+                    if definite[place] < concern:
+                        self._missing(reading, place, findings)
+                    elif place in reading.statements:
+                        _support(part, definite, reading.statements, findings.evidence)
+            elif _holds(part, definite):
+                _support(part, definite, reading.statements, findings.evidence)
+            elif _holds(part, possible):
+                self._lack(reading, part, findings)
 
+    def _once(self, rule: int, evidence: list[StatedFact]) -> list[StatedFact]:
+        """The evidence, each statement once, though a fact stands in the rule twice."""
+        return [*{id(one): one for one in evidence}.values()] if self._repeats[rule] else evidence
 
-def _lack(policy: "Policy", reading: Reading, condition: Condition, findings: Findings) -> None:
-    """Adds what a part that could hold rests on so far, and what it lacks."""
-    places = policy.encoder.places
-    if holds(condition, reading.vector.definite, places):
-        _support(policy, reading, condition, findings)
-    elif isinstance(condition, Comparison):
-        _missing(policy, reading, condition, findings)
-    else:
-        for part in condition.parts:
-            if holds(part, reading.vector.possible, places):
-                _lack(policy, reading, part, findings)
-
-
-def _missing(policy: "Policy", reading: Reading, condition: Comparison, findings: Findings) -> None:
-    name, encoder = condition.definition.name, policy.encoder
-    findings.missing[name] = None
-    stated = encoder.places[name] in reading.statements
-    if not (stated and condition.definition.settles):
-        silent = encoder.names(reading.silent & encoder.mask(condition.definition.sources))
-        findings.agencies.update(dict.fromkeys(silent))
-    if stated or not reading.opened:
-        return
-    for number, one in enumerate(policy.decisive):
-        if reading.asked >> number & 1 and name in one.ask:
-            findings.questions[one.id] = None
-        elif reading.opened >> number & 1 and name in one.ask:
+    def _missing(self, reading: Reading, place: int, findings: Findings) -> None:
+        findings.missing |= 1 << place
+        encoder = self._policy.encoder
+        stated = place in reading.statements
+        if not (stated and encoder.definitions[place].settles):
+            findings.agencies |= reading.silent & encoder.sources[place]
+        asking = 0 if stated else self._asking.get(place, 0) & reading.opened
+        findings.questions |= asking & reading.asked
+        for number in members(asking & ~reading.asked):
             # It hangs on those who could say what would open the question.
             opening = Findings()
-            _lack(policy, reading.before_questions(), one.condition, opening)
-            findings.missing.update(opening.missing)
-            findings.agencies.update(opening.agencies)
+            self._lack(reading.before_questions(), self._openings[number], opening)
+            findings.missing |= opening.missing
+            findings.agencies |= opening.agencies
+
+
+def _repeats(condition: Condition) -> bool:
+    facts = [one.definition.name for one in condition.comparisons()]
+    return len(facts) != len(set(facts))
+
+
+def _tree(condition: Condition, places: Mapping[str, int]) -> Tree:
+    if isinstance(condition, Comparison):
+        return Leaf(places[condition.definition.name], condition.concern)
+    return Branch(tuple(_tree(part, places) for part in condition.parts), condition.needed)
+
+
+def _support(
+    tree: Tree, definite: Ranks, statements: Mapping[int, list[Statement]], evidence: list[StatedFact]
+) -> int:
+    """Adds the statements that a tree rests on that holds. Gives the mask of the facts that nobody stated."""
+    if isinstance(tree, Leaf):
+        place, concern = tree
+        said = statements.get(place)
+        if said is None:
+            return 1 << place
+        for least, _, one in said:
+            if least >= concern:
+                evidence.append(one)
+        return 0
+    assumed = 0
+    for part in tree.parts:
+        if _holds(part, definite):
+            assumed |= _support(part, definite, statements, evidence)
+    return assumed
+
+
+def _holds(tree: Tree, concerns: Ranks) -> bool:
+    if isinstance(tree, Leaf):
+        return concerns[tree[0]] >= tree[1]
+    parts, needed = tree
+    for part in parts:
+        if concerns[part[0]] >= part[1] if isinstance(part, Leaf) else _holds(part, concerns):
+            needed -= 1
+            if not needed:
+                return True
+    return False

@@ -6,10 +6,12 @@ from functools import cached_property
 
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.document import Place
+from libs.schemas.evaluation import PossibleRise
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Level, Rag
 from services.triage.policy.compile import Program, compile_program
 from services.triage.policy.conditions import Condition, facts_of
+from services.triage.policy.explanation import Explainer
 from services.triage.policy.facts import ChildFacts, StatedFact
 from services.triage.policy.vector import Encoder
 
@@ -133,6 +135,35 @@ class Policy:
         return Encoder(self.dictionary)
 
     @cached_property
+    def shown(self) -> tuple[dict[str, object], ...]:
+        """Of each rule what an outcome shows of it wherever it fires."""
+        return tuple(
+            {
+                "rule": rule.id,
+                "title": rule.title,
+                "citation": rule.citation,
+                "sentence": rule.sentence,
+                "level": rule.level,
+                "rag": rule.rag,
+                "immediate": rule.immediate,
+                "actions": rule.actions,
+                "evidence": (),
+                "assumed": (),
+            }
+            for rule in self.rules
+        )
+
+    @cached_property
+    def rises(self) -> dict[object, PossibleRise]:
+        """Groups of rules that could still fire, once made."""
+        return {}
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Says what a rule rests on."""
+        return Explainer(self)
+
+    @cached_property
     def floors(self) -> "Floors":
         """What each rule raises to, as masks over the rules' numbers."""
         return Floors(self)
@@ -154,8 +185,16 @@ class Floors:
             for rag in reversed(Rag)
             if rag > policy.rag and (mask := _mask(one.rag == rag for one in rules))
         ]
+        self.above = {
+            (level, rag): _mask(one.level > level or one.rag > rag for one in rules)
+            for level in Level
+            for rag in Rag
+        }
+        """For each level and urgency the rules that would raise either."""
         self.immediate = _mask(one.immediate for one in rules)
         """The rules that mark danger that does not wait."""
+        self.obliging = _mask(bool(one.actions) for one in rules)
+        """The rules that oblige to an action."""
 
     def level(self, rules: int) -> Level:
         """The highest level that these rules raise to, or the policy's own."""
