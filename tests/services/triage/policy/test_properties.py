@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.schemas.dictionary import REFERRER
+from libs.schemas.dictionary import REFERRER, Polarity
 from libs.schemas.findings import NOT_UNDERSTOOD, AgencyState, Basis, Between, Period
 from libs.schemas.levels import Rag
 from services.triage.policy import (
@@ -30,6 +30,7 @@ from tests.services.triage.policy.children import (
     children,
     policies,
     stated,
+    values,
     worsened,
 )
 
@@ -99,6 +100,49 @@ def test_worse_facts_in_any_number_at_once_never_give_a_milder_outcome(
     assert after.rag_could_rise_to >= before.rag_could_rise_to
     assert after.immediate >= before.immediate
     assert set(after.actions) >= set(before.actions)
+
+
+@some
+@given(anywhere, st.data())
+def test_one_more_statement_of_a_risk_never_gives_a_milder_outcome(
+    case: tuple[Policy, ChildFacts], data: st.DataObject
+) -> None:
+    policy, child = case
+    risks = [
+        one
+        for one in policy.dictionary.definitions.values()
+        if one.polarity is Polarity.RISK and not one.unknown_met
+    ]
+    if not risks:
+        return
+    one = data.draw(st.sampled_from(risks))
+    more = stated(one.name, data.draw(values(one)), min(one.sources))
+    before, after = evaluate(policy, child), evaluate(policy, replace(child, stated=(*child.stated, more)))
+    assert after.level >= before.level
+    assert {*after.actions} >= {*before.actions}
+    assert after.rag >= decide(policy, encode(policy, child)).rag
+
+
+@some
+@given(anywhere, st.sampled_from(AGENCIES), st.data())
+def test_an_answer_that_was_only_partly_understood_never_lowers_what_could_be(
+    case: tuple[Policy, ChildFacts], agency: str, data: st.DataObject
+) -> None:
+    policy, child = case
+    child = replace(
+        child, states={**child.states, agency: AgencyState.RETURNED}, partly=child.partly - {agency}
+    )
+    unread = tuple(
+        replace(one, fact=one.fact.model_copy(update={"value": NOT_UNDERSTOOD}))
+        if one.source == agency and data.draw(st.booleans())
+        else one
+        for one in child.stated
+    )
+    before = evaluate(policy, child)
+    after = evaluate(policy, replace(child, stated=unread, partly=child.partly | {agency}))
+    assert after.could_rise_to >= before.could_rise_to
+    assert after.rag_could_rise_to >= before.rag_could_rise_to
+    assert {*after.actions, *after.possible_actions} >= {*before.actions, *before.possible_actions}
 
 
 def _one_voice_on_what_settles(policy: Policy, child: ChildFacts) -> ChildFacts:
