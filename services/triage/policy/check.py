@@ -152,7 +152,7 @@ class _Checker:
 
     def falls(self) -> tuple[list[Finding], str]:
         found = [self._fall(fall, "falls where facts get worse") for fall in self.monotony.falls()]
-        return found, "definite, possible and with what is overdue"
+        return found, "in 3 readings"
 
     def inversions(self) -> tuple[list[Finding], str]:
         return [self._fall(fall, "is certain and not possible") for fall in self.monotony.inversions()], ""
@@ -195,7 +195,7 @@ class _Checker:
             )
             for fault in fewest.values()
         ]
-        return found, f"{done.inputs:,} levels and circumstances"
+        return found, f"{done.inputs:,} inputs"
 
     @cached_property
     def _places(self) -> Places | None:
@@ -223,7 +223,7 @@ class _Checker:
             if one.no_effect is not None and name not in idle
         ]
         excused = len(idle) - sum(finding.subject in idle for finding in found)
-        return found, f"{len(self.definitions)} facts, {excused} without effect that say why"
+        return found, f"{len(self.definitions)} facts, {excused} excused"
 
     def questions(self) -> tuple[list[Finding], str]:
         found = [
