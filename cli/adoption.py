@@ -98,7 +98,11 @@ def in_force(data: Data = DATA) -> None:
         current = next(
             (row for row in reversed(timeline.rows) if row.mode is Mode.LIVE and row.from_at <= now), None
         )
-        table = Table("policy", "version", "how", "from", "by", "why", "proved", box=None)
+        table = Table(box=None)
+        for column in ("policy", "version", "how", "from"):
+            table.add_column(column, no_wrap=True, min_width=len(column))
+        for column in ("by", "why", "proved"):
+            table.add_column(column, overflow="fold")
         for row in timeline.rows:
             one = versions.pop(row.fingerprint, None) or await policies.stored_policy(
                 connection, row.fingerprint

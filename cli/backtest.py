@@ -47,6 +47,9 @@ from services.triage.policy.changes import MEASURES, guarded
 
 Part = tuple[Any, Any]
 
+FEW_RULES = 12
+"""So many rules that fire for nobody are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -225,7 +228,8 @@ def _print(report: Mapping[str, Any], seconds: float) -> None:
         _table(("fact that the policy does not know", "times"), report["unknown_facts"].items())
     silent = [rule for rule, count in report["rules"].items() if count == "0"]
     if silent:
-        console.print(f"rules that fire for nobody: {', '.join(silent)}\n")
+        more = f" and {len(silent) - FEW_RULES} more (--json has all)" if len(silent) > FEW_RULES else ""
+        console.print(f"{len(silent)} rules fire for nobody: {', '.join(silent[:FEW_RULES])}{more}\n")
     changes = report["changes"]
     if changes is None:
         return

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
@@ -22,7 +22,7 @@ from libs.messaging.codec import PlainCodec
 from libs.platform.access import note
 from libs.platform.auth import Principal
 from libs.platform.clock import SystemClock
-from services.triage.replay import FAILED, Replay, Replayed, Result, all_cases
+from services.triage.replay import FAILED, Difference, Replay, Replayed, Result, all_cases
 
 app = typer.Typer(help="One child's case: replay what was evaluated.", no_args_is_help=True)
 
@@ -106,9 +106,15 @@ def _print(one: Replayed, *, as_json: bool, each: bool) -> None:
     console = out()
     console.print(f"{one.case_id} evaluation {one.number}: {SAYS[one.result]}", markup=False)
     for difference in one.differences:
-        stored, derived = _shown(difference.stored), _shown(difference.derived)
-        console.print(f"  {difference.place}: stored {stored}, follows {derived}", markup=False)
+        console.print(f"  {difference.place}: {_shown(difference)}", markup=False)
 
 
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+def _shown(difference: Difference) -> str:
+    stored, derived = difference.stored, difference.derived
+    if derived is None:
+        return "is stored and does not follow"
+    if stored is None:
+        return "follows and is not stored"
+    return (
+        f"stored {json.dumps(stored, ensure_ascii=False)}, follows {json.dumps(derived, ensure_ascii=False)}"
+    )
