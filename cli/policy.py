@@ -24,7 +24,7 @@ from services.triage.policy.comparison import difference_page
 from services.triage.policy.difference import Changes, compare, difference
 from services.triage.policy.page import as_html, as_markdown, as_text
 from services.triage.policy.paper import board_paper, rule_page
-from services.triage.policy.solver import available
+from services.triage.policy.solver import GaveUp, available
 from services.triage.policy.stored import read_stored
 
 app = typer.Typer(
@@ -196,7 +196,10 @@ def diff(
         fail("comparing two versions needs the solver: install the extra `policy`")
     with at_work() as say:
         say("comparing the versions over every child")
-        found = difference(before, after)
+        try:
+            found = difference(before, after)
+        except GaveUp as error:
+            fail(str(error))
         say("counting what would change")
         changes = _counted(before, after, over) if over is not None else None
     if as_json:

@@ -130,6 +130,16 @@ def test_two_versions_are_compared_over_every_child_and_over_stored_ones(tmp_pat
     assert document["changes"]["groups"]["ward"]["South"]["children"] == "fewer than 5"
 
 
+def test_two_versions_are_not_compared_without_the_solver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.policy.available", lambda: False)
+    path = folder(tmp_path, TEXTS)
+    code, output = run("diff", path, path)
+    assert code == 1
+    assert "install the extra `policy`" in output
+
+
 @pytest.mark.parametrize(
     "line",
     ['{"facts": 3}', "no json", '{"facts": [{"fact": "child.injury", "value": "a secret"}], "more": 1}'],

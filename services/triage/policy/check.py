@@ -23,7 +23,7 @@ from services.triage.policy.points import Point, effect, holds, least_points
 from services.triage.policy.promises import Promises, golden_faults, lacking
 from services.triage.policy.proof import by_construction, enumerate_rules
 from services.triage.policy.rules import Policy
-from services.triage.policy.solver import available
+from services.triage.policy.solver import GaveUp, available
 
 BOUNDARY_POINTS = 8
 """At so many of a rule's boundaries the compiled function is compared with the rule as it is written."""
@@ -41,11 +41,14 @@ class Step:
     solver: bool = False
 
     def claim(self) -> Claim:
-        """Tries the claim."""
+        """Tries the claim. What the solver gives up on was not tried, which is not the same as holding."""
         if self.solver and not available():
             return Claim(self.id, self.title, Status.NOT_TRIED, SOLVER_MISSING)
         begun = perf_counter()
-        findings, detail = self.tried()
+        try:
+            findings, detail = self.tried()
+        except GaveUp as error:
+            return Claim(self.id, self.title, Status.NOT_TRIED, str(error), (), perf_counter() - begun)
         status = Status.REFUTED if findings else Status.PROVED
         return Claim(self.id, self.title, status, detail, tuple(findings), perf_counter() - begun)
 
@@ -69,7 +72,7 @@ def steps(policy: Policy) -> tuple[Step, ...]:
         Step("form", "No rule can lower an outcome, by the form of the rules", checker.form),
         Step(
             "cut_points",
-            "No rule stops to hold when a fact gets worse, worked out at every turn",
+            "No rule stops holding when a fact gets worse, worked out at every turn",
             checker.turns,
         ),
         Step("applied", "What is applied to children is what the rules say", checker.applied),
@@ -80,7 +83,10 @@ def steps(policy: Policy) -> tuple[Step, ...]:
             checker.placement,
         ),
         Step(
-            "never_falls", "Level and urgency never fall when any facts get worse", checker.falls, solver=True
+            "never_falls",
+            "Level, urgency and what is obliged never fall when any facts get worse",
+            checker.falls,
+            solver=True,
         ),
         Step("certain_is_possible", "What is certain is always possible", checker.inversions, solver=True),
         Step("total", "Every child has exactly one level and one urgency", checker.total, solver=True),

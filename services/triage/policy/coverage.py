@@ -5,7 +5,7 @@ has none there the solver is asked, which then proves that there is none at all.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
@@ -22,7 +22,6 @@ class Coverage:
     """Looks for what is idle in one policy."""
 
     policy: Policy
-    _shown: dict[str, Point] = field(default_factory=dict)
 
     @cached_property
     def _pair(self) -> "_Pair":
@@ -45,17 +44,12 @@ class Coverage:
 
     def shown(self, rule: Rule) -> Point | None:
         """A case where the rule adds something to what the others give, or None where there is none."""
-        if rule.id not in self._shown:
-            small = (
-                point
-                for point in islice(least_points(rule.condition), CASES)
-                if not effect(self.policy, point, without=rule).covers(rule)
-            )
-            point = next(small, None) or self._pair.adds(rule)
-            if point is None:
-                return None
-            self._shown[rule.id] = point
-        return self._shown[rule.id]
+        small = (
+            point
+            for point in islice(least_points(rule.condition), CASES)
+            if not effect(self.policy, point, without=rule).covers(rule)
+        )
+        return next(small, None) or self._pair.adds(rule)
 
     def idle_facts(self) -> Iterator[str]:
         """Each fact of the dictionary that can never change level, urgency, actions or immediate danger."""

@@ -92,7 +92,7 @@ class Difference:
 
 
 def difference(old: Policy, new: Policy) -> Difference:
-    """What differs between two versions. Raises ImportError where the solver is not installed."""
+    """What differs between two versions. Raises ImportError without the solver, and GaveUp where it gives up."""
     versions = _Versions(old, new)
     return Difference(
         _named(old),

@@ -182,7 +182,7 @@ class Monotony:
         }
 
     def falls(self) -> Iterator[Fall]:
-        """Every rule, and every step of level and urgency, that a child of worse facts may miss: none, normally."""
+        """Every rule, level, urgency and action that a child of worse facts may miss: none, normally."""
         for reading in READINGS:
             fallen = {
                 rule.id: fall for rule in self.policy.rules if (fall := self._pairs[rule.id].fall(reading))

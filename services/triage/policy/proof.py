@@ -57,7 +57,7 @@ def _form(condition: Condition) -> Iterator[str]:
 
 
 def enumerate_rules(policy: Policy) -> Enumeration:
-    """Works every rule out at all its cut points and looks for one where a worse fact makes it stop to hold."""
+    """Works every rule out at all its cut points and looks for one where a worse fact makes it stop holding."""
     points, faults = 0, []
     for rule in policy.rules:
         counted, fall = enumerate_condition(rule.condition)
@@ -68,7 +68,7 @@ def enumerate_rules(policy: Policy) -> Enumeration:
 
 
 def enumerate_condition(condition: Condition) -> tuple[int, Point | None]:
-    """How many points were worked out, and one from which a worse fact makes the condition stop to hold, or None.
+    """How many points were worked out, and one from which a worse fact makes the condition stop holding, or None.
 
     A condition of too many combinations is taken apart: each part by itself, and the whole as a function of how many
     parts hold.

@@ -24,6 +24,14 @@ def available() -> bool:
     return find_spec("z3") is not None
 
 
+PATIENCE = 60_000
+"""Milliseconds after which one question is given up. Those of a policy of 150 rules take hundredths of a second."""
+
+
+class GaveUp(Exception):
+    """The solver found neither a case nor a proof in its time."""
+
+
 class Solver:
     """Asks whether propositions can hold together. Everything that is asserted stays; a question assumes for once.
 
@@ -35,7 +43,8 @@ class Solver:
 
         self.z3 = z3
         self._context = z3.main_ctx()
-        self._solver = z3.SolverFor("QF_FD")
+        self._solver = z3.SolverFor("QF_FD")  # finite domains: propositions and counts of them
+        self._solver.set("timeout", PATIENCE)
         self.always = z3.BoolVal(True)
         """What holds of every child."""
         self._names = 0
@@ -88,10 +97,10 @@ class Solver:
         return self.z3.AtLeast(*claims, needed)
 
     def satisfiable(self, *claims: Claim) -> bool:
-        """Whether the claims can hold together. Raises RuntimeError where the solver gives up."""
+        """Whether the claims can hold together. Raises GaveUp."""
         result = self._solver.check(*claims)
         if result == self.z3.unknown:
-            raise RuntimeError(f"the solver gave up: {self._solver.reason_unknown()}")
+            raise GaveUp(f"the solver gave up: {self._solver.reason_unknown()}")
         return bool(result == self.z3.sat)
 
     def true_now(self, claim: Claim) -> bool:
@@ -181,10 +190,16 @@ class Applied:
         return (*self.level.values(), *self.rag.values(), *self.actions.values(), self.immediate)
 
     def steps(self, other: "Applied") -> Iterator[tuple[str, Claim, Claim]]:
-        """Each level and urgency above the policy's own, with what reaches it here and in the other."""
-        for level, claim in self.level.items():
-            if level > self.policy.level:
-                yield level.value, claim, other.level[level]
-        for rag, claim in self.rag.items():
-            if rag > self.policy.rag:
-                yield rag.value, claim, other.rag[rag]
+        """Each level and urgency above the policy's own, each action, and immediate danger: with what reaches it here
+        and in the other.
+        """
+        yield from (
+            (level.value, claim, other.level[level])
+            for level, claim in self.level.items()
+            if level > self.policy.level
+        )
+        yield from (
+            (rag.value, claim, other.rag[rag]) for rag, claim in self.rag.items() if rag > self.policy.rag
+        )
+        yield from ((action, claim, other.actions[action]) for action, claim in self.actions.items())
+        yield "immediate danger", self.immediate, other.immediate

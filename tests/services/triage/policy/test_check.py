@@ -13,7 +13,7 @@ from services.triage.policy.check import check, steps
 from services.triage.policy.claims import Report, Status
 from services.triage.policy.conditions import Several
 from services.triage.policy.monotone import Monotony
-from services.triage.policy.solver import Child
+from services.triage.policy.solver import Child, GaveUp, Solver
 from tests.services.triage.policy.small import TEXTS, changed, line_of
 
 PARTNERSHIP = Path(__file__).parents[4] / "deploy" / "partnership"
@@ -404,6 +404,32 @@ def test_without_the_solver_nothing_is_said_to_hold(monkeypatch: pytest.MonkeyPa
         "never_falls",
         "guarantees",
     }
+
+
+def test_what_the_solver_gives_up_on_was_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tired(self: Solver, *claims: object) -> bool:
+        raise GaveUp("the solver gave up: timeout")
+
+    monkeypatch.setattr(Solver, "satisfiable", tired)
+    report = check(load_policy(TEXTS))
+    claim = report.claim("guarantees")
+    assert claim is not None
+    assert (claim.status, claim.detail) == (Status.NOT_TRIED, "the solver gave up: timeout")
+    assert not report.holds
+
+
+def test_a_question_without_an_answer_in_its_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That one of fourteen pigeons shares a hole of thirteen takes a solver of clauses an age to find."""
+    monkeypatch.setattr("services.triage.policy.solver.PATIENCE", 50)
+    solver = Solver()
+    holes = [[solver.fresh(f"{pigeon} in {hole}") for hole in range(13)] for pigeon in range(14)]
+    solver.establish(*(solver.any_of(places) for places in holes))
+    for hole in range(13):
+        column = [places[hole] for places in holes]
+        pairs = [(one, two) for place, one in enumerate(column) for two in column[:place]]
+        solver.establish(*(solver.not_(solver.all_of(pair)) for pair in pairs))
+    with pytest.raises(GaveUp):
+        solver.satisfiable()
 
 
 def test_a_report_is_read_back_as_it_was_kept() -> None:

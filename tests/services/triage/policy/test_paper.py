@@ -72,7 +72,9 @@ def test_every_rule_stands_in_the_paper_under_its_domain_with_floor_actions_and_
 def test_what_holds_what_a_gap_does_and_what_is_asked_stand_in_the_paper() -> None:
     text = " ".join(as_text(board_paper(POLICY, PROOF)).split())
     assert "No board has adopted this policy." in text
-    assert "Level and urgency never fall when any facts get worse proved in 3 readings" in text
+    assert (
+        "Level, urgency and what is obliged never fall when any facts get worse proved in 3 readings" in text
+    )
     assert "Police: domestic abuse" in text
     assert "not confirmed that a protective adult lives with the child" in text
     assert "the child's age in years: the lowest that it could be" in text
