@@ -73,7 +73,7 @@ def texts(chance: Random) -> dict[str, str]:
             f"sources: {chance.choice(sources)}, citation: c}}"
         )
     rules = ["about: made up", "policy: bench", 'version: "1"', 'effective: "2026-01-01"', "sign_off: none"]
-    rules += ["default: {level: universal, rag: green}", "rules:"]
+    rules += ["default: {level: universal, rag: green}", "domains: {d: d}", "rules:"]
     for number in range(RULES):
         chosen = [chance.choice(some) for some in chance.sample(compared, 5)]
         when = [
@@ -84,10 +84,10 @@ def texts(chance: Random) -> dict[str, str]:
             f"{{all of: [{chosen[0]}, any of: [{', '.join(chosen[1:4])}], none of: [{chance.choice(protective)}]]}}",
         ][number % 5]
         level, rag = chance.choice(list(Level)[1:]), chance.choice(list(Rag)[1:])
-        rules.append(
-            f"  R-{number}: {{title: t, cite: c, floor: {{level: {level.value}, rag: {rag.value}}}, when: {when}}}"
-        )
-    return {"facts.yaml": "\n".join(facts), "policy.yaml": "\n".join(rules)}
+        floor = f"{{level: {level.value}, rag: {rag.value}}}"
+        rules.append(f"  R-{number}: {{domain: d, title: t, cite: c, floor: {floor}, when: {when}}}")
+    actions = "about: made up\nactions: {}"
+    return {"facts.yaml": "\n".join(facts), "actions.yaml": actions, "policy.yaml": "\n".join(rules)}
 
 
 def child(chance: Random, dictionary: Dictionary, stated: int) -> ChildFacts:

@@ -189,7 +189,20 @@ def test_a_rule_is_written_from_options_or_from_answers(tmp_path: Path) -> None:
 
 def test_a_rule_that_is_refused_or_only_shown_is_not_written(tmp_path: Path) -> None:
     path = folder(tmp_path, TEXTS)
-    options = ["--id", "R-8", "--title", "t", "--cite", "c", "--level", "early_help", "--rag", "green"]
+    options = [
+        "--domain",
+        "abuse",
+        "--id",
+        "R-8",
+        "--title",
+        "t",
+        "--cite",
+        "c",
+        "--level",
+        "early_help",
+        "--rag",
+        "green",
+    ]
     code, output = run("new-rule", "--policy", path, *options, "--when", "household.call_out is at least 2")
     assert code == 1
     assert "Nothing is written." in output

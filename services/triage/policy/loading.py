@@ -14,11 +14,11 @@ from services.triage.policy.sections import Sections, floor, survey_actions
 DOCUMENTS = ("facts.yaml", "actions.yaml", "policy.yaml", "placement.yaml")
 """The documents that decide, in the order in which they are read. Placement's own lines are read elsewhere."""
 
-DEMANDED = frozenset({"facts.yaml", "policy.yaml"})
+DEMANDED = frozenset({"facts.yaml", "actions.yaml", "policy.yaml"})
 """Without these there is no policy."""
 
 _HEAD = {"about": True, "policy": True, "version": True, "effective": True, "sign_off": True, "default": True}
-_SECTIONS = {"domains": False, "rules": True, "decisive": False, "guarantees": False, "golden": False}
+_SECTIONS = {"domains": True, "rules": True, "decisive": False, "guarantees": False, "golden": False}
 
 
 def read_texts(folder: Path) -> dict[str, str]:
@@ -45,7 +45,7 @@ def load_policy(texts: Mapping[str, str], names: Names = NO_NAMES) -> Policy:
         raise DocumentError(faults)
     dictionary, refused, found = survey_dictionary(nodes["facts.yaml"], names)
     faults += found
-    actions, found = survey_actions(nodes.get("actions.yaml"))
+    actions, found = survey_actions(nodes["actions.yaml"])
     faults += found
     sections = Sections(dictionary, refused, actions)
     root = nodes["policy.yaml"].record(_HEAD | _SECTIONS)

@@ -14,7 +14,7 @@ from services.triage.policy.rules import Action, Decisive, GoldenCase, Guarantee
 from services.triage.policy.sentence import Vocabulary, read_condition
 
 _RULE = {
-    "domain": False,
+    "domain": True,
     "title": True,
     "cite": True,
     "when": True,
@@ -33,20 +33,6 @@ _GOLDEN = {
     "actions": False,
     "not_actions": False,
 }
-_BUILT_IN = (
-    "strategy_discussion",
-    "police_now",
-    "same_day_paediatric_opinion",
-    "emergency_duty_team",
-    "marac_referral",
-    "return_interview_72_hours",
-    "do_not_alert_household",
-    "managers_sign_off",
-    "unborn_baby_panel",
-    "housing_assessment",
-    "complete_early_help_assessment",
-    "trace_adult",
-)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 T = TypeVar("T")
@@ -107,7 +93,7 @@ class Sections:
         return read_condition(node, self._vocabulary)
 
     def _domain(self, node: Node) -> str:
-        return node.choice(self._domains, "domain") if self._domains else node.words()
+        return node.choice(self._domains, "domain")
 
     def _obliged(self, node: Node) -> tuple[str, ...]:
         return distinct(node, read_all(node.items(), lambda one: one.choice(self._actions, "action")))
@@ -208,10 +194,8 @@ class Sections:
         return answers
 
 
-def survey_actions(document: Node | None) -> tuple[dict[str, Action], list[str]]:
+def survey_actions(document: Node) -> tuple[dict[str, Action], list[str]]:
     """The actions of `actions.yaml`, and every mistake in it."""
-    if document is None:
-        return {name: Action(name, name.replace("_", " "), "") for name in _BUILT_IN}, []
     root = document.record({"about": True, "actions": True})
     root.words("about")
     nodes: dict[str, Node] = root.read("actions", lambda one: one.fields(), {})

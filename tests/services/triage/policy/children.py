@@ -16,6 +16,7 @@ from services.triage.policy.conditions import Comparison, Condition, Several
 AGENCIES = ("education", "health", "marac", "police")
 ANSWERED = (AgencyState.RETURNED, AgencyState.NOTHING_HELD)
 SILENT = tuple(state for state in AgencyState if state not in ANSWERED)
+OVERDUE = (AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE, AgencyState.DECLINED)
 NOWHERE = Place("policy.yaml", 1, 1)
 
 

@@ -164,7 +164,8 @@ def test_what_the_loader_refuses_is_not_written(fault: Draft, message: str) -> N
 def test_rules_in_braces_are_left_to_their_writer() -> None:
     start, end = TEXTS["policy.yaml"].index("rules:\n"), TEXTS["policy.yaml"].index("guarantees:")
     rule = (
-        "{title: t, cite: c, when: child.injury is at least explained, floor: {level: section_17, rag: red}}"
+        "{domain: harm, title: t, cite: c, when: child.injury is at least explained, "
+        "floor: {level: section_17, rag: red}}"
     )
     flow = f"rules: {{R-1: {rule}}}\n"
     texts = {**TEXTS, "policy.yaml": TEXTS["policy.yaml"][:start] + flow + TEXTS["policy.yaml"][end:]}

@@ -8,7 +8,7 @@ from libs.schemas.evaluation import Outcome
 from libs.schemas.findings import NOT_UNDERSTOOD, AgencyState, Basis, Between, Fact, FactValue, Period
 from libs.schemas.levels import Level, Rag
 from services.triage.policy import EVALUATOR, ChildFacts, StatedFact, evaluate
-from tests.services.triage.policy.children import ANSWERED, SILENT, stated
+from tests.services.triage.policy.children import ANSWERED, OVERDUE, SILENT, stated
 from tests.services.triage.policy.miniature import HEAD, RULES, policy_of
 
 POLICY = policy_of()
@@ -172,9 +172,6 @@ def test_what_was_not_understood_of_an_answer_is_as_much_a_gap_as_silence() -> N
     silent = outcome_of(police=AgencyState.DECLINED)
     partly = outcome_of(police=AgencyState.RETURNED, partly=frozenset({"police"}))
     assert (partly.could_rise_to, partly.possible) == (silent.could_rise_to, silent.possible)
-
-
-OVERDUE = (AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE, AgencyState.DECLINED)
 
 
 @pytest.mark.parametrize("state", AgencyState)

@@ -134,6 +134,8 @@ DOCUMENTS = [
     ("an id in two sections", "policy", "D-01:", "EH-01:", "the id `EH-01` stands twice, first at policy.yaml:"),
     ("an id with a blank", "policy", "S47-02:", "S47 02:", "an id is made of letters, digits and hyphens"),
     ("no rules", "policy", RULES, "rules: {}\n", "there is no rule"),
+    ("no domain", "policy", "    domain: harm\n", "", "the key `domain` is missing"),
+    ("no domains", "policy", "domains: {harm: Harm, home: Home}\n", "", "the key `domains` is missing"),
     ("missing section", "policy", RULES, "", "the key `rules` is missing"),
     ("a date that is none", "policy", '"2026-01-01"', '"2026-13-01"', "expected a day as YYYY-MM-DD"),
     ("a decisive question of nobody", "policy", "ask: [child.non_mobile]", "ask: []", "it asks nothing"),
@@ -342,7 +344,7 @@ def test_placement_is_part_of_what_the_fingerprint_names() -> None:
     assert "&a" in refusal(placement="about: &a b")[0]
 
 
-@pytest.mark.parametrize("name", ["facts.yaml", "policy.yaml"])
+@pytest.mark.parametrize("name", TEXTS)
 def test_a_policy_without_its_facts_or_rules_is_refused(name: str) -> None:
     with pytest.raises(DocumentError, match="cannot be read"):
         load_policy({file: text for file, text in TEXTS.items() if file != name})
