@@ -49,6 +49,8 @@ class Known:
     early_help: AgreementAnswer | str | None = None
     panel: AgreementAnswer | str | None = None
     closing_plan: bool = False
+    household: str | None = None
+    """The label of the home where the child lives; who has the same lives there too."""
     speaks_for: str = REFERRER
     """The agency whose worry the referrer's is."""
 

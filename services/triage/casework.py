@@ -306,7 +306,7 @@ def learn_stated(known: Known, stated: StatedChild) -> None:
         _add(known, REFERRER, (danger_fact(),))
     known.early_help, known.panel = stated.early_help, stated.panel
     known.closing_plan |= stated.closing_plan
-    known.speaks_for = stated.speaks_for
+    known.household, known.speaks_for = stated.household, stated.speaks_for
 
 
 def learn_answer(known: Known, answer: Answer) -> None:

@@ -42,9 +42,12 @@ from libs.schemas.events import (
     Service,
     Withdrawn,
 )
+from libs.schemas.referral import ChildInformation
+from services.triage.background import live_together
 from services.triage.case import File
 from services.triage.casework import Casework, Cause, Change
 from services.triage.desk import Desk, NewTask, load, save
+from services.triage.facts import added_for
 from services.triage.policies import Policies
 from services.triage.stops import Stops
 
@@ -159,7 +162,7 @@ class TriageConsumer:
         elif isinstance(payload, InformationAdded):
             for file in files:
                 if file.case.id not in event.erased:
-                    child = payload.children.get(file.case.id)
+                    child = _added(file, files, payload)
                     changes.append((file, self._casework.information(file, cause, payload.shared, child)))
         elif isinstance(payload, Withdrawn):
             for file in files:
@@ -225,6 +228,18 @@ def _named(desk: Desk, event: Event, payload: Payload[Any, Any]) -> Iterable[tup
         file = desk.files.get(child_id)
         if file is not None and file.case.referral_id == event.referral_id and child_id not in event.erased:
             yield file, part
+
+
+def _added(file: File, files: Iterable[File], payload: InformationAdded) -> ChildInformation | None:
+    """What was added for one child: with it, or about the home with another child who may live there."""
+    siblings = [
+        payload.children[one.case.id]
+        for one in files
+        if one is not file
+        and one.case.id in payload.children
+        and live_together(one.known.household, file.known.household)
+    ]
+    return added_for(file.case.child_number, payload.children.get(file.case.id), siblings)
 
 
 def _cause(unit: Unit, event: Event) -> Cause:

@@ -33,6 +33,7 @@ class StatedChild(Model):
     facts: tuple[Fact, ...] = ()
     shared: tuple[Fact, ...] = Field((), description="Stated with another child, and true of their home.")
     derived: tuple[Fact, ...] = Field((), description="Worked out from the form: age, unborn, help given.")
+    household: Line | None = Field(None, description="The label of the home where the child lives.")
     speaks_for: Identifier = Field(REFERRER, description="The agency whose worry the referrer's is.")
     immediate_danger: bool = False
     early_help: Open[AgreementAnswer] | None = Field(

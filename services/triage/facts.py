@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import chain
 
 from libs.schemas.codes import AgreementAnswer
 from libs.schemas.dictionary import REFERRER, Dictionary
 from libs.schemas.findings import Basis, Fact
-from libs.schemas.referral import Agreements, ReferralBody, ReferredChild
+from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
 from services.triage.background import NOTHING_ON_RECORD, Background, Other, Record, live_together
 from services.triage.derived import derive
 from services.triage.documents import StatedChild
@@ -46,6 +47,7 @@ def stated_by_referrer(
         facts=child.facts,
         shared=shared,
         derived=derive(background),
+        household=child.household,
         speaks_for=speaks_for(referral),
         immediate_danger=referral.immediate_danger,
         early_help=early_help,
@@ -56,12 +58,30 @@ def stated_by_referrer(
 
 def of_the_home(child: ReferredChild, others: Iterable[ReferredChild]) -> Iterator[Fact]:
     """What is stated about the home with a child's brothers and sisters, and not with the child, each thing once."""
-    known = list(child.facts)
-    for other in others:
-        for fact in other.facts if live_together(other.household, child.household) else ():
-            if fact.fact.startswith(OF_THE_HOME) and fact not in known:
-                known.append(fact)
-                yield fact
+    together = (one.facts for one in others if live_together(one.household, child.household))
+    return _anew(child.facts, chain.from_iterable(together))
+
+
+def added_for(
+    number: int, own: ChildInformation | None, siblings: Iterable[ChildInformation]
+) -> ChildInformation | None:
+    """What was added for one child, with what was added about its home with those who may live there.
+
+    None where nothing was. `number` is the child's in its referral.
+    """
+    facts = own.facts if own is not None else ()
+    home = tuple(_anew(facts, chain.from_iterable(one.facts for one in siblings)))
+    if not home:
+        return own
+    return (own or ChildInformation(child=number)).model_copy(update={"facts": (*facts, *home)})
+
+
+def _anew(known: Iterable[Fact], said: Iterable[Fact]) -> Iterator[Fact]:
+    seen = list(known)
+    for fact in said:
+        if fact.fact.startswith(OF_THE_HOME) and fact not in seen:
+            seen.append(fact)
+            yield fact
 
 
 def agreed(

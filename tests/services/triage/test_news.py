@@ -1,5 +1,6 @@
 """What becomes known after a person decided counts like anything else: danger at once, the rest by being looked at."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -168,3 +169,20 @@ async def test_a_reading_that_raises_and_routes_is_told_to_those_who_ask_the_age
     found: dict[str, Any] = {"fact": "child.disclosed_physical_abuse", "value": True, "basis": "child_said"}
     await worker.read(story.child_ids[0], facts=[found])
     assert (await hub.names(story.id))[-2:] == ["case-screened", "case-routed"]
+
+
+@pytest.mark.parametrize(("theirs", "level"), [("home", "section_47"), ("flat", "universal")])
+async def test_news_about_the_home_counts_for_every_child_who_may_live_there(
+    hub: HubWorld, theirs: str, level: str
+) -> None:
+    story = Story(children=2)
+    received = story.received()
+    households = dict(zip(story.child_ids, ("home", theirs), strict=True))
+    children = {
+        key: one.model_copy(update={"household": households[key]})
+        for key, one in received.payload.children.items()
+    }
+    received = replace(received, payload=received.payload.model_copy(update={"children": children}))
+    await hub.take(received)
+    await hub.take(story.information(stated("household.strangulation_or_weapon", True)))
+    assert [(await hub.case(child)).level for child in story.child_ids] == ["section_47", level]

@@ -198,7 +198,7 @@ def facts_of(stated: dict[str, int]) -> dict[str, FactValue]:
     return {name: worse(by_name[name], rank) for name, rank in stated.items()}
 
 
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 roles = st.sampled_from(ReferrerRole)
 answers = st.sampled_from([None, *AgreementAnswer])
 states = st.sampled_from(AgencyState)
