@@ -34,9 +34,10 @@ def difference_page(found: Difference, changes: Changes | None = None) -> Page:
 
 
 def _cases(raised: Case | None, lowered: Case | None) -> Iterator[Block]:
-    for word, case in (("Raises:", raised), ("Lowers:", lowered)):
+    for word, case, other in (("Raises:", raised, "gave"), ("Lowers:", lowered, "gives")):
         if case is not None:
-            same = " Other rules give the same already." if case.old == case.new else ""
+            version = "earlier" if other == "gave" else "later"
+            same = f" The {version} version {other} as much by other rules." if case.by_others else ""
             yield Paragraph(f"{case.facts} Was: {case.old}. Is: {case.new}.{same}", word)
 
 

@@ -6,7 +6,7 @@ them does not know is to it as if nobody had stated the fact.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +15,7 @@ from services.triage.policy.alignment import Alignment, differing_facts
 from services.triage.policy.changes import Changes, Tally, compare
 from services.triage.policy.english import floor_words, listed, words
 from services.triage.policy.inventory import beside_the_rules, what_differs
-from services.triage.policy.points import Effect, Point, holds
+from services.triage.policy.points import Effect, Point, effect, holds
 from services.triage.policy.rules import Policy, Rule
 from services.triage.policy.solver import Applied, Claim, Solver
 
@@ -43,19 +43,20 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A child for whom two versions differ: the facts in English, and what either version says."""
+    """A child for whom two versions differ: the facts in English, and what either version says.
+
+    `by_others`: only the rule differs there; what it gives, the other version gives by other rules.
+    """
 
     facts: str
     old: str
     new: str
+    by_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """A rule that was added, removed or changed, `what` naming what in it.
-
-    A case in which both outcomes are the same is one where other rules give what this one no longer, or now, gives.
-    """
+    """A rule that was added, removed or changed, `what` naming what in it."""
 
     id: str
     title: str
@@ -129,10 +130,6 @@ class _Versions:
         before, after = self.alignment.children(solver)
         self.before, self.after = Applied.to(before, old, "old"), Applied.to(after, new, "new")
         self.parts = self._parts()
-        self.raised = solver.named("raised", solver.any_of(self._more(*pair) for pair in self.parts.values()))
-        self.lowered = solver.named(
-            "lowered", solver.any_of(self._more(mine, theirs) for theirs, mine in self.parts.values())
-        )
 
     def _more(self, old: Claim, new: Claim) -> Claim:
         return self.solver.all_of([new, self.solver.not_(old)])
@@ -164,8 +161,8 @@ class _Versions:
     def _part_case(self, part: str, pairs: Sequence[tuple[Claim, Claim]], *, raises: bool) -> Case | None:
         more = [self._more(old, new) if raises else self._more(new, old) for old, new in pairs]
 
-        def shows(old: Effect, new: Effect) -> bool:
-            before, after = _measure(old, part), _measure(new, part)
+        def shows(point: Point) -> bool:
+            before, after = (_measure(one, part) for one in self.alignment.effects(point))
             return after > before if raises else after < before
 
         return self._case([self.solver.any_of(more)], shows)
@@ -192,53 +189,57 @@ class _Versions:
         return RuleChange(rule.id, rule.title, change, what, _direction(raised, lowered), raised, lowered)
 
     def _rule_case(self, old: Rule | None, new: Rule | None, *, raises: bool) -> Case | None:
-        """The smallest case where the new rule gives more than the old one did, or less.
+        """The smallest case where the new rule gives what the old version as a whole did not, or the other way.
 
-        One is preferred where the whole outcome differs too.
+        Where there is none, one where it gives what the old rule did not, and others already gave.
         """
         solver = self.solver
         more, less = (new, old) if raises else (old, new)
         if more is None:
             return None
-        never = solver.not_(solver.always)
+        there = self.before if raises else self.after
         gives = self._holds(more, is_new=raises)
-        gave = self._holds(less, is_new=not raises) if less is not None else never
-        ways = []
-        if _exceeds(more, None):
-            ways.append(solver.all_of([gives, solver.not_(gave)]))
+
+        def sides(point: Point) -> tuple[Point, Point]:
+            before, after = self.alignment.sides(point)
+            return (after, before) if raises else (before, after)
+
+        def alone(point: Point) -> bool:
+            here, other = sides(point)
+            return holds(more.condition, here) and not effect(there.policy, other).covers(more)
+
+        case = self._case([gives, self._lacks(there, more)], alone)
+        if case is not None:
+            return case
+        gave = self._holds(less, is_new=not raises) if less is not None else None
+        ways = [solver.all_of([gives, solver.not_(gave)])] if gave is not None else [gives]
         if less is not None and _exceeds(more, less):
             ways.append(solver.all_of([gives, gave]))
 
         def differs(point: Point) -> bool:
-            before, after = self.alignment.sides(point)
-            here, there = (after, before) if raises else (before, after)
-            other = less if less is not None and holds(less.condition, there) else None
-            return holds(more.condition, here) and _exceeds(more, other)
+            here, other = sides(point)
+            held = less if less is not None and holds(less.condition, other) else None
+            return holds(more.condition, here) and _exceeds(more, held)
 
-        claim = solver.any_of(ways)
-        whole = self.raised if raises else self.lowered
-        return self._case(
-            [claim, whole],
-            lambda old, new: _any_more(old, new) if raises else _any_more(new, old),
-            differs,
-        ) or self._case([claim], lambda old, new: True, differs)
+        case = self._case([solver.any_of(ways)], differs)
+        return replace(case, by_others=True) if case is not None else None
+
+    def _lacks(self, applied: Applied, rule: Rule) -> Claim:
+        """That a version as a whole does not give everything that a rule gives."""
+        never = self.solver.not_(self.solver.always)
+        given = [applied.level[rule.level], applied.rag[rule.rag]]
+        given += [applied.actions.get(action, never) for action in rule.actions]
+        given += [applied.immediate] if rule.immediate else []
+        return self.solver.not_(self.solver.all_of(given))
 
     def _holds(self, rule: Rule, *, is_new: bool) -> Claim:
         applied = self.after if is_new else self.before
         return applied.rules[applied.policy.rules.index(rule)]
 
-    def _case(
-        self,
-        claims: Sequence[Claim],
-        shows: Callable[[Effect, Effect], bool],
-        differs: Callable[[Point], bool] = lambda point: True,
-    ) -> Case | None:
+    def _case(self, claims: Sequence[Claim], shows: Callable[[Point], bool]) -> Case | None:
         if not self.solver.satisfiable(*claims):
             return None
-        point = self.alignment.smallest(
-            self.alignment.found(self.solver),
-            lambda tried: differs(tried) and shows(*self.alignment.effects(tried)),
-        )
+        point = self.alignment.smallest(self.alignment.found(self.solver), shows)
         before, after = self.alignment.effects(point)
         return Case(self.alignment.english(point), _said(before, after), _said(after, before))
 
@@ -250,15 +251,6 @@ def _measure(effect: Effect, part: str) -> int:
     if part == "urgency":
         return list(Rag).index(effect.rag)
     return effect.immediate if part == "immediate danger" else part in map(words, effect.actions)
-
-
-def _any_more(old: Effect, new: Effect) -> bool:
-    return (
-        new.level > old.level
-        or new.rag > old.rag
-        or new.immediate > old.immediate
-        or bool(new.actions - old.actions)
-    )
 
 
 def _exceeds(rule: Rule, other: Rule | None) -> bool:

@@ -83,7 +83,33 @@ def test_a_rule_that_others_already_cover_is_told_as_such() -> None:
     found = difference(OLD, new(("guarantees:\n", rule + "guarantees:\n")))
     assert only_rule(found) == ("R-9", "added", (), Direction.RAISES)
     assert found.outcome == ()
-    assert "Other rules give the same already." in as_text(difference_page(found))
+    raised = found.rules[0].raised
+    assert raised is not None
+    assert raised.by_others
+    assert raised.old == raised.new
+    page = " ".join(as_text(difference_page(found)).split())
+    assert "The earlier version gave as much by other rules." in page
+
+
+def test_a_rules_case_is_its_own_and_not_that_of_another_change() -> None:
+    """Beside a rule that changes nothing stands one that does: the case of the first does not borrow from it."""
+    idle = (
+        "  R-9: {domain: harm, title: t, cite: c, when: child.injury is at least inflicted, "
+        "floor: {level: section_17, rag: amber}}\n"
+    )
+    found = difference(
+        OLD,
+        new(
+            ("guarantees:\n", idle + "guarantees:\n"),
+            ("household.call_outs is at least 3", "household.call_outs is at least 2"),
+        ),
+    )
+    cases = {rule.id: rule.raised for rule in found.rules}
+    assert cases["R-9"] is not None
+    assert cases["R-9"].facts.startswith("an injury to the child: inflicted. Everything else")
+    assert cases["R-9"].by_others
+    assert cases["R-4"] is not None
+    assert not cases["R-4"].by_others
 
 
 def test_a_removed_rule_lowers() -> None:
