@@ -74,7 +74,11 @@ def derive(background: Background) -> tuple[Fact, ...]:
         if definition.derived is not None:
             value = DERIVES[definition.derived](background)
             if value is not None:
-                found.append(Fact(fact=definition.name, value=_capped(definition, value), basis=Basis.RECORD))
+                found.append(
+                    Fact.model_construct(
+                        fact=definition.name, value=_capped(definition, value), basis=Basis.RECORD
+                    )
+                )
     return tuple(found)
 
 

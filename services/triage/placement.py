@@ -7,14 +7,13 @@ then read from the top: the first whose levels and circumstances fit owns the ca
 raises left. Lists name who else keeps the case on their agenda; one destination owns it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
+from functools import cached_property
 
 from libs.schemas.codes import AgreementAnswer
-from libs.schemas.dictionary import Definition, Dictionary, Kind
-from libs.schemas.document import DocumentError, Node, collect, nearest
+from libs.schemas.dictionary import Definition, Dictionary
 from libs.schemas.findings import Fact, FactValue
 from libs.schemas.levels import Destination, Level
 
@@ -46,6 +45,10 @@ and a targeted need whose panel is not ready. More need than this goes elsewhere
 """
 
 
+MOST_KEPT = 4096
+"""How many placements are kept."""
+
+
 class Told(StrEnum):
     """Circumstances that come from the form and not from a fact."""
 
@@ -68,14 +71,6 @@ class Reading:
     """How a circumstance is read from the facts: any of these, at this rank or more for certain."""
 
     any_of: tuple[tuple[str, int], ...]
-
-    def holds(self, dictionary: Dictionary, facts: Iterable[Fact]) -> bool:
-        """Whether a statement is known that makes it hold."""
-        return any(
-            fact.fact == name and _certain(dictionary.definitions[name], fact.value) >= rank
-            for fact in facts
-            for name, rank in self.any_of
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +127,7 @@ class Placement:
     """The line of `placement.yaml` that placed it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Places:
     """The partnership's placement, as loaded from `placement.yaml`."""
 
@@ -147,6 +142,10 @@ class Places:
     """The postcode districts that each locality's panel serves."""
     reasons: Mapping[str, str]
     """Why each line places as it does."""
+
+    _placed: dict[tuple[Level, Circumstances], Placement] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def circumstances(self) -> frozenset[str]:
@@ -163,19 +162,41 @@ class Places:
         """The circumstances that are known to hold. Of two statements the one that makes a circumstance hold counts,
         because no circumstance can lower the level.
         """
-        told = {
-            Told.EARLY_HELP_AGREED: early_help == AgreementAnswer.GIVEN,
-            Told.EARLY_HELP_REFUSED: early_help == AgreementAnswer.REFUSED,
-            Told.PANEL_AGREED: panel == AgreementAnswer.GIVEN,
-            Told.PANEL_REFUSED: panel == AgreementAnswer.REFUSED,
-            Told.CLOSING_PLAN: closing_plan,
-        }
-        known = tuple(facts)
-        read = (name for name, one in self.readings.items() if one.holds(self.dictionary, known))
-        return frozenset((*(name.value for name, holds in told.items() if holds), *read))
+        told = (
+            (Told.EARLY_HELP_AGREED, early_help == AgreementAnswer.GIVEN),
+            (Told.EARLY_HELP_REFUSED, early_help == AgreementAnswer.REFUSED),
+            (Told.PANEL_AGREED, panel == AgreementAnswer.GIVEN),
+            (Told.PANEL_REFUSED, panel == AgreementAnswer.REFUSED),
+            (Told.CLOSING_PLAN, closing_plan),
+        )
+        found = {name.value for name, holds in told if holds}
+        for fact in facts:
+            reading = self._read.get(fact.fact)
+            if reading is not None:
+                certain = _certain(self.dictionary.definitions[fact.fact], fact.value)
+                found.update(name for name, rank in reading if certain >= rank)
+        return frozenset(found)
+
+    @cached_property
+    def _read(self) -> Mapping[str, list[tuple[str, int]]]:
+        """For each fact the circumstances that it makes hold, with the rank from which it does."""
+        read: dict[str, list[tuple[str, int]]] = {}
+        for name, reading in self.readings.items():
+            for fact, rank in reading.any_of:
+                read.setdefault(fact, []).append((name, rank))
+        return read
 
     def place(self, level: Level, around: Circumstances) -> Placement:
         """The recommended destination. The placement's level is at least `level`."""
+        placed = self._placed.get((level, around))
+        if placed is None:
+            placed = self._place(level, around)
+            # Most children's circumstances are alike, so each placement is kept once made.
+            if len(self._placed) < MOST_KEPT:
+                self._placed[level, around] = placed
+        return placed
+
+    def _place(self, level: Level, around: Circumstances) -> Placement:
         needed = level
         while applying := [one.to for one in self.raises if one.to > needed and one.applies(needed, around)]:
             needed = max(applying)
@@ -199,192 +220,6 @@ class Places:
 def met(needs: Needs, around: Circumstances) -> bool:
     """Whether each group has a circumstance that is known to hold."""
     return all(group & around for group in needs)
-
-
-def load_placement(root: Node, dictionary: Dictionary) -> Places:
-    """Checks `placement.yaml`. Raises DocumentError naming every mistake with its place.
-
-    Refused are: a destination that does not serve a level which a line sends there, a raise that does not raise, and
-    a level that some circumstances would leave without a place.
-    """
-    fields = root.fields(
-        {
-            "about": True,
-            "steps": True,
-            "circumstances": True,
-            "raises": True,
-            "places": True,
-            "lists": True,
-            "localities": True,
-        }
-    )
-    reader = _Reader(dictionary, fields["steps"], fields["circumstances"])
-    faults = list(reader.faults)
-    raises: list[Raise] = []
-    rows: list[Row] = []
-    lists: list[Row] = []
-    localities: dict[str, frozenset[str]] = {}
-
-    def read_raise(name: str, node: Node) -> None:
-        raises.append(reader.raised(name, node))
-
-    def read_row(into: list[Row], name: str, node: Node) -> None:
-        into.append(reader.row(name, node, owns=into is rows))
-
-    def read_locality(name: str, node: Node) -> None:
-        localities[name] = _districts(node, localities)
-
-    steps = [partial(read_raise, name, node) for name, node in fields["raises"].fields().items()]
-    steps += [partial(read_row, rows, name, node) for name, node in fields["places"].fields().items()]
-    steps += [partial(read_row, lists, name, node) for name, node in fields["lists"].fields().items()]
-    steps += [partial(read_locality, name, node) for name, node in fields["localities"].fields().items()]
-    faults += collect(iter(steps))
-    if not faults:
-        faults += _unplaced(fields["places"], rows)
-    if faults:
-        raise DocumentError(faults)
-    return Places(
-        dictionary,
-        reader.labels,
-        reader.readings,
-        tuple(raises),
-        tuple(rows),
-        tuple(lists),
-        localities,
-        reader.reasons,
-    )
-
-
-def _unplaced(node: Node, rows: Iterable[Row]) -> Iterator[str]:
-    always = [row for row in rows if not row.when and not row.unless]
-    for level in Level:
-        if not any(row.first <= level <= row.last for row in always):
-            yield f"{node.place}: {level.value} needs a line without circumstances, or some child has no place"
-
-
-_ROW = {"to": True, "from": True, "until": False, "when": False, "unless": False, "steps": False, "why": True}
-_LEVELS = [level.value for level in Level]
-
-
-class _Reader:
-    """Reads the parts of the file against what the earlier parts declare."""
-
-    def __init__(self, dictionary: Dictionary, steps: Node, circumstances: Node) -> None:
-        self._dictionary = dictionary
-        self.labels: dict[str, str] = {}
-        self.readings: dict[str, Reading] = {}
-        self.reasons: dict[str, str] = {}
-
-        def label(name: str, node: Node) -> None:
-            self.labels[name] = node.text()
-
-        def read(name: str, node: Node) -> None:
-            if name in set(Told):
-                raise DocumentError([f"{node.place}: `{name}` is read from the form, and from no fact"])
-            self.readings[name] = Reading(tuple(self._bound(one) for one in node.items()))
-
-        self.faults = collect(partial(label, name, node) for name, node in steps.fields().items())
-        self.faults += collect(partial(read, name, node) for name, node in circumstances.fields().items())
-
-    def raised(self, name: str, node: Node) -> Raise:
-        fields = node.fields({"from": True, "when": True, "to": True, "steps": False, "why": True})
-        start, to = (Level(fields[key].choice(_LEVELS, "level")) for key in ("from", "to"))
-        when = self._needs(fields["when"])
-        if not when:
-            raise DocumentError([f"{node.place}: a raise names the circumstances that ask for it"])
-        if to <= start:
-            raise DocumentError([f"{fields['to'].place}: {to.value} does not raise {start.value}"])
-        self._reason(name, fields["why"])
-        return Raise(name, start, when, to, self._steps(fields))
-
-    def row(self, name: str, node: Node, *, owns: bool) -> Row:
-        fields = node.fields(_ROW)
-        known = [one.value for one in Destination]
-        destination = Destination(fields["to"].choice(known, "destination"))
-        first = Level(fields["from"].choice(_LEVELS, "level"))
-        last = Level(fields["until"].choice(_LEVELS, "level")) if "until" in fields else first
-        if last < first:
-            raise DocumentError([f"{node.place}: no level is from {first.value} until {last.value}"])
-        if owns and not MINIMUM[destination] <= first <= last <= HIGHEST[destination]:
-            raise DocumentError(
-                [
-                    (
-                        f"{node.place}: {destination.value} serves {MINIMUM[destination].value} to "
-                        f"{HIGHEST[destination].value}, not {first.value} to {last.value}"
-                    )
-                ]
-            )
-        self._reason(name, fields["why"])
-        when = self._needs(fields["when"]) if "when" in fields else ()
-        unless = self._names(fields["unless"]) if "unless" in fields else frozenset[str]()
-        return Row(name, destination, first, last, when, unless, self._steps(fields))
-
-    def _reason(self, name: str, node: Node) -> None:
-        if name in self.reasons:
-            raise DocumentError([f"{node.place}: `{name}` names two lines"])
-        self.reasons[name] = node.text()
-
-    def _steps(self, fields: Mapping[str, Node]) -> tuple[Step, ...]:
-        return tuple(self._step(node) for node in fields["steps"].items()) if "steps" in fields else ()
-
-    def _step(self, node: Node) -> Step:
-        if isinstance(node.value, str):
-            return Step(node.choice(self.labels, "step"))
-        fields = node.fields({"do": True, "when": False, "unless": False})
-        when = self._needs(fields["when"]) if "when" in fields else ()
-        unless = self._names(fields["unless"]) if "unless" in fields else frozenset[str]()
-        return Step(fields["do"].choice(self.labels, "step"), when, unless)
-
-    def _needs(self, node: Node) -> Needs:
-        return tuple(self._group(one) for one in node.items())
-
-    def _group(self, node: Node) -> frozenset[str]:
-        if isinstance(node.value, str):
-            return frozenset((self._name(node),))
-        return self._names(node.fields({"any of": True})["any of"])
-
-    def _names(self, node: Node) -> frozenset[str]:
-        return frozenset(self._name(one) for one in node.items())
-
-    def _name(self, node: Node) -> str:
-        return node.choice([*Told, *self.readings], "circumstance")
-
-    def _bound(self, node: Node) -> tuple[str, int]:
-        if isinstance(node.value, str):
-            definition = self._definition(node)
-            if definition.kind is not Kind.YES_NO:
-                raise DocumentError([f"{node.place}: `{definition.name}` is no yes/no: say `at_least` too"])
-            return definition.name, 1
-        fields = node.fields({"fact": True, "at_least": True})
-        definition, least = self._definition(fields["fact"]), fields["at_least"]
-        value: FactValue = least.whole() if definition.kind is Kind.COUNT else least.text()
-        bounds = definition.bounds(value)
-        if bounds is None:
-            hint = nearest(least.text(), list(definition.steps))
-            raise DocumentError(
-                [f"{least.place}: unknown value `{least.text()}` of `{definition.name}`{hint}"]
-            )
-        if bounds[0] < 1:
-            raise DocumentError([f"{least.place}: `{definition.name}` is always at least that"])
-        return definition.name, bounds[0]
-
-    def _definition(self, node: Node) -> Definition:
-        name = node.text()
-        if name not in self._dictionary.definitions:
-            hint = nearest(name, self._dictionary.definitions)
-            raise DocumentError([f"{node.place}: unknown fact `{name}`{hint}"])
-        return self._dictionary.definitions[name]
-
-
-def _districts(node: Node, before: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    served = {one.text(): one for one in node.items()}
-    taken = frozenset().union(*before.values()) if before else frozenset[str]()
-    twice = [
-        f"{one.place}: {name} is served by two localities" for name, one in served.items() if name in taken
-    ]
-    if twice:
-        raise DocumentError(twice)
-    return frozenset(served)
 
 
 def _certain(definition: Definition, value: FactValue) -> int:

@@ -12,7 +12,8 @@ from libs.schemas.document import DocumentError, parse_document
 from libs.schemas.levels import Level
 from services.triage.case import Known
 from services.triage.derived import faults
-from services.triage.placement import Placement, Places, load_placement
+from services.triage.placement import Placement, Places
+from services.triage.placement_file import load_placement
 from services.triage.policy import Policy, load_policy
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

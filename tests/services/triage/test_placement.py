@@ -11,7 +11,8 @@ from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.document import DocumentError, parse_document, read_document
 from libs.schemas.findings import Between, Fact
 from libs.schemas.levels import Destination, Level
-from services.triage.placement import HIGHEST, MINIMUM, Placement, Places, load_placement
+from services.triage.placement import HIGHEST, MINIMUM, Placement, Places
+from services.triage.placement_file import load_placement
 
 PARTNERSHIP = Path(__file__).parents[3] / "deploy" / "partnership"
 DICTIONARY: Dictionary = load_dictionary(PARTNERSHIP / "facts.yaml")
