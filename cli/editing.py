@@ -21,7 +21,7 @@ CONDITION = "Condition, such as `child.left_alone is yes` (empty when there are 
 
 
 def new_rule(
-    id: Annotated[str, typer.Option(prompt="Id, such as S17-25", help="The rule's id.")],
+    id: Annotated[str, typer.Option(prompt="Id, such as MISSING-3D", help="The rule's id.")],
     title: Annotated[str, typer.Option(prompt="Title", help="What it is about, in one line.")],
     cite: Annotated[str, typer.Option(prompt="Where the threshold document says so", help="Its citation.")],
     level: Annotated[Level, typer.Option(prompt="At least which level", help="The floor's level.")],

@@ -35,7 +35,7 @@ TABLE = {
         "scooter-and-a-scraped-knee",
         "CARE-2A",
         "CARE-3A CARE-3B CARE-3C",
-        "CARE-4A CARE-4B CARE-4C",
+        "CARE-4A CARE-4B CARE-4C CARE-4D",
     ),
     "neglect: supervision": (
         "taught-at-home-and-well",
@@ -65,7 +65,7 @@ TABLE = {
         "tantrums-and-bad-nights",
         "DOMESTIC-2A",
         "DOMESTIC-3A DOMESTIC-3B DOMESTIC-3D",
-        "DOMESTIC-4A DOMESTIC-4B DOMESTIC-4D",
+        "DOMESTIC-4A DOMESTIC-4B DOMESTIC-4D DOMESTIC-4E",
     ),
     "parental substance misuse": (
         "father-in-treatment-and-doing-well",
@@ -122,7 +122,7 @@ SITUATIONS = {
     "brothers and sisters": "FAMILY-3F FAMILY-4C",
     "the unborn": "UNBORN-3A UNBORN-4A",
     "missing, with an interview on return": "MISSING-2A",
-    "MARAC and the DASH checklist": "DOMESTIC-3A DOMESTIC-3E DOMESTIC-4B DOMESTIC-4C",
+    "MARAC and the DASH checklist": "DOMESTIC-3A DOMESTIC-3E DOMESTIC-3F DOMESTIC-4B DOMESTIC-4C DOMESTIC-4E",
     "notice to the school": "DOMESTIC-2A",
     "a child who lives elsewhere": "WHEREABOUTS-1A",
     "a bruise on a child who is not mobile": "PHYSICAL-4A",
@@ -144,7 +144,7 @@ SITUATIONS = {
     "several agencies worried independently": "HISTORY-3F HISTORY-3G",
     "an adult of unknown or known risk": "FAMILY-2B FAMILY-3E FAMILY-4B",
     "young, disabled or without words": "VULNERABLE-3A VULNERABLE-4A PHYSICAL-4G",
-    "under one": "PHYSICAL-2B CARE-4B",
+    "under one": "PHYSICAL-2B CARE-4D HISTORY-3G",
     "step-down with a closing plan": "HISTORY-2B",
     "a child whom nobody can find": "WHEREABOUTS-2A WHEREABOUTS-3A",
 }
