@@ -47,6 +47,8 @@ PLACES = {
 }
 """What staff call each destination."""
 
+REPEATS = {Repeat.DUPLICATE: "duplicate", Repeat.RE_REFERRAL: "re-referral"}
+
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
@@ -170,12 +172,14 @@ def _child(child: WeighedChild, zone: ZoneInfo) -> Iterator[str]:
         yield f"  lives in {escape(child.home_authority)}"
     if child.repeat is not Repeat.FIRST:
         since = ", ".join(f"{one.on} {one.reference or ''}".strip() for one in child.earlier)
-        yield f"  {_words(child.repeat)} of {since}"
+        yield f"  {REPEATS[child.repeat]} of {since}"
     for action in child.actions:
         due = f" by {_when(action.due_at, zone)}" if action.due_at else ""
         yield f"  must: {escape(action.label)}{due}"
+    obliged = {action.id for action in child.actions}
     for step in child.next_steps:
-        yield f"  next: {escape(step.label)}"
+        if step.id not in obliged:
+            yield f"  next: {escape(step.label)}"
     for rule in child.rules:
         yield from _rule(rule)
     yield from _rises(child)

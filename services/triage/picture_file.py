@@ -4,6 +4,7 @@ Two forms: a whole referral with its `children`; or one child, whose facts stand
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +39,11 @@ def read_picture(text: str, file: str, dictionary: Dictionary) -> Picture:
     return found
 
 
+@cache
+def _schema() -> Schema:
+    return picture_schema()
+
+
 def _one_child(root: Node) -> Node:
     """The short form as a referral: what belongs to a child goes to the one child, the rest stays."""
     bare = {name: node for name, node in root.fields().items() if "." in name}
@@ -58,7 +64,7 @@ class _Reader:
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
-        self.root: Schema = picture_schema()
+        self.root: Schema = _schema()
         self.faults: list[str] = []
         self._sources = {
             source: None for one in dictionary.definitions.values() for source in sorted(one.sources)
