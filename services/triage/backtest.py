@@ -42,7 +42,7 @@ SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM child_c
  WHERE place % $1 = 0 ORDER BY id
 """
 _CASES = """
-SELECT child_case.id, referral.agency, evaluation.states, evaluation.evidence, referral.document
+SELECT child_case.id, referral.agency, evaluation.states, referral.document
   FROM child_case
   JOIN evaluation ON evaluation.case_id = child_case.id AND evaluation.number = child_case.evaluation
   JOIN referral ON referral.id = child_case.referral_id
@@ -50,7 +50,7 @@ SELECT child_case.id, referral.agency, evaluation.states, evaluation.evidence, r
  ORDER BY child_case.id
 """
 _EVIDENCE = """
-SELECT case_id, number, kind, document FROM evidence
+SELECT case_id, kind, document FROM evidence
  WHERE case_id > $1 AND case_id <= $2 AND kind <> 'withdrawal' ORDER BY case_id, number
 """
 
@@ -304,14 +304,14 @@ async def stored_subjects(
     """
     cases = await connection.fetch(_CASES, *part)
     rows = await connection.fetch(_EVIDENCE, *part)
-    documents = await codec.decode([(EVIDENCE[EvidenceKind(row[2])], row[3]) for row in rows])
-    pieces: dict[UUID, list[tuple[int, Any]]] = {}
+    documents = await codec.decode([(EVIDENCE[EvidenceKind(row[1])], row[2]) for row in rows])
+    pieces: dict[UUID, list[Any]] = {}
     for row, piece in zip(rows, documents, strict=True):
-        pieces.setdefault(row[0], []).append((row[1], piece))
-    homes = await codec.decode([(Homes, row[4]) for row in cases])
+        pieces.setdefault(row[0], []).append(piece)
+    homes = await codec.decode([(Homes, row[3]) for row in cases])
     found = []
-    for (case_id, agency, states, evidence, _), home in zip(cases, homes, strict=True):
-        known = _known(case_id, evidence, pieces.get(case_id, ()))
+    for (case_id, agency, states, _), home in zip(cases, homes, strict=True):
+        known = _known(case_id, pieces.get(case_id, ()))
         if known is None:
             counts.unreadable += 1
             continue
@@ -321,11 +321,9 @@ async def stored_subjects(
     return found
 
 
-def _known(case_id: UUID, evidence: int, pieces: Sequence[tuple[int, Any]]) -> Known | None:
+def _known(case_id: UUID, pieces: Sequence[Any]) -> Known | None:
     known = Known()
-    for number, piece in pieces:
-        if number > evidence:
-            break
+    for piece in pieces:
         if isinstance(piece, Undecodable) or case_id in piece.erased:
             return None
         learn(known, case_id, piece.payload)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from libs.schemas.findings import Between
 from services.triage.backtest import (
@@ -28,6 +29,7 @@ from tests.services.triage.versions import changed, stricter
 
 CALM = {"fact": "child.hunger", "value": "none"}
 HUNGRY = {"fact": "child.hunger", "value": "persistent"}
+DRAWN_IN = {"fact": "child.radicalisation", "value": "drawn_in"}
 ABUSED = {"fact": "child.disclosed_sexual_abuse", "value": True}
 
 
@@ -51,7 +53,7 @@ def read(policy: Policy, *lines: bytes) -> tuple[list[Subject], Counts]:
 
 
 def many() -> list[bytes]:
-    some = [line(CALM, ward="Park")] * 8 + [line(HUNGRY, ward="Park")] * 7
+    some = [line(CALM, ward="Park")] * 8 + [line(HUNGRY, ward="Park")] * 7 + [line(DRAWN_IN, ward="East")] * 5
     return some + [line(ABUSED, answers={"police": "returned"}, ward="East")] * 6
 
 
@@ -59,7 +61,7 @@ def test_what_is_counted_is_what_each_child_gets(own: Rulebook, strict: Policy) 
     subjects, _ = read(strict, *many())
     counts = Backtest(strict, own.policy).count(subjects)
     outcomes = [evaluate(strict, subject.facts) for subject in subjects]
-    assert counts.children == len(outcomes) == 21
+    assert counts.children == len(outcomes) == 26
     for level in {one.level for one in outcomes}:
         of_level = sum(times for (each, _), times in counts.outcomes.items() if each is level)
         assert of_level == sum(one.level is level for one in outcomes)
@@ -74,10 +76,9 @@ def test_what_changes_is_what_comparing_child_by_child_gives(
 ) -> None:
     against = own.policy
     if not same_dictionary:
-        texts = dict(against.texts)
-        steps = "steps: [none, occasional, persistent, no_food]"
-        assert steps in texts["facts.yaml"]
-        texts["facts.yaml"] = texts["facts.yaml"].replace(steps, steps.replace("none,", "none, once,"))
+        texts, facts = dict(against.texts), yaml.load(against.texts["facts.yaml"], yaml.BaseLoader)  # noqa: S506
+        facts["facts"]["child.radicalisation"]["steps"].insert(1, "heard_of")
+        texts["facts.yaml"] = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
         against = changed(Rulebook(own.policy, own.places), texts=texts).policy
     subjects, _ = read(strict, *many())
     counts = Backtest(strict, against).count(subjects)

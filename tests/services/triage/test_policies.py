@@ -210,7 +210,21 @@ async def test_a_shadow_is_evaluated_beside_and_what_both_said_is_kept(
     assert {policy for policy, _, _ in await evaluations(hub, story.child_ids[0])} == {own.fingerprint}
 
 
-async def test_a_shadow_that_fails_or_is_full_harms_no_case(
+async def test_what_waits_for_a_shadow_is_bounded(
+    ledger: Ledger, thresholds: Thresholds, strict: Rulebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, shadow = await shadowed(ledger, thresholds, strict)
+    monkeypatch.setattr(shadow_module, "MOST_WAITING", 2)
+    stories = [Story() for _ in range(4)]
+    await hub.take(*(story.received([CALM]) for story in stories))
+    shadow.stop()
+    await shadow.run()
+    assert len(await hub.rows("SELECT * FROM shadow_evaluation")) == 2
+    for story in stories:
+        assert len(await evaluations(hub, story.child_ids[0])) == 1
+
+
+async def test_a_shadow_that_fails_harms_no_case(
     ledger: Ledger, thresholds: Thresholds, strict: Rulebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub, shadow = await shadowed(ledger, thresholds, strict)
@@ -219,7 +233,6 @@ async def test_a_shadow_that_fails_or_is_full_harms_no_case(
         raise RuntimeError
 
     monkeypatch.setattr(shadow_module, "evaluate", breaks)
-    monkeypatch.setattr(shadow_module, "MOST_WAITING", 2)
     stories = [Story() for _ in range(4)]
     await hub.take(*(story.received([CALM]) for story in stories))
     shadow.stop()

@@ -94,6 +94,8 @@ async def test_a_what_if_answers_with_reasons_and_stores_nothing(
     assert {"referrer", "education"} <= {one["source"] for rule in holding for one in rule["evidence"]}
     possible = [rule for rule in explanation["rules"] if not rule["holds"]]
     assert all(rule["title"] and rule["sentence"] for rule in possible)
+    for one in (missing for rule in possible for missing in rule["missing"]):
+        assert set(one["agencies"]) <= own.dictionary.definitions[one["fact"]].sources
     asked = {agency for rule in possible for one in rule["missing"] for agency in one["agencies"]}
     assert "health" in asked
     assert "police" not in asked
