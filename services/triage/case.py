@@ -19,6 +19,9 @@ from services.triage.policy import ChildFacts, StatedFact
 LOW = frozenset((Destination.UNIVERSAL_ADVICE, Destination.EARLY_HELP))
 """Destinations that are never recommended before a person has read what the referrer wrote."""
 
+PASSED_ON = frozenset((Destination.ALLOCATED_WORKER, Destination.OTHER_AUTHORITY))
+"""Destinations that take whatever comes: whether what is passed on is low follows from its level."""
+
 NEVER_LOW = frozenset((Level.SECTION_17, Level.SECTION_47))
 """Levels that no circumstances place at a low destination."""
 
@@ -27,6 +30,13 @@ READING_CLOCK = "reading"
 
 SPOKEN = frozenset((AgencyState.RETURNED, AgencyState.NOTHING_HELD))
 """States that a later silence does not undo."""
+
+
+def is_low(level: Level, destination: Destination | None) -> bool:
+    """Whether a recommendation or decision is low, or could be where it has no destination yet."""
+    if destination is None or destination in PASSED_ON:
+        return level not in NEVER_LOW
+    return destination in LOW
 
 
 @dataclass(slots=True)
@@ -102,7 +112,7 @@ class Case:
     @property
     def low(self) -> bool:
         """What is recommended is low or, before the checks are complete, could be."""
-        return self.level not in NEVER_LOW if self.destination is None else self.destination in LOW
+        return is_low(self.level, self.destination)
 
     @property
     def withheld(self) -> bool:

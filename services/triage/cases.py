@@ -14,7 +14,7 @@ from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import CheckReturned, InformationAdded, Received, Withdrawn
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.blocked import blocked
-from services.triage.case import LOW, Case, Known
+from services.triage.case import Case, Known, is_low
 from services.triage.decisions import not_found, read_decision
 from services.triage.desk import SELECT_CASES, case_of, learn
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading
@@ -110,7 +110,7 @@ class Cases:
             return None
         rulebook = self.thresholds.rulebook(case.received_at)
         placement = rulebook.placement(case.level, known)
-        if case.unread and (case.withheld or placement.destination in LOW):
+        if case.unread and (case.withheld or is_low(placement.level, placement.destination)):
             return None
         address = received.child.address if received and received.child else None
         at_panel = Destination.MASG in (placement.destination, *placement.listed)

@@ -18,7 +18,7 @@ from libs.schemas.decision import Decision, DecisionBody, Departure
 from libs.schemas.events import CASE_DECIDED, CaseDecided, DecidedChild, Reference
 from libs.schemas.levels import Destination, Level, Stage
 from services.triage.access import note
-from services.triage.case import LOW, Case, File
+from services.triage.case import Case, File, is_low
 from services.triage.casework import Casework
 from services.triage.desk import load, save
 from services.triage.documents import RecordedDecision
@@ -194,7 +194,7 @@ class Decisions:
         if Level(body.level) > highest:
             above = f"is above what this destination serves, which is {highest.value} at the most"
             raise invalid_body([FieldError("/level", "level_above_destination", above)])
-        low = body.destination in LOW
+        low = is_low(Level(body.level), Destination(body.destination))
         if case.unread and low:
             raise Problem(
                 409,

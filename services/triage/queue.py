@@ -11,7 +11,7 @@ from libs.platform.cursors import Cursors
 from libs.platform.problems import Problem
 from libs.schemas.base import Instant, Model
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from services.triage.case import LOW, NEVER_LOW, Case
+from services.triage.case import LOW, NEVER_LOW, PASSED_ON, Case
 from services.triage.desk import SELECT_CASES, case_of
 
 
@@ -81,6 +81,7 @@ class QueuePage(Model):
 
 
 _LOW = ", ".join(f"'{destination}'" for destination in sorted(LOW))
+_PASSED_ON = ", ".join(f"'{destination}'" for destination in sorted(PASSED_ON))
 _NEVER_LOW = ", ".join(f"'{level}'" for level in sorted(NEVER_LOW))
 CAN_WAIT = "(NOT immediate_danger OR decision > 0 AND NOT at_risk)"
 """Orders the queue first: immediate danger on which nobody has decided stands before what is long overdue."""
@@ -96,7 +97,8 @@ PAGE = f"""
    AND ($9::text IS NULL OR CASE $9
         WHEN 'immediate_danger' THEN immediate_danger
         WHEN 'to_be_read' THEN read_due_at IS NOT NULL OR narrative_due_at IS NOT NULL
-             AND coalesce(destination IN ({_LOW}), level NOT IN ({_NEVER_LOW}))
+             AND CASE WHEN destination IS NULL OR destination IN ({_PASSED_ON})
+                      THEN level NOT IN ({_NEVER_LOW}) ELSE destination IN ({_LOW}) END
         WHEN 'processing_stopped' THEN stopped OR stub
         WHEN 'decision_at_risk' THEN at_risk
         WHEN 'reopened' THEN reopened_at IS NOT NULL

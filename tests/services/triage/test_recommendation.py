@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from libs.messaging.event import Event
+from libs.schemas.levels import Destination, Level
 from libs.schemas.referral import Address
+from services.triage.case import is_low
 from tests.services.triage.conftest import HubWorld, Person, Story, stated
 
 
@@ -57,3 +59,39 @@ async def test_a_refusal_that_went_up_says_what_to_do(hub: HubWorld, worker: Per
     assert (found["level"], found["destination"]) == ("section_17", "csc_section_17")
     assert found["next_steps"] == ["agreement_refused_with_concern"]
     assert found["panel"] is None
+
+
+async def test_a_low_need_is_not_passed_on_before_a_person_has_read_the_words(
+    hub: HubWorld, worker: Person
+) -> None:
+    story = Story()
+    needs = (stated("child.lives_elsewhere", True), stated("child.young_carer", True))
+    await hub.take(story.received(needs), story.completed())
+    view, tag = await worker.open(story.child_ids[0])
+    assert view["recommendation"] is None
+    assert [row["case_id"] for row in await queue(worker, tag="to_be_read")] == [str(story.child_ids[0])]
+    refused = await worker.decide(story.child_ids[0], tag, level="early_help", destination="other_authority")
+    assert (refused.status_code, refused.json()["code"]) == (409, "to-be-read")
+
+
+@pytest.mark.parametrize("destination", [None, Destination.ALLOCATED_WORKER, Destination.OTHER_AUTHORITY])
+def test_what_is_passed_on_is_as_low_as_its_level(destination: Destination | None) -> None:
+    assert [level for level in Level if is_low(level, destination)] == [
+        Level.UNIVERSAL,
+        Level.EARLY_HELP,
+        Level.TARGETED,
+    ]
+
+
+async def test_a_high_need_is_passed_on_at_once(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    needs = (stated("child.open_plan", "child_in_need"), stated("child.substantial_disability", True))
+    await hub.take(story.received(needs), story.completed())
+    view, _ = await worker.open(story.child_ids[0])
+    assert view["recommendation"]["destination"] == "allocated_worker"
+    assert await queue(worker, tag="to_be_read") == []
+
+
+async def queue(worker: Person, **filters: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await worker.get("/v1/queue", **filters)).json()["items"]
+    return found
