@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from string import digits
 from typing import Any
 
 import jsonschema_rs
@@ -22,7 +23,7 @@ class Yaml12(yaml.SafeLoader):
 
 
 Yaml12.yaml_implicit_resolvers = {}
-Yaml12.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
+Yaml12.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), [*"-+", *digits])
 Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)$"), ["t", "f"])
 
 
