@@ -352,18 +352,21 @@ def test_a_yaml_trap_is_text_and_is_refused_where_text_does_not_fit() -> None:
     assert "whole number" in fault
 
 
-def test_what_the_compiled_function_says_otherwise_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("certain", "could"), [(True, True), (True, False), (False, True)])
+def test_what_the_compiled_function_says_otherwise_is_found(
+    certain: bool, could: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     policy = load_policy(TEXTS)
     honest = policy.program.judge
 
     def deaf(definite: Sequence[int], possible: Sequence[int]) -> tuple[int, int]:
-        fired, could = honest(definite, possible)
-        return fired & ~2, could & ~2
+        fired, open_ = honest(definite, possible)
+        return fired & ~2 if certain else fired, open_ & ~2 if could else open_
 
     monkeypatch.setitem(vars(policy), "program", replace(policy.program, judge=deaf))
     claim = check(policy, solver=False).claim("applied")
     assert claim is not None
-    assert [finding.subject for finding in claim.findings] == ["R-2"]
+    assert "R-2" in [finding.subject for finding in claim.findings]
 
 
 def test_a_rule_of_unknown_form_is_refuted_and_not_worked_out() -> None:

@@ -112,6 +112,33 @@ def test_a_rules_case_is_its_own_and_not_that_of_another_change() -> None:
     assert not cases["R-4"].by_others
 
 
+def test_a_floor_that_rises_under_a_higher_one_is_told_as_covered_by_it() -> None:
+    higher = (
+        "  R-9: {domain: harm, title: t, cite: c, when: child.injury is at least explained, "
+        "floor: {level: section_47, rag: red}}\n"
+    )
+    floor = "floor: {level: section_17, rag: amber}\n  R-3"
+    old = new(("guarantees:\n", higher + "guarantees:\n"))
+    raised = new(
+        ("guarantees:\n", higher + "guarantees:\n"),
+        (floor, floor.replace("section_17", "section_47")),
+    )
+    found = difference(old, raised)
+    assert only_rule(found) == ("R-2", "changed", ("level",), Direction.RAISES)
+    assert found.rules[0].raised is not None
+    assert found.rules[0].raised.by_others
+    assert found.outcome == ()
+
+
+def test_a_value_out_of_the_other_versions_bounds_counts_there_as_not_known() -> None:
+    """Of an age that it does not know, the earlier version thinks the worst."""
+    found = difference(OLD, new(facts=(("    maximum: 25\n", "    maximum: 30\n"),)))
+    (rule,) = found.rules
+    assert (rule.id, rule.direction) == ("R-3", Direction.LOWERS)
+    assert rule.lowered is not None
+    assert "the child's age in years: 30; " in rule.lowered.facts
+
+
 def test_a_removed_rule_lowers() -> None:
     start = TEXTS["policy.yaml"].index("  R-2:")
     end = TEXTS["policy.yaml"].index("  R-3:")
@@ -249,12 +276,27 @@ def test_changes_over_stored_children_are_counted_by_what_tells_them_apart() -> 
 def test_small_numbers_are_hidden_and_cannot_be_worked_out() -> None:
     cases = [
         *stored(2, {"ward": "North"}, household__call_outs=2),
-        *stored(8, {"ward": "South"}, household__call_outs=2),
+        *stored(5, {"ward": "South"}, household__call_outs=2),
         *stored(9, {"ward": "East"}, household__call_outs=2),
         *stored(40, {"ward": "West"}, household__call_outs=0),
+        *stored(40, {"ward": "Fen"}, household__call_outs=0),
+        *stored(10, {"ward": "Bridge"}, household__call_outs=2),
     ]
     column = {ward: row["level rises"] for ward, row in compare(OLD, NEW, cases).groups["ward"].items()}
-    assert column == {"East": "9", "North": "fewer than 5", "South": "not shown", "West": "0"}
+    assert column == {
+        "Bridge": "10",
+        "East": "9",
+        "Fen": "0",
+        "North": "fewer than 5",
+        "South": "not shown",
+        "West": "0",
+    }
+
+
+def test_five_is_not_fewer_than_five() -> None:
+    changes = compare(OLD, NEW, stored(5, {"ward": "North"}, household__call_outs=2))
+    assert (changes.children, changes.changed, changes.unchanged) == ("5", "5", "0")
+    assert changes.groups["ward"]["North"]["level rises"] == "5"
 
 
 def test_a_few_changes_do_not_show_as_the_rest_of_the_total() -> None:

@@ -130,7 +130,10 @@ def test_a_text_over_several_lines_at_the_end_of_a_rule_is_not_cut() -> None:
     texts = changed((R_2_END, R_2_END.replace("  R-3", f"{LAST}  R-3")))
     text, policy = add_rule(texts, replace(DRAFT, domain="harm"))
     assert next(rule.title for rule in policy.rules if rule.id == "R-2b") == "one\ntwo"
-    assert text.index("  R-9:") < text.index("  # Neglect")
+    lines = text.splitlines()
+    start = lines.index("  R-9:")
+    assert lines[start - 2 : start] == ["      two", ""]
+    assert start < lines.index("  # Neglect")
 
 
 def test_a_file_that_ends_in_the_middle_of_a_line_is_taken() -> None:

@@ -132,10 +132,16 @@ def test_the_html_is_one_well_formed_page_that_loads_nothing(texts: dict[str, st
 
 def test_what_the_files_say_is_text_in_every_format() -> None:
     policy = load_policy(
-        changed(("title: An injury that nobody can explain", "title: An <b>injury</b> & *no* story | page"))
+        changed(
+            ("title: An injury that nobody can explain", "title: An <b>injury</b> & *no* story | page"),
+            ("cite: thresholds, page 4", "cite: <i>thresholds</i>"),
+            ("story: The police came once", "story: The <u>police</u> came once"),
+        )
     )
     paper = board_paper(policy)
     assert "An &lt;b&gt;injury&lt;/b&gt; &amp; *no* story | page" in as_html(paper)
+    assert "<strong>Source:</strong> &lt;i&gt;thresholds&lt;/i&gt;." in as_html(paper)
+    assert "<td>The &lt;u&gt;police&lt;/u&gt; came once" in as_html(paper)
     assert r"An \<b\>injury\</b\> & \*no\* story \| page" in as_markdown(paper)
 
 

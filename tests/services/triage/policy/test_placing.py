@@ -57,6 +57,14 @@ def test_a_level_that_is_lowered_is_found_with_its_circumstances() -> None:
     assert any(fault.message == "is lowered to early_help" and "danger" in fault.around for fault in faults)
 
 
+def test_a_circumstance_that_makes_an_outcome_milder_is_found() -> None:
+    def softened(placed: Placement, level: Level, around: Circumstances) -> Placement:
+        return replace(placed, level=Level.SECTION_17) if {"danger", "care_asked_for"} <= around else placed
+
+    faults = work_out(broken(softened)).faults
+    assert any(fault.message == "is milder because `care_asked_for` holds" for fault in faults)
+
+
 def test_a_place_that_changes_the_level_by_itself_is_found() -> None:
     def shifting(placed: Placement, level: Level, around: Circumstances) -> Placement:
         return (

@@ -11,6 +11,7 @@ from services.triage.policy import proof as proof_module
 from services.triage.policy.conditions import Comparison, Condition, Several
 from services.triage.policy.points import cut_points, effect, holds, least_points, shrink
 from services.triage.policy.proof import _Axes, _table, enumerate_condition, enumerate_rules
+from services.triage.policy.solver import Child, Solver
 from tests.services.triage.policy.small import TEXTS
 
 POLICY = load_policy(TEXTS)
@@ -45,6 +46,37 @@ def test_the_enumeration_agrees_with_the_condition_at_every_point(condition: Con
     table = _table(condition, axes)
     for index in range(axes.points):
         assert bool(table >> index & 1) == holds(condition, axes.point(index))
+
+
+@settings(max_examples=40, deadline=None)
+@given(conditions, st.data())
+def test_the_solver_reads_a_condition_as_it_is_applied(condition: Condition, data: st.DataObject) -> None:
+    cuts = cut_points([condition])
+    point = {name: data.draw(st.sampled_from([0, *ranks]), label=name) for name, ranks in cuts.items()}
+    solver = Solver()
+    child = Child.any(solver, cuts, "child")
+    known = [
+        claim if point[name] >= rank else solver.not_(claim)
+        for name, steps in child.reached.items()
+        for rank, claim in steps.items()
+    ]
+    claim = child.holds(condition)
+    assert solver.satisfiable(*known, claim) == holds(condition, point)
+    assert solver.satisfiable(*known, solver.not_(claim)) != holds(condition, point)
+
+
+@pytest.mark.parametrize("needed", [1, 2, 3, 4])
+def test_the_solver_counts_the_parts_that_hold(needed: int) -> None:
+    parts = tuple(Comparison(POLICY.dictionary.definitions[name], 1) for name in FACTS[:4])
+    solver = Solver()
+    child = Child.any(solver, cut_points(parts), "child")
+    claim = child.holds(Several(parts, needed, "at least N of"))
+    for holding in range(5):
+        known = [
+            child.reached[name][1] if place < holding else solver.not_(child.reached[name][1])
+            for place, name in enumerate(FACTS[:4])
+        ]
+        assert solver.satisfiable(*known, claim) == (holding >= needed)
 
 
 @settings(max_examples=60, deadline=None)
