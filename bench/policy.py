@@ -34,6 +34,8 @@ from services.triage.policy.conditions import Comparison, Condition
 PARTNERSHIP = Path(__file__).parents[1] / "deploy" / "partnership"
 SEED = 40_31
 CHILDREN = 400
+STATED = 8
+"""Facts stated of a child: the samples state one to six, and agencies add theirs."""
 RUNS = 15
 
 YES_NO, SCALES, COUNTS, RULES = 22, 9, 9, 31
@@ -306,10 +308,10 @@ def _agree(policy: Policy, facts: ChildFacts, plain: Any, document: Any, graph: 
 
 
 def shipped(chance: Random) -> dict[str, object]:
-    """The shipped policy's figures. Its children state eight facts, and one agency has not answered."""
+    """The shipped policy's figures. One agency has not answered."""
     documents = read_texts(PARTNERSHIP)
     policy = load_policy(documents)
-    children = [child(chance, policy.dictionary, 8) for _ in range(CHILDREN)]
+    children = [child(chance, policy.dictionary, STATED) for _ in range(CHILDREN)]
     waiting = ChildFacts((), dict.fromkeys(policy.dictionary.agencies, AgencyState.PENDING))
     outcomes = [evaluate(policy, one) for one in children]
     sizes = [len(one.model_dump_json(exclude_defaults=True)) for one in outcomes]
@@ -333,7 +335,7 @@ def main() -> None:
     """Measures, and prints."""
     chance = Random(SEED)
     policy = load_policy(texts(chance))
-    children = [child(chance, policy.dictionary, 10) for _ in range(CHILDREN)]
+    children = [child(chance, policy.dictionary, STATED) for _ in range(CHILDREN)]
     print(
         json.dumps(
             {"thirty_one_rules": beside_others(policy, children), "shipped": shipped(chance)}, indent=2

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from libs.schemas.base import maker
 from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import DecisiveQuestion, Evidence, FiredRule, Outcome, PartlyMet, PossibleRise
 from libs.schemas.levels import Level, Rag
-from services.triage.policy.explanation import Findings
 from services.triage.policy.facts import ChildFacts, StatedFact
-from services.triage.policy.rules import Policy, Rule
-from services.triage.policy.vector import Encoder, Reading, Vector, members
+from services.triage.policy.rules import Policy
+from services.triage.policy.vector import Encoder, Findings, Reading, Vector, members
 
 EVALUATOR = 1
 """Version of what evaluating means. Every version keeps its golden replays, so that a change is seen."""
@@ -19,6 +19,9 @@ GAP_CEILING = Rag.AMBER
 
 KEPT = 4096
 """So many groups of rules that could still fire are kept for each policy."""
+
+_outcome, _fired_rule, _partly_met = maker(Outcome), maker(FiredRule), maker(PartlyMet)
+_possible_rise, _evidence = maker(PossibleRise), maker(Evidence)
 
 
 class Verdict(NamedTuple):
@@ -64,14 +67,14 @@ def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
     rising = _rising(policy, reading, verdict, actions)
     missing = agencies = questions = 0
     possible_actions: dict[str, None] = {}
-    for rule, findings in rising:
+    for number, findings in rising:
         missing |= findings.missing
         agencies |= findings.agencies
         questions |= findings.questions
-        for action in rule.actions:
+        for action in policy.rules[number].actions:
             if action not in actions:
                 possible_actions[action] = None
-    return Outcome.of(
+    return _outcome(
         {
             "policy": policy.fingerprint,
             "evaluator": EVALUATOR,
@@ -97,8 +100,8 @@ def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
 
 def _rising(
     policy: Policy, reading: Reading, verdict: Verdict, actions: dict[str, None]
-) -> list[tuple[Rule, Findings]]:
-    """The rules that could still fire and would then add a level, an urgency or an action."""
+) -> list[tuple[int, Findings]]:
+    """The numbers of the rules that could still fire and would then add a level, an urgency or an action."""
     floors, explainer, rules = policy.floors, policy.explainer, policy.rules
     could = verdict.possible & ~verdict.fired
     adding = could & floors.above[verdict.level, verdict.rag]
@@ -106,7 +109,7 @@ def _rising(
         if not actions.keys() >= set(rules[number].actions):
             adding |= 1 << number
     touched = explainer.touched(reading) if adding else 0
-    return [(rules[number], explainer.possible(reading, number, touched)) for number in members(adding)]
+    return [(number, explainer.possible(reading, number, touched)) for number in members(adding)]
 
 
 def _gap(policy: Policy, reading: Reading, verdict: Verdict) -> tuple[Rag, tuple[str, ...]]:
@@ -159,13 +162,13 @@ class _Writer:
         shown["evidence"] = tuple([self._evidence(one) for one in evidence])
         if assumed:
             shown["assumed"] = self.facts(assumed)
-        return FiredRule.of(shown)
+        return _fired_rule(shown)
 
-    def partly_met(self, rule: Rule, findings: Findings) -> PartlyMet:
+    def partly_met(self, number: int, findings: Findings) -> PartlyMet:
         """A rule that could still fire and that something supports."""
-        return PartlyMet.of(
+        return _partly_met(
             {
-                "rule": rule.id,
+                "rule": self._policy.rules[number].id,
                 "evidence": tuple([self._evidence(one) for one in findings.evidence]),
                 "missing": self.facts(findings.missing),
                 "agencies": self._encoder.names(findings.agencies),
@@ -173,31 +176,32 @@ class _Writer:
             }
         )
 
-    def rises(self, rising: Sequence[tuple[Rule, Findings]]) -> tuple[PossibleRise, ...]:
+    def rises(self, rising: Sequence[tuple[int, Findings]]) -> tuple[PossibleRise, ...]:
         """The rules that could still fire, grouped by what they raise to and who would have to speak."""
-        groups: dict[tuple[int, int, int, int], list[Rule]] = {}
-        for rule, findings in rising:
-            key = (rule.level.rank, rule.rag.rank, findings.agencies, findings.questions)
-            groups.setdefault(key, []).append(rule)
-        return tuple([self._rise(key, rules) for key, rules in groups.items()])
+        floors = self._policy.floors.of
+        groups: dict[tuple[int, int, int], int] = {}
+        for number, findings in rising:
+            key = (floors[number], findings.agencies, findings.questions)
+            groups[key] = groups.get(key, 0) | 1 << number
+        return tuple([self._rise(agencies, asked, rules) for (_, agencies, asked), rules in groups.items()])
 
-    def _rise(self, key: tuple[int, int, int, int], rules: list[Rule]) -> PossibleRise:
+    def _rise(self, agencies: int, questions: int, rules: int) -> PossibleRise:
         """One group. Most children's are alike, so each is kept once made."""
-        kept, ids = self._policy.rises, tuple([rule.id for rule in rules])
-        rise = kept.get((key, ids))
+        kept = self._policy.rises
+        rise = kept.get((agencies, questions, rules))
         if rise is None:
-            _, _, agencies, questions = key
-            rise = PossibleRise.of(
+            grouped = [self._policy.rules[number] for number in members(rules)]
+            rise = _possible_rise(
                 {
-                    "level": rules[0].level,
-                    "rag": rules[0].rag,
+                    "level": grouped[0].level,
+                    "rag": grouped[0].rag,
                     "agencies": self._encoder.names(agencies),
                     "questions": self._asked(questions),
-                    "rules": ids,
+                    "rules": tuple([rule.id for rule in grouped]),
                 }
             )
             if len(kept) < KEPT:
-                kept[key, ids] = rise
+                kept[agencies, questions, rules] = rise
         return rise
 
     def facts(self, mask: int) -> tuple[str, ...]:
@@ -227,6 +231,6 @@ class _Writer:
             values: dict[str, object] = one.fact.__dict__.copy()
             values["label"] = self._policy.dictionary.definitions[one.fact.fact].label
             values["source"] = one.source
-            written = Evidence.of(values)
+            written = _evidence(values)
             self._written[id(one)] = written
         return written

@@ -1,13 +1,12 @@
 """What a rule rests on: the statements that made it hold, or what is missing for it to hold and who could say so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from services.triage.policy.compile import Ranks
 from services.triage.policy.conditions import Comparison, Condition
 from services.triage.policy.facts import StatedFact
-from services.triage.policy.vector import Reading, Statement, members
+from services.triage.policy.vector import Findings, Reading, Statement, members
 
 if TYPE_CHECKING:
     from services.triage.policy.rules import Policy
@@ -28,20 +27,6 @@ class Branch(NamedTuple):
 
 
 Tree = Leaf | Branch
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a rule that could still hold rests on."""
-
-    evidence: list[StatedFact] = field(default_factory=list)
-    """The statements that reach the bounds of the parts that hold, in the order of the rule."""
-    missing: int = 0
-    """Mask of the facts that are not known and could make the rule hold."""
-    agencies: int = 0
-    """Mask of the silent agencies that could state a missing fact."""
-    questions: int = 0
-    """Mask of the open decisive questions that ask for a missing fact."""
 
 
 class Explainer:
@@ -127,11 +112,17 @@ class Explainer:
         asking = 0 if stated else self._asking.get(place, 0) & reading.opened
         findings.questions |= asking & reading.asked
         for number in members(asking & ~reading.asked):
-            # It hangs on those who could say what would open the question.
-            opening = Findings()
-            self._lack(reading.before_questions(), self._openings[number], opening)
+            opening = self._opening(reading, number)
             findings.missing |= opening.missing
             findings.agencies |= opening.agencies
+
+    def _opening(self, reading: Reading, question: int) -> Findings:
+        """What a question that could come to be open hangs on: those who could say what would open it."""
+        opening = reading.openings.get(question)
+        if opening is None:
+            opening = reading.openings[question] = Findings()
+            self._lack(reading.before_questions(), self._openings[question], opening)
+        return opening
 
 
 def _repeats(condition: Condition) -> bool:

@@ -154,7 +154,7 @@ class Policy:
         )
 
     @cached_property
-    def rises(self) -> dict[object, PossibleRise]:
+    def rises(self) -> dict[tuple[int, int, int], PossibleRise]:
         """Groups of rules that could still fire, once made."""
         return {}
 
@@ -191,6 +191,8 @@ class Floors:
             for rag in Rag
         }
         """For each level and urgency the rules that would raise either."""
+        self.of = tuple(rule.level.rank * len(Rag) + rule.rag.rank for rule in rules)
+        """A number for each rule, the same for the same floor."""
         self.immediate = _mask(one.immediate for one in rules)
         """The rules that mark danger that does not wait."""
         self.obliging = _mask(bool(one.actions) for one in rules)

@@ -1,7 +1,7 @@
 """What is known of a child as numbers: for each fact how much it concerns for certain, and how much it still could."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from libs.schemas.dictionary import Definition, Dictionary, Kind
@@ -44,6 +44,20 @@ Statement = tuple[int, int, StatedFact]
 
 
 @dataclass(slots=True)
+class Findings:
+    """What a rule that could still hold rests on."""
+
+    evidence: list[StatedFact] = field(default_factory=list)
+    """The statements that reach the bounds of the parts that hold, in the order of the rule."""
+    missing: int = 0
+    """Mask of the facts that are not known and could make the rule hold."""
+    agencies: int = 0
+    """Mask of the silent agencies that could state a missing fact."""
+    questions: int = 0
+    """Mask of the open decisive questions that ask for a missing fact."""
+
+
+@dataclass(slots=True)
 class Reading:
     """What is known of a child, as a vector and as what the vector came from. Facts are named by their places."""
 
@@ -63,6 +77,9 @@ class Reading:
     asked: int
     """Mask of those that are open: the condition holds for certain and nobody has answered."""
 
+    openings: dict[int, Findings] = field(default_factory=dict)
+    """What each question that could come to be open hangs on, once worked out."""
+
     def before_questions(self) -> "Reading":
         """The same before any decisive question was opened."""
         return replace(self, vector=Vector(self.vector.definite, self.unasked), opened=0, asked=0)
@@ -78,12 +95,11 @@ class Blank(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """How one fact is read. `concerns` lists the values of `type` that mean one concern each."""
+    """How one fact is read: `concerns` lists beforehand what values of `type` mean."""
 
     place: int
     type: type
-    concerns: dict[FactValue, int]
-    definition: Definition
+    concerns: dict[object, tuple[int, int] | None]
 
 
 class Encoder:
@@ -158,19 +174,20 @@ class Encoder:
         unreadable: set[int] = set()
         entries = self._entries
         for one in facts.stated:
-            entry = entries.get(one.fact.fact)
+            # A model's own attributes are looked up slowly; its dictionary is not.
+            fact = one.fact.__dict__
+            entry = entries.get(fact["fact"])
             if entry is None:
                 continue
-            place, kind, concerns, definition = entry
-            value = one.fact.value
-            if type(value) is kind and value in concerns:
-                least = greatest = concerns[value]
-            else:
-                bounds = definition.concerns(value)
+            place, kind, concerns = entry
+            value = fact["value"]
+            bounds = concerns[value] if type(value) is kind and value in concerns else None
+            if bounds is None:
+                bounds = self.definitions[place].concerns(value)
                 if bounds is None:
                     unreadable.add(place)
                     continue
-                least, greatest = bounds
+            least, greatest = bounds
             said = statements.get(place)
             if said is None:
                 statements[place] = [(least, greatest, one)]
@@ -223,8 +240,7 @@ def _entry(place: int, one: Definition) -> _Entry:
         values = one.steps
     elif one.maximum <= _LISTED:
         values = range(one.maximum + 1)
-    concerns = {value: one.concern(rank) for rank, value in enumerate(values)}
-    return _Entry(place, _TYPES[one.kind], concerns, one)
+    return _Entry(place, _TYPES[one.kind], {value: one.concerns(value) for value in values})
 
 
 def members(mask: int) -> list[int]:
