@@ -109,7 +109,9 @@ class Explainer:
         stated = place in reading.statements
         if not (stated and encoder.definitions[place].settles):
             findings.agencies |= reading.silent & encoder.sources[place]
-        asking = 0 if stated else self._asking.get(place, 0) & reading.opened
+        asking = 0 if stated or not reading.opened else self._asking.get(place, 0) & reading.opened
+        if not asking:
+            return
         findings.questions |= asking & reading.asked
         for number in members(asking & ~reading.asked):
             opening = self._opening(reading, number)
@@ -121,7 +123,7 @@ class Explainer:
         opening = reading.openings.get(question)
         if opening is None:
             opening = reading.openings[question] = Findings()
-            self._lack(reading.before_questions(), self._openings[question], opening)
+            self._lack(reading.before, self._openings[question], opening)
         return opening
 
 

@@ -79,10 +79,15 @@ class Reading:
 
     openings: dict[int, Findings] = field(default_factory=dict)
     """What each question that could come to be open hangs on, once worked out."""
+    _before: "Reading | None" = None
 
-    def before_questions(self) -> "Reading":
+    @property
+    def before(self) -> "Reading":
         """The same before any decisive question was opened."""
-        return replace(self, vector=Vector(self.vector.definite, self.unasked), opened=0, asked=0)
+        if self._before is None:
+            vector = Vector(self.vector.definite, self.unasked)
+            self._before = replace(self, vector=vector, opened=0, asked=0)
+        return self._before
 
 
 class Blank(NamedTuple):
