@@ -21,7 +21,7 @@ def recorded(name: str) -> StatedFact:
 
 def earlier_of(one: Earlier) -> EarlierReport:
     facts = tuple(fact_of(name, said) for name, statements in one.facts.items() for said in statements)
-    return EarlierReport(**{**dict(one), "facts": facts})
+    return EarlierReport.model_construct(**{**dict(one), "facts": facts})
 
 
 def form_of(picture: Picture) -> ReferralBody:

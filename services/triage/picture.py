@@ -4,9 +4,10 @@ Everything may be missing. What is not written is unknown, and never no.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
 
 from libs.schemas.base import FactName, Identifier, Instant, IsoDate, Line, Model, Text
 from libs.schemas.codes import (
@@ -28,7 +29,7 @@ from libs.schemas.codes import (
 from libs.schemas.findings import AgencyState, Basis, FactValue, Period
 from libs.schemas.levels import Level
 from libs.schemas.referral import Date, Postcode
-from services.triage.history import Dash, PlanKind
+from services.triage.history import Dash, Plan
 
 FACTS = "x-facts"
 """Marks a mapping from facts to statements in the JSON Schema."""
@@ -94,14 +95,6 @@ class Earlier(Model):
     facts: Statements = Field(default_factory=dict)
 
 
-class PicturePlan(Model):
-    """A plan or status with children's social care."""
-
-    kind: PlanKind
-    opened: IsoDate | None = None
-    closed: IsoDate | None = None
-
-
 class Found(StrEnum):
     """Where a child who lives in another authority's area is now."""
 
@@ -128,7 +121,17 @@ class PictureChild(Model):
     answers: Answers = Field(default_factory=dict)
     """Answers about this child; an agency's answer here stands in the place of the referral's."""
     earlier: tuple[Earlier, ...] = ()
-    plans: tuple[PicturePlan, ...] = ()
+    plans: tuple[Plan, ...] = ()
+
+    @model_validator(mode="after")
+    def _birth_fits_status(self) -> Self:
+        if self.born is not None and self.expected is not None:
+            raise PydanticCustomError(
+                "birth_and_expected", "must have a date of birth or an expected one, never both"
+            )
+        if self.status is ChildStatus.UNBORN and self.born is not None:
+            raise PydanticCustomError("unborn_born", "must have `expected`, not `born`, for an unborn child")
+        return self
 
 
 class PictureAdult(Model):

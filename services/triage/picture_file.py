@@ -220,7 +220,7 @@ def _fault(root: Node, reader: _Reader, loc: Loc, message: str, kind: str) -> st
         return None
     if kind == "missing":
         return f"{node.place}: the key `{loc[-1]}` is missing"
-    if kind == "enum" and isinstance(node.value, str):
+    if kind in ("enum", "unknown_code") and isinstance(node.value, str):
         known = list(reader.resolved(schema).get("enum", ()))
         hint = nearest(node.value, known) or f"; it is one of: {', '.join(known)}"
         return f"{node.place}: unknown {_what(loc)} `{node.value}`{hint}"

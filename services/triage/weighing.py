@@ -21,7 +21,7 @@ from services.triage.duties import duties_of
 from services.triage.earlier import COUNTED_KINDS, re_referred, reports_of_the_event
 from services.triage.facts import OF_THE_HOME
 from services.triage.forms import UNSAID, earlier_of, fact_of, form_of, recorded
-from services.triage.history import EarlierReport, Plan
+from services.triage.history import EarlierReport
 from services.triage.picture import Found, Picture, PictureChild, SourceAnswer, Statements
 from services.triage.policy import Policy, StatedFact
 from services.triage.rulebook import Rulebook
@@ -128,7 +128,7 @@ class _Weighing:
         return next((one for one in (REFERRER, STAFF, DERIVED) if one in sources), min(sources))
 
     def _form(self, child: PictureChild, stated: Sequence[StatedFact]) -> ReferredChild:
-        return ReferredChild(
+        return ReferredChild.model_construct(
             status=child.status,
             part=child.part,
             born=child.born,
@@ -156,7 +156,7 @@ class _Weighing:
             others=tuple(Other(self.children[place], elsewhere[place]) for place in others),
             earlier=tuple(earlier_of(one) for one in (*picture.earlier, *child.earlier)),
             event=picture.event,
-            plans=tuple(Plan(kind=one.kind, opened=one.opened, closed=one.closed) for one in child.plans),
+            plans=child.plans,
             social_care_spoke=social_care is not None and social_care.state in SPOKEN,
             dash=picture.dash,
         )

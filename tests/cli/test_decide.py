@@ -179,6 +179,9 @@ def test_every_mistake_is_named_with_its_place_at_once_and_nothing_is_decided(tm
         ("child.age: {value: {a: b}}\n", "unknown value"),
         ("child.age: 30\n", "whole number from 0 to 25"),
         ("child.age: 9 to 4\n", "whole number from 0 to 25"),
+        ("status: unborn\nborn: 2026-01-01\n", "must have `expected`, not `born`"),
+        ("born: 2026-01-01\nexpected: 2027-01-01\n", "never both"),
+        ("plans: [{kind: looked_after, opened: 2026-02-01, closed: 2026-01-01}]\n", "on or before `closed`"),
         ("dash: {yes: 12, asked: 10}\nchild.age: 4\n", "must have at least as many questions"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import json
 import re
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,17 @@ from libs.schemas.document import DocumentError
 from libs.schemas.findings import Between
 from services.triage.picture import Picture, picture_schema
 from services.triage.picture_file import read_picture
+from services.triage.thresholds import Thresholds, load_thresholds
+from services.triage.weighing import weigh
 
+NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 DICTIONARY = load_dictionary(Path(__file__).parents[3] / "deploy" / "partnership" / "facts.yaml")
 PLACED = re.compile(r"facts\.yaml:\d+:\d+: ")
+
+
+@cache
+def thresholds() -> Thresholds:
+    return load_thresholds(Path(__file__).parents[3] / "deploy" / "partnership")
 
 
 def read(text: str) -> Picture:
@@ -68,10 +78,10 @@ FILES = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(KEYS, FILES, max_size=6))
-def test_whatever_stands_in_a_file_is_read_or_refused_with_its_place(document: dict[str, Any]) -> None:
+def test_whatever_stands_in_a_file_is_weighed_or_refused_with_its_place(document: dict[str, Any]) -> None:
     faults: list[str] = []
     try:
-        read(json.dumps(document))
+        assert weigh(read(json.dumps(document)), thresholds(), NOW).children
     except DocumentError as refused:
         faults = refused.faults
     assert all(PLACED.match(fault) for fault in faults)
