@@ -50,7 +50,7 @@ UNPROVED = "Not everything can be proved here: the solver is not installed (the 
 def register(which: Which, data: Data = DATA) -> None:
     """Check a policy and store it with what was proved of it. It is not put in force."""
     with triage_dsn(data) as dsn:
-        rulebook = _checked(dsn, which)
+        rulebook = checked(dsn, which)
     out().print(f"{rulebook.fingerprint} is registered (version {escape(rulebook.policy.version)}).")
 
 
@@ -70,7 +70,7 @@ def adopt(
     from_at = _ahead(from_)
     _said(by, reason)
     with triage_dsn(data) as dsn:
-        rulebook = _checked(dsn, which)
+        rulebook = checked(dsn, which)
         mode = Mode.SHADOW if shadow else Mode.LIVE
         connected(dsn, lambda one: _put(one, rulebook.fingerprint, from_at, mode, by, reason))
     how = "runs in the shadow" if shadow else "is in force for what is received"
@@ -155,7 +155,7 @@ def connected(dsn: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T
     return asyncio.run(run())
 
 
-def _checked(dsn: str, which: str) -> Rulebook:
+def checked(dsn: str, which: str) -> Rulebook:
     """The policy, registered with its check's result. Ends with status 1 where the check refutes something."""
     rulebook = rulebook_of(dsn, which)
     report = prove(rulebook.policy)

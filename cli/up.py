@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli import samples
+from cli.adoption import checked
 from cli.client import Client, Refused
 from cli.console import explained, fail, out
 from cli.options import Data
@@ -108,6 +109,8 @@ def _run(
             late = _samples(client, data, console, guard)
     if once:
         return 1 if late else 0
+    console.print("\n[dim]proving the thresholds…[/dim]")
+    checked(stack.dsn(Service.TRIAGE), str(stack.partnership))
     _invite(urls, console)
     while True:
         guard.look()
@@ -142,6 +145,7 @@ def _invite(urls: dict[str, str], console: Console) -> None:
     console.print("\n[bold]Look around[/bold]")
     for service in Service:
         console.print(f"  {service.value:<11} {urls[service.value]}/docs")
+    console.print(f"  {'thresholds':<11} {urls[Service.TRIAGE.value]}/policy")
     console.print(f"  {'sandbox':<11} {urls['sandbox']}/")
     console.print(f"  {'traces':<11} {urls['sandbox']}/traces")
     console.print("\n[bold]Refer somebody yourself[/bold]")

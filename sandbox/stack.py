@@ -82,6 +82,11 @@ class Stack:
         """The address of the sandbox or of a service's instance, such as `http://127.0.0.1:8101`."""
         return f"http://127.0.0.1:{self.ports[_key(name, instance)]}"
 
+    @property
+    def partnership(self) -> Path:
+        """The folder of the partnership's files that the services read."""
+        return ROOT / "deploy" / "partnership"
+
     def dsn(self, service: Service) -> str:
         """The database address with the service's own role."""
         return role_dsn(self.admin_dsn, service, self._passwords.get(service))
@@ -287,7 +292,7 @@ class Stack:
             "MASH_CURSOR_SECRET": self._secret,
             "MASH_OTLP_ENDPOINT": sandbox,
             "MASH_ALARM_URL": f"{sandbox}/alarms",
-            "MASH_PARTNERSHIP_DIR": str(ROOT / "deploy" / "partnership"),
+            "MASH_PARTNERSHIP_DIR": str(self.partnership),
             **self._neighbours(service),
         }
 

@@ -136,7 +136,7 @@ def _markdown(block: Block) -> Iterator[str]:
 
 STYLE = """\
 body { font: 1.1rem/1.5 Arial, sans-serif; color: #0b0c0c; background: #fff; max-width: 46rem; margin: 0 auto; \
-padding: 1rem; }
+padding: 1rem; overflow-wrap: anywhere; }
 h1, h2, h3 { line-height: 1.2; margin: 2rem 0 .5rem; }
 h3 { font-size: 1.1rem; }
 a { color: #1d70b8; }
