@@ -9,7 +9,7 @@ from libs.schemas.findings import NOT_UNDERSTOOD, AgencyState, Basis, Between, F
 from libs.schemas.levels import Level, Rag
 from services.triage.policy import EVALUATOR, ChildFacts, StatedFact, evaluate
 from tests.services.triage.policy.children import ANSWERED, OVERDUE, SILENT, stated
-from tests.services.triage.policy.miniature import HEAD, RULES, policy_of
+from tests.services.triage.policy.miniature import FACTS, HEAD, RULES, policy_of
 
 POLICY = policy_of()
 EVERYONE = dict.fromkeys(POLICY.dictionary.agencies, AgencyState.NOTHING_HELD)
@@ -133,6 +133,17 @@ def test_one_statement_of_an_age_settles_it_though_health_has_not_spoken() -> No
     assert "S47-02" not in {rule for rise in outcome.possible for rule in rise.rules}
 
 
+def test_an_age_that_could_not_be_read_hangs_on_nobody_elses_silence() -> None:
+    outcome = outcome_of(
+        stated("child.left_alone", True),
+        stated("child.age", 12),
+        stated("child.age", NOT_UNDERSTOOD),
+        health=AgencyState.PENDING,
+    )
+    (partly,) = [one for one in outcome.partly_met if one.rule == "S47-02"]
+    assert (partly.missing, partly.agencies) == (("child.age",), ())
+
+
 def test_a_value_that_the_dictionary_does_not_know_is_unknown_and_never_no() -> None:
     outcome = outcome_of(stated("child.non_mobile", True), stated("child.injury", "from_a_later_dictionary"))
     assert (outcome.level, outcome.could_rise_to) == (Level.UNIVERSAL, Level.SECTION_47)
@@ -192,6 +203,29 @@ def test_a_gap_that_may_not_raise_the_urgency_does_not() -> None:
         stated("child.injury", "explained"), stated("child.age", 3), health=AgencyState.NO_ANSWER
     )
     assert (capped.rag, capped.rag_could_rise_to, capped.level) == (Rag.AMBER, Rag.RED, Level.UNIVERSAL)
+
+
+def test_what_one_statement_settles_is_no_gap_though_its_source_is_late() -> None:
+    only_age = FACTS.replace("gap_raises: [health, referrer], ", "").replace("gap_raises: [health], ", "")
+    sources = "label: the child's age, question: q, sources: [referrer, health],"
+    policy = policy_of(facts=only_age.replace(sources, sources + " gap_raises: [health],"))
+    late = EVERYONE | {"health": AgencyState.NO_ANSWER}
+    alone = stated("child.left_alone", True)
+    assert evaluate(policy, ChildFacts((alone, stated("child.age", 12)), late)).rag is Rag.GREEN
+
+
+def test_of_a_question_in_two_parts_only_the_part_without_an_answer_is_a_gap() -> None:
+    facts = FACTS.replace("gap_raises: [health, referrer]", "gap_raises: [health]").replace(
+        "sources: [referrer, police],\n", "sources: [referrer, police], gap_raises: [referrer],\n"
+    )
+    rules = (HEAD + RULES).replace("ask: [child.non_mobile]", "ask: [child.non_mobile, child.left_alone]")
+    policy = policy_of(facts=facts, policy=rules)
+    injured = (stated("child.injury", "explained"), stated("child.age", 3))
+    unanswered = evaluate(policy, ChildFacts(injured, EVERYONE))
+    answered = evaluate(policy, ChildFacts((*injured, stated("child.left_alone", False)), EVERYONE))
+    assert (unanswered.rag, unanswered.rag_raised_for) == (Rag.AMBER, ("referrer",))
+    assert (answered.rag, answered.rag_raised_for) == (Rag.GREEN, ())
+    assert [one.facts for one in answered.questions] == [("child.non_mobile",)]
 
 
 def test_a_decisive_question_is_open_while_its_facts_are_present_and_nobody_has_answered() -> None:
