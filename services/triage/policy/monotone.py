@@ -120,6 +120,9 @@ class _Fact:
             ),
             gone if self.definition.unknown_met else solver.all_of([gone, two.silent]),
         ]
+        if not self.definition.settles:
+            # Whatever of it was said or is not said any more: who is silent could know it at its worst.
+            ways.append(two.silent)
         return solver.any_of(ways)
 
     def _no_milder(self, bound: str) -> Iterator[Claim]:
