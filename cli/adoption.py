@@ -21,11 +21,11 @@ from cli.state import DATA
 from cli.triage import triage_connection, triage_dsn
 from libs.platform.clock import SystemClock
 from libs.schemas.document import DocumentError
-from services.triage import policies
-from services.triage.policies import AHEAD, keep_proof, put_in_force, stored_policies, stored_texts
+from services.triage.policies import store
+from services.triage.policies.rulebook import Mode, Rulebook, make_rulebook
+from services.triage.policies.shadow import report_of_shadow
+from services.triage.policies.store import AHEAD, keep_proof, put_in_force, stored_policies, stored_texts
 from services.triage.policy.claims import Report, Status
-from services.triage.rulebook import Mode, Rulebook, make_rulebook
-from services.triage.shadow import report_of_shadow
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ def in_force(data: Data = DATA) -> None:
     """List which policy is in force from when, by whom and why, and what is registered and was never adopted."""
 
     async def read(connection: asyncpg.Connection) -> Table:
-        timeline, now = await policies.in_force(connection), SystemClock().now()
+        timeline, now = await store.in_force(connection), SystemClock().now()
         versions = {one.fingerprint: one for one in await stored_policies(connection)}
         current = next(
             (row for row in reversed(timeline.rows) if row.mode is Mode.LIVE and row.from_at <= now), None
@@ -104,7 +104,7 @@ def in_force(data: Data = DATA) -> None:
         for column in ("by", "why", "proved"):
             table.add_column(column, overflow="fold")
         for row in timeline.rows:
-            one = versions.pop(row.fingerprint, None) or await policies.stored_policy(
+            one = versions.pop(row.fingerprint, None) or await store.stored_policy(
                 connection, row.fingerprint
             )
             version, proof = ("", None) if one is None else (one.version, one.proof)
@@ -166,12 +166,12 @@ def checked(dsn: str, which: str) -> Rulebook:
     if untried:
         out().print(f"[yellow]{UNPROVED}[/yellow]")
 
-    async def store(connection: asyncpg.Connection) -> None:
+    async def keep(connection: asyncpg.Connection) -> None:
         now = SystemClock().now()
-        await policies.register(connection, rulebook, now)
+        await store.register(connection, rulebook, now)
         await keep_proof(connection, rulebook.fingerprint, report.document(), now)
 
-    connected(dsn, store)
+    connected(dsn, keep)
     return rulebook
 
 

@@ -31,7 +31,7 @@ from libs.platform.clock import SystemClock
 from libs.platform.database import connect
 from libs.schemas.events import Service
 from libs.schemas.levels import Level, Rag
-from services.triage.backtest import (
+from services.triage.policies.backtest import (
     Backtest,
     Counts,
     Lines,
@@ -41,7 +41,7 @@ from services.triage.backtest import (
     settle,
     stored_subjects,
 )
-from services.triage.policies import in_force
+from services.triage.policies.store import in_force
 from services.triage.policy import Policy, load_policy
 from services.triage.policy.changes import MEASURES, guarded
 

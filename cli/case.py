@@ -22,7 +22,7 @@ from libs.messaging.codec import PlainCodec
 from libs.platform.access import note
 from libs.platform.auth import Principal
 from libs.platform.clock import SystemClock
-from services.triage.replay import FAILED, Difference, Replay, Replayed, Result, all_cases
+from services.triage.policies.replay import FAILED, Difference, Replay, Replayed, Result, all_cases
 
 app = typer.Typer(help="One child's case: replay what was evaluated.", no_args_is_help=True)
 

@@ -23,12 +23,12 @@ from libs.schemas.evaluation import Evidence, FiredRule
 from libs.schemas.findings import Between, FactValue
 from libs.schemas.levels import Destination
 from services.triage.clocks import load_hub
-from services.triage.picture import picture_schema
-from services.triage.picture_file import read_picture
-from services.triage.rulebook import Rulebooks, make_rulebook
+from services.triage.decide.answer import Due, Repeat, Weighed, WeighedChild
+from services.triage.decide.file import read_picture
+from services.triage.decide.picture import picture_schema
+from services.triage.decide.weighing import weigh
+from services.triage.policies.rulebook import Rulebooks, make_rulebook
 from services.triage.thresholds import Thresholds, load_teams
-from services.triage.weighed import Due, Repeat, Weighed, WeighedChild
-from services.triage.weighing import weigh
 
 REFUSED = 2
 """Exit status where a file has mistakes: nothing was decided."""

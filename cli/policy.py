@@ -16,7 +16,7 @@ from rich.markup import escape
 from cli.console import fail, out
 from libs.schemas.dictionary import Names
 from libs.schemas.document import DocumentError, nearest, read_document
-from services.triage.derived import DERIVES
+from services.triage.derived.functions import DERIVES
 from services.triage.policy import Policy, load_policy, read_texts
 from services.triage.policy.check import check as check_policy
 from services.triage.policy.claims import Claim, Report, Status

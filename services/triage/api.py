@@ -20,8 +20,8 @@ from services.triage.access import note
 from services.triage.cases import Cases
 from services.triage.decisions import DECIDERS, DecisionMade, Decisions
 from services.triage.journeys import Journey, journey
-from services.triage.policies import Policies
-from services.triage.policy_page import Paper
+from services.triage.policies.page import Paper
+from services.triage.policies.store import Policies
 from services.triage.queue import Filters, Queue, QueuePage, Tag
 from services.triage.readings import ReadingBody, ReadingKept, Readings
 from services.triage.tasks import MOST_TASKS, TaskDone, TaskPage, Tasks

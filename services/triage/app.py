@@ -35,13 +35,13 @@ from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.decisions import Decisions
 from services.triage.overdue import Overdue
-from services.triage.policies import Policies
-from services.triage.policy_api import router as policy_router
+from services.triage.policies.api import router as policy_router
+from services.triage.policies.shadow import Shadow
+from services.triage.policies.store import Policies
 from services.triage.queue import Queue
 from services.triage.readings import Readings
 from services.triage.repair import EVERY_SECONDS, Repair
 from services.triage.settings import TriageSettings
-from services.triage.shadow import Shadow
 from services.triage.stops import TAKE_UP, Stops
 from services.triage.strays import EVERY_SECONDS as STRAYS_EVERY_SECONDS
 from services.triage.strays import Strays

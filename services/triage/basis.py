@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import PARTLY_UNDERSTOOD, AgencyState
 from services.triage.case import AgencyStanding, Known
+from services.triage.derived.worries import worried_anew
 from services.triage.policy import ChildFacts, StatedFact
-from services.triage.worries import worried_anew
 
 _STATES = {state.value: state for state in AgencyState}
 

@@ -13,7 +13,7 @@ from libs.schemas.events import ReopenedChild, RoutedChild, ScreenedChild
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.documents import EvidenceKind
-from services.triage.placement import Placement
+from services.triage.placement.places import Placement
 from services.triage.policy import ChildFacts, StatedFact
 
 LOW = frozenset((Destination.UNIVERSAL_ADVICE, Destination.EARLY_HELP))

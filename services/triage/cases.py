@@ -19,7 +19,7 @@ from services.triage.decisions import not_found, read_decision
 from services.triage.desk import SELECT_CASES, case_of, learn
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading
 from services.triage.explanation import Explanation, explain
-from services.triage.policies import Policies
+from services.triage.policies.store import Policies
 from services.triage.queue import tags
 from services.triage.tasks import task_views
 from services.triage.thresholds import Thresholds

@@ -27,7 +27,6 @@ from libs.schemas.events import (
 from libs.schemas.findings import AgencyState, Answer, Fact
 from libs.schemas.levels import Rag
 from libs.schemas.referral import ChildInformation, ReferredChild
-from services.triage.background import NOTHING_ON_RECORD, Record
 from services.triage.basis import child_facts
 from services.triage.case import (
     SPOKEN,
@@ -39,6 +38,7 @@ from services.triage.case import (
     NewEvidence,
     Obliged,
 )
+from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import EvidenceKind, Reading, RecordedReading, Stated, StatedChild
 from services.triage.facts import agreed, danger_fact, stated_by_referrer
 from services.triage.policy import StatedFact, evaluate

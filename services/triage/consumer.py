@@ -43,12 +43,12 @@ from libs.schemas.events import (
     Withdrawn,
 )
 from libs.schemas.referral import ChildInformation
-from services.triage.background import live_together
 from services.triage.case import File
 from services.triage.casework import Casework, Cause, Change
+from services.triage.derived.background import live_together
 from services.triage.desk import Desk, NewTask, load, save
 from services.triage.facts import added_for
-from services.triage.policies import Policies
+from services.triage.policies.store import Policies
 from services.triage.stops import Stops
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"

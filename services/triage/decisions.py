@@ -22,8 +22,8 @@ from services.triage.case import Case, File, is_low
 from services.triage.casework import Casework
 from services.triage.desk import load, save
 from services.triage.documents import RecordedDecision
-from services.triage.placement import HIGHEST, MINIMUM, Placement
-from services.triage.policies import Policies
+from services.triage.placement.places import HIGHEST, MINIMUM, Placement
+from services.triage.policies.store import Policies
 
 MANAGER = "manager"
 SOCIAL_WORKER = "social_worker"

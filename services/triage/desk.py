@@ -18,7 +18,7 @@ from services.triage.basis import write_states
 from services.triage.case import AgencyStanding, Case, File, Known
 from services.triage.casework import learn_answer, learn_information, learn_reading, learn_stated
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading, Stated
-from services.triage.policies import Policies
+from services.triage.policies.store import Policies
 
 _TYPES = {
     "id": "uuid",

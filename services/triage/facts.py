@@ -8,11 +8,11 @@ from libs.schemas.codes import AgreementAnswer
 from libs.schemas.dictionary import REFERRER, Dictionary
 from libs.schemas.findings import Basis, Fact
 from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
-from services.triage.background import NOTHING_ON_RECORD, Background, Other, Record, live_together
-from services.triage.derived import derive
+from services.triage.derived.background import NOTHING_ON_RECORD, Background, Other, Record, live_together
+from services.triage.derived.functions import derive
+from services.triage.derived.worries import speaks_for
 from services.triage.documents import StatedChild
 from services.triage.policy import StatedFact
-from services.triage.worries import speaks_for
 
 OF_THE_HOME = ("household.", "family.")
 """Facts about those who live together: whoever of them it is stated about, it counts for every child of the home."""

@@ -19,7 +19,7 @@ from services.triage.consumer import tell
 from services.triage.decisions import changed_meanwhile, referral_of
 from services.triage.desk import load, save
 from services.triage.documents import Reading
-from services.triage.policies import Policies
+from services.triage.policies.store import Policies
 
 
 class ReadingBody(Model):

@@ -10,7 +10,7 @@ from libs.messaging.ledger import Ledger
 from services.triage.casework import Casework, Cause
 from services.triage.consumer import tell
 from services.triage.desk import load, save
-from services.triage.policies import Policies
+from services.triage.policies.store import Policies
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 200

@@ -36,7 +36,7 @@ from services.triage.desk import (
     save_cases,
 )
 from services.triage.glimpse import Glimpse, glimpses, held_glimpses, read
-from services.triage.policies import Policies
+from services.triage.policies.store import Policies
 from services.triage.policy import ChildFacts, evaluate
 
 _STOP = """

@@ -8,7 +8,7 @@ from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Ledger
 from services.triage.casework import Casework
 from services.triage.desk import load_cases
-from services.triage.policies import Policies
+from services.triage.policies.store import Policies
 from services.triage.stops import TAKE_UP, Stops
 
 EVERY_SECONDS = 30.0

@@ -9,8 +9,8 @@ from libs.schemas.document import DocumentError, read_document
 from libs.schemas.levels import Destination
 from services.triage.case import Case
 from services.triage.clocks import Hub, load_hub
+from services.triage.policies.rulebook import Rulebook, Rulebooks, make_rulebook
 from services.triage.policy import read_texts
-from services.triage.rulebook import Rulebook, Rulebooks, make_rulebook
 
 SCREENING = "screening"
 """The queue of everything that is not placed yet, and of what cannot wait for placement."""

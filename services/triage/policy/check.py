@@ -12,8 +12,8 @@ from itertools import islice
 from time import perf_counter
 
 from libs.schemas.document import parse_document
-from services.triage.placement import Places
-from services.triage.placement_file import load_placement
+from services.triage.placement.loading import load_placement
+from services.triage.placement.places import Places
 from services.triage.policy.claims import Claim, Finding, Report, Status
 from services.triage.policy.conditions import Condition
 from services.triage.policy.coverage import Coverage

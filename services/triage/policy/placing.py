@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 
 from libs.schemas.levels import Level
-from services.triage.placement import HIGHEST, MINIMUM, Needs, Places
+from services.triage.placement.places import HIGHEST, MINIMUM, Needs, Places
 
 MOST_CIRCUMSTANCES = 16
 """More than so many on the lines of one level are too many to work out."""

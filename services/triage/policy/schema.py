@@ -11,7 +11,7 @@ from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Definition, Kind, 
 from libs.schemas.document import Node, parse_document
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag
-from services.triage.placement import Told
+from services.triage.placement.places import Told
 from services.triage.policy.rules import Policy
 
 Schema = dict[str, Any]

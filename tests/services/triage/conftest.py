@@ -56,9 +56,9 @@ from services.triage.app import office
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
-from services.triage.policies import Policies
-from services.triage.policy_api import router as policy_router
-from services.triage.rulebook import Rulebooks
+from services.triage.policies.api import router as policy_router
+from services.triage.policies.rulebook import Rulebooks
+from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute

@@ -5,8 +5,8 @@ from pathlib import Path
 from libs.schemas.findings import AgencyState, Fact, FactValue
 from services.triage.basis import child_facts, read_facts, write_states
 from services.triage.case import AgencyStanding, Known
+from services.triage.policies.rulebook import make_rulebook
 from services.triage.policy import ChildFacts, StatedFact, read_texts
-from services.triage.rulebook import make_rulebook
 
 DICTIONARY = make_rulebook(read_texts(Path(__file__).parents[3] / "deploy" / "partnership")).dictionary
 STANDING = {"police": AgencyStanding(AgencyState.RETURNED), "health": AgencyStanding(AgencyState.NO_ANSWER)}

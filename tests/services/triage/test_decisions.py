@@ -8,7 +8,7 @@ import pytest
 from libs.schemas.decision import DecisionBody, Departure
 from libs.schemas.levels import Destination, Level, Stage
 from services.triage.decisions import departure
-from services.triage.placement import HIGHEST, MINIMUM, Placement
+from services.triage.placement.places import HIGHEST, MINIMUM, Placement
 from tests.services.triage.conftest import CANARY, HubWorld, Person, Story, stated
 
 HUNGRY = stated("child.hunger", "persistent")

@@ -17,7 +17,7 @@ from sandbox.issuer import Issuer, load_clients
 from services.triage.api import router
 from services.triage.app import office
 from services.triage.casework import Casework
-from services.triage.policy_api import router as policy_router
+from services.triage.policies.api import router as policy_router
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
 from tests.fuzzing import faults_found

@@ -1,5 +1,9 @@
 """A policy small enough to be proved in an instant, for tests that change one thing in it."""
 
+from libs.schemas.document import DocumentError
+from services.triage.policy import load_policy
+from services.triage.policy.check import check
+
 FACTS = """\
 about: made up
 version: "1"
@@ -174,3 +178,19 @@ def line_of(texts: dict[str, str], passage: str, file: str = "policy.yaml") -> s
     """`file:line` of the first line that holds a passage."""
     before = texts[file][: texts[file].index(passage)]
     return f"{file}:{before.count(chr(10)) + 1}:"
+
+
+def found(texts: dict[str, str]) -> list[str]:
+    """What the command would say: the loader's faults, or what the check refutes, each with its case."""
+    try:
+        policy = load_policy(texts)
+    except DocumentError as error:
+        return error.faults
+    return [f"{finding} {finding.case}" for claim in check(policy).refuted for finding in claim.findings]
+
+
+def with_rule(name: str, when: str, floor: str, extra: str = "") -> dict[str, str]:
+    """The small policy with one more rule."""
+    more = f", {extra}" if extra else ""
+    rule = f"  {name}: {{domain: harm, title: t, cite: c, when: {when}, floor: {floor}{more}}}\n"
+    return changed(("guarantees:\n", rule + "guarantees:\n"))

@@ -8,8 +8,8 @@ import pytest
 
 from libs.schemas.document import read_document
 from libs.schemas.levels import Level
-from services.triage.placement import Circumstances, Placement, Places
-from services.triage.placement_file import load_placement
+from services.triage.placement.loading import load_placement
+from services.triage.placement.places import Circumstances, Placement, Places
 from services.triage.policy import load_policy, placing, read_texts
 from services.triage.policy.check import check
 from services.triage.policy.placing import work_out

@@ -1,0 +1,1 @@
+"""What the thresholds would say of a referral that somebody wrote down: `mash policy decide`."""

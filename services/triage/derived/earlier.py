@@ -1,0 +1,103 @@
+"""What came before a referral, counted: earlier reports within a window, re-referrals, and plans open or closed."""
+
+from libs.schemas.codes import ContactKind
+from libs.schemas.findings import FactValue
+from services.triage.derived.background import Background, months_before
+from services.triage.derived.history import EarlierReport, PlanKind
+from services.triage.derived.worries import NEGLECT
+
+COUNTED_KINDS = frozenset((ContactKind.NEW_WORRY, ContactKind.TRANSFER_IN))
+"""Contacts that count as referrals (DfE guide to the children in need census, re-referrals)."""
+
+
+def open_plan(known: Background) -> FactValue | None:
+    opened = {
+        one.kind
+        for one in known.record.plans
+        if (one.opened is None or one.opened <= known.on) and (one.closed is None or one.closed > known.on)
+    }
+    worst = [kind.value for kind in reversed(PlanKind) if kind in opened]
+    if worst:
+        return worst[0]
+    return "none" if known.record.social_care_spoke and not opened else None
+
+
+def plan_closed(months: int, kinds: frozenset[PlanKind], known: Background) -> FactValue | None:
+    start = months_before(known.on, months)
+    closed = any(
+        one.kind in kinds and one.closed is not None and start <= one.closed <= known.on
+        for one in known.record.plans
+    )
+    return True if closed else None
+
+
+def _of_each_event(months: int, known: Background) -> list[EarlierReport]:
+    """Earlier referrals about other events than this one, one report for each event."""
+    found: dict[object, EarlierReport] = {}
+    for number, one in enumerate(known.within(months)):
+        if one.kind in COUNTED_KINDS and not _same_event(known, one):
+            found.setdefault(one.event or number, one)
+    return list(found.values())
+
+
+def _same_event(known: Background, one: EarlierReport) -> bool:
+    return one.event is not None and one.event == known.record.event
+
+
+def count_of(number: int) -> FactValue | None:
+    return number or None
+
+
+def referrals(months: int, known: Background) -> FactValue | None:
+    return count_of(len(_of_each_event(months, known)))
+
+
+def contacts(months: int, known: Background) -> FactValue | None:
+    reports = enumerate(known.within(months))
+    return count_of(len({one.event or number for number, one in reports if not _same_event(known, one)}))
+
+
+def reports_of_the_event(known: Background) -> list[EarlierReport]:
+    """Earlier reports of the very event that this referral tells of: it is their duplicate."""
+    return [one for one in known.record.earlier if _same_event(known, one) and not one.mistaken]
+
+
+def re_referred(known: Background, months: int = 12) -> list[EarlierReport]:
+    """The referrals of the window that were decided before this one came, each event once."""
+    return [
+        one
+        for one in _of_each_event(months, known)
+        if one.decided_on is not None and one.decided_on <= known.on
+    ]
+
+
+def re_referral(months: int, known: Background) -> FactValue | None:
+    return True if re_referred(known, months) else None
+
+
+def same_worry(months: int, known: Background) -> FactValue | None:
+    now = {one.fact.fact for one in known.stated if known.worries(one.fact)}
+    before = (fact for report in re_referred(known, months) for fact in report.facts)
+    return True if any(fact.fact in now and known.worries(fact) for fact in before) else None
+
+
+def neglect_contacts(months: int, known: Background) -> FactValue | None:
+    told = {
+        one.event or number
+        for number, one in enumerate(known.within(months))
+        if not _same_event(known, one)
+        and any(fact.fact in NEGLECT and known.worries(fact) for fact in one.facts)
+    }
+    return count_of(len(told))
+
+
+def events(name: str, value: FactValue, months: int, known: Background) -> FactValue | None:
+    """How many events were told of in which a fact was at that value or worse, this referral's among them."""
+    told: set[object] = {
+        one.event or number
+        for number, one in enumerate(known.within(months))
+        if any(known.reaches(fact, name, value) for fact in one.facts)
+    }
+    if any(known.reaches(one.fact, name, value) for one in known.stated):
+        told.add(known.record.event or "this")
+    return count_of(len(told))

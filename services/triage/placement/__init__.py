@@ -1,0 +1,1 @@
+"""From a level of need to a destination, by the partnership's `placement.yaml`."""
