@@ -20,13 +20,13 @@ from services.triage.decide.weighing import weigh
 from services.triage.thresholds import Thresholds, load_thresholds
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
-DICTIONARY = load_dictionary(Path(__file__).parents[3] / "deploy" / "partnership" / "facts.yaml")
+DICTIONARY = load_dictionary(Path(__file__).parents[4] / "deploy" / "partnership" / "facts.yaml")
 PLACED = re.compile(r"facts\.yaml:\d+:\d+: ")
 
 
 @cache
 def thresholds() -> Thresholds:
-    return load_thresholds(Path(__file__).parents[3] / "deploy" / "partnership")
+    return load_thresholds(Path(__file__).parents[4] / "deploy" / "partnership")
 
 
 def read(text: str) -> Picture:

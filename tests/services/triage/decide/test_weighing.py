@@ -23,7 +23,7 @@ FRIDAY = datetime(2026, 11, 20, 17, 45, tzinfo=UTC)
 
 @cache
 def thresholds() -> Thresholds:
-    return load_thresholds(Path(__file__).parents[3] / "deploy" / "partnership")
+    return load_thresholds(Path(__file__).parents[4] / "deploy" / "partnership")
 
 
 def said(facts: dict[str, Any]) -> dict[str, Any]:

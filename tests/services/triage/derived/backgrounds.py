@@ -11,7 +11,7 @@ from services.triage.derived.background import Background, Record
 from services.triage.derived.functions import DERIVES
 from services.triage.policy import StatedFact
 
-DICTIONARY = load_dictionary(Path(__file__).parents[3] / "deploy" / "partnership" / "facts.yaml")
+DICTIONARY = load_dictionary(Path(__file__).parents[4] / "deploy" / "partnership" / "facts.yaml")
 TODAY = date(2026, 11, 25)
 
 

@@ -14,7 +14,7 @@ from libs.schemas.levels import Destination, Level
 from services.triage.placement.loading import load_placement
 from services.triage.placement.places import HIGHEST, MINIMUM, Placement, Places
 
-PARTNERSHIP = Path(__file__).parents[3] / "deploy" / "partnership"
+PARTNERSHIP = Path(__file__).parents[4] / "deploy" / "partnership"
 DICTIONARY: Dictionary = load_dictionary(PARTNERSHIP / "facts.yaml")
 FILE = PARTNERSHIP / "placement.yaml"
 PLACES: Places = load_placement(read_document(FILE), DICTIONARY)
