@@ -114,7 +114,7 @@ def danger_words(hub: Hub) -> IfDangerRises:
 
 def receipt(referral: Referral, received: Received, danger: IfDangerRises) -> Receipt:
     """The answer to a referral. `received.children` stand in the order in which the children were sent."""
-    return Receipt(
+    return Receipt.model_construct(
         shared=SharedReceipt.model_construct(
             reference=received.shared.reference,
             received_at=received.shared.received_at,
