@@ -51,6 +51,9 @@ class Ordered(StrEnum):
         member.rank = len(cls.__members__)
         return member
 
+    # Equal to its text, a member may share the text's hash; an enumeration's own is worked out anew each time.
+    __hash__ = str.__hash__
+
     def __lt__(self, other: object) -> bool:
         return self.rank < self._peer(other).rank
 

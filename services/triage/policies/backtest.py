@@ -27,6 +27,7 @@ from services.triage.desk import learn
 from services.triage.documents import EVIDENCE, EvidenceKind
 from services.triage.policy import ChildFacts, Policy, StatedFact, Verdict, decide, encode
 from services.triage.policy.changes import Tally, actions_of, measured
+from services.triage.policy.vector import members
 
 AGE = "child.age"
 UNBORN = "child.unborn"
@@ -122,9 +123,8 @@ class Backtest:
                 before = decide(against, vector if self._alike else encode(against, subject.facts))
                 changes.add(before, verdict, subject.attributes)
         for mask, times in fired.items():
-            for number, rule in enumerate(policy.rules):
-                if mask >> number & 1:
-                    counts.rules[rule.id] += times
+            for number in members(mask):
+                counts.rules[policy.rules[number].id] += times
         counts.changes = changes.tally() if changes is not None else None
         return counts
 
@@ -143,10 +143,10 @@ class _Changes:
         self._groups: Counter[tuple[tuple[str, str], Way]] = Counter()
 
     def add(self, before: Verdict, after: Verdict, attributes: Mapping[str, str]) -> None:
-        masks = (before.fired, after.fired)
+        masks = (before.fired & self._old.floors.obliging, after.fired & self._new.floors.obliging)
         differ = self._actions.get(masks)
         if differ is None:
-            differ = actions_of(self._old, before.fired) != actions_of(self._new, after.fired)
+            differ = actions_of(self._old, masks[0]) != actions_of(self._new, masks[1])
             self._actions[masks] = differ
         way = (before.level, before.rag, after.level, after.rag, differ)
         if way not in self._ways:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from services.triage.policy.evaluation import Verdict, decide
 from services.triage.policy.facts import ChildFacts
 from services.triage.policy.rules import Policy
-from services.triage.policy.vector import encode
+from services.triage.policy.vector import encode, members
 
 Key = TypeVar("Key")
 
@@ -124,9 +124,8 @@ def actions_of(policy: Policy, fired: int) -> frozenset[str]:
     """What the rules of a mask oblige."""
     return frozenset(
         action
-        for number, rule in enumerate(policy.rules)
-        if rule.actions and fired >> number & 1
-        for action in rule.actions
+        for number in members(fired & policy.floors.obliging)
+        for action in policy.rules[number].actions
     )
 
 
