@@ -118,7 +118,8 @@ def _all_values(one: Definition | None, two: Definition | None) -> Iterator[Valu
             known |= {(type(value), value): value for value in _stateable(definition)}
     for value in known.values():
         yield Value(_concern(one, value), _concern(two, value), _words(one, two, value))
-    label = (two or one).label if (two or one) else ""  # type: ignore[union-attr]
+    latest = two or one
+    label = latest.label if latest else ""
     yield Value(_unknown(one), _unknown(two), f"not known: {label}")
 
 
