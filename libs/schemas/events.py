@@ -12,10 +12,12 @@ from uuid import UUID
 from pydantic import Field
 
 from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
-from libs.schemas.findings import AgencyState, Answer
+from libs.schemas.commands import CheckOrder, PersonDecision
+from libs.schemas.findings import AgencyState, Answer, Correction
 from libs.schemas.levels import Destination, Level, Rag
 from libs.schemas.notice import NoticeChannel, NoticeKind
-from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
+from libs.schemas.people import Linked
+from libs.schemas.referral import Adult, Agreements, ChildInformation, ReferralBody, ReferredChild
 
 
 class Service(StrEnum):
@@ -121,6 +123,26 @@ class ChecksCompleted(Payload[Reference, CompletedChecks]):
     """Checks for the children named here are complete, or their time is up."""
 
 
+class PersonLinked(Payload[Reference, Linked]):
+    """Who the children named here are, and what the partnership's index knows of them."""
+
+
+class FoundBy(Model):
+    """How children came to be known who are not in the referral as it was sent."""
+
+    reference: str
+    at: Instant
+    sources: tuple[Identifier, ...] = Field(description="Agencies that named them, `index`, or `staff`.")
+
+
+class ChildrenFound(Payload[FoundBy, ReferredChild]):
+    """Children of the home, or otherwise in contact, who get a case in this referral, on its clock."""
+
+
+class CheckCorrected(Payload[Reference, Correction]):
+    """An agency corrects or takes back what it answered about the children named here."""
+
+
 class RoutedChild(Model):
     """Where a case now waits for a person's decision."""
 
@@ -171,6 +193,28 @@ class OverdueCase(Model):
 
 class CaseOverdue(Payload[Reference, OverdueCase]):
     """A case's clock ran out."""
+
+
+class PersonDecided(Payload[Reference, PersonDecision]):
+    """A person decided who the children named here are, or what their reports tell of."""
+
+
+class CheckOrdered(Payload[Reference, CheckOrder]):
+    """A person orders that an agency is asked, chased, or not chased any more."""
+
+
+class CorrectedPeople(Model):
+    """What a person added or corrected about the adults. It is added to what is known, never put in its place."""
+
+    reference: str
+    at: Instant
+    by: Line
+    reason: Text
+    adults: tuple[Adult, ...] = Field((), max_length=40)
+
+
+class PeopleCorrected(Payload[CorrectedPeople, ReferredChild]):
+    """A person added or corrected children and adults. A child that the referral does not have yet is added to it."""
 
 
 DISCARDED = "discarded"
@@ -266,14 +310,20 @@ INTAKE_RESUMED = _type("referral.processing-resumed", _I, ProcessingResumed, _T)
 
 CHECK_RETURNED = _type("checks.check-returned", _E, CheckReturned, _T)
 CHECKS_COMPLETED = _type("checks.completed", _E, ChecksCompleted, _T)
+PERSON_LINKED = _type("checks.person-linked", _E, PersonLinked, _T)
+CHILDREN_FOUND = _type("checks.children-found", _E, ChildrenFound, _T)
+CHECK_CORRECTED = _type("checks.check-corrected", _E, CheckCorrected, _T)
 ENRICHMENT_STOPPED = _type("checks.processing-stopped", _E, ProcessingStopped, _T)
 ENRICHMENT_RESUMED = _type("checks.processing-resumed", _E, ProcessingResumed, _T)
 
 CASE_SCREENED = _type("triage.case-screened", _T, CaseScreened, _E, _N, _I)
 CASE_ROUTED = _type("triage.case-routed", _T, CaseRouted, _I)
-CASE_DECIDED = _type("triage.case-decided", _T, CaseDecided, _N, _I)
+CASE_DECIDED = _type("triage.case-decided", _T, CaseDecided, _E, _N, _I)
 CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened)
 CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)
+PERSON_DECIDED = _type("triage.person-decided", _T, PersonDecided, _E)
+CHECK_ORDERED = _type("triage.check-ordered", _T, CheckOrdered, _E)
+PEOPLE_CORRECTED = _type("triage.people-corrected", _T, PeopleCorrected, _E)
 
 NOTICE_DELIVERED = _type("notice.delivered", _N, NoticeDelivered, _I)
 NOTICE_FAILED = _type("notice.failed", _N, NoticeFailed, _T, _I)
@@ -289,6 +339,9 @@ EVENT_TYPES: tuple[EventType[Any], ...] = (
     INTAKE_RESUMED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
+    PERSON_LINKED,
+    CHILDREN_FOUND,
+    CHECK_CORRECTED,
     ENRICHMENT_STOPPED,
     ENRICHMENT_RESUMED,
     CASE_SCREENED,
@@ -296,6 +349,9 @@ EVENT_TYPES: tuple[EventType[Any], ...] = (
     CASE_DECIDED,
     CASE_REOPENED,
     CASE_OVERDUE,
+    PERSON_DECIDED,
+    CHECK_ORDERED,
+    PEOPLE_CORRECTED,
     NOTICE_DELIVERED,
     NOTICE_FAILED,
     REFERRER_UNTELLABLE,

@@ -5,6 +5,8 @@ from enum import StrEnum
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from libs.schemas.base import FactName, Identifier, Instant, IsoDate, Model, Open, Text
+from libs.schemas.person import FoundPerson
+from libs.schemas.plans import Dash, Plan, Worker
 
 
 class Basis(StrEnum):
@@ -73,6 +75,18 @@ SETTLED = frozenset(AgencyState) - {AgencyState.PENDING, AgencyState.NO_ANSWER, 
 PARTLY_UNDERSTOOD = "partly_understood"
 """`reason` of an answer of which not every statement was understood: what the rest says is a gap."""
 
+EXISTENCE_ONLY = "existence_only"
+"""`reason` of an answer that says that something is held, and not what."""
+
+HELD_BACK = "held_back"
+"""`reason` of an answer to a question that could not be asked in full: what it did not ask for is a gap."""
+
+ASKED_WITH_SIBLING = "asked_with_sibling"
+"""`reason` of an answer whose part about the home was asked with a brother or sister, who has no answer yet."""
+
+PARTIAL = frozenset((PARTLY_UNDERSTOOD, EXISTENCE_ONLY, HELD_BACK, ASKED_WITH_SIBLING))
+"""Reasons of an answer beside which the agency may know more: what it does not say is unknown, not no."""
+
 NOT_UNDERSTOOD = "not_understood"
 """Stands for a value or a basis that could not be read. No dictionary knows it, so it reads as possible, never no."""
 
@@ -95,3 +109,32 @@ class Answer(Model):
     coverage_to: IsoDate | None = None
     facts: tuple[Fact, ...] = ()
     narrative: Text | None = None
+    items: tuple[Identifier, ...] = Field((), description="What the agency was asked for.")
+    held_back: dict[Identifier, str] = Field(
+        default_factory=dict, description="What it was not asked for, each with the code of the reason."
+    )
+    plans: tuple[Plan, ...] = Field((), max_length=100)
+    dash: Dash | None = None
+    worker: Worker | None = Field(None, description="Whose case the child is already.")
+    people: tuple[FoundPerson, ...] = Field((), max_length=60, description="Whom the agency names.")
+    reused_from: Instant | None = Field(
+        None, description="When it was given, where an answer to an earlier question was fresh enough."
+    )
+
+
+class CorrectionKind(StrEnum):
+    """What an agency says of an answer that it gave."""
+
+    CORRECTED = "corrected"
+    RETRACTED = "retracted"
+
+
+class Correction(Model):
+    """An agency takes an answer back, or gives another in its place. The first answer stays on record."""
+
+    agency: Identifier
+    question_id: str = Field(max_length=64, description="The question whose answer it is.")
+    kind: Open[CorrectionKind]
+    reason: str | None = Field(None, max_length=80, description="A code, such as `wrong_person`.")
+    corrected_at: Instant
+    answer: Answer | None = Field(None, description="What counts instead; absent where nothing does.")

@@ -26,55 +26,15 @@ from libs.schemas.codes import (
     ReferralSource,
     ReferrerRole,
     SafeChannel,
-    Sex,
     TriState,
     UpnUnknown,
     Urgency,
 )
 from libs.schemas.findings import Fact
 from libs.schemas.levels import Level
+from libs.schemas.person import Date, Person, Phone
 
-Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,24}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\x00]{1,120}@[^@\s\x00]{1,120}\.[^@\s\x00]{1,40}$")]
-Postcode = Annotated[
-    str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{1,2}[0-9][A-Za-z0-9]? ?[0-9][A-Za-z]{2}$")
-]
-
-
-class Date(Model):
-    """A date that may be uncertain: exact, or between two days (an estimated birth, an expected one)."""
-
-    on: IsoDate | None = None
-    earliest: IsoDate | None = None
-    latest: IsoDate | None = None
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        if (self.on is None) == (self.earliest is None and self.latest is None):
-            raise PydanticCustomError("date_shape", "must have either `on`, or `earliest` and `latest`")
-        if self.on is None and (self.earliest is None or self.latest is None or self.earliest > self.latest):
-            raise PydanticCustomError("date_bounds", "must have `earliest` on or before `latest`")
-        return self
-
-
-class Address(Model):
-    """Where somebody lives or is. A confidential address never leaves the hub, in no notice and no check."""
-
-    lines: tuple[Line, ...] = Field((), max_length=6)
-    postcode: Postcode | None = None
-    uprn: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}$")] | None = None
-    confidential: StrictBool = False
-
-
-class Person(Model):
-    """A name as it was given, and what distinguishes its bearer."""
-
-    given_name: Line | None = None
-    family_name: Line | None = None
-    also_known_as: tuple[Line, ...] = Field((), max_length=10)
-    sex: Open[Sex] | None = None
-    address: Address | None = None
-    phone: Phone | None = None
 
 
 class Voice(Model):

@@ -11,11 +11,15 @@ from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.messaging.parked import discarded
 from libs.schemas.events import (
+    CASE_DECIDED,
     CASE_SCREENED,
+    CHECK_ORDERED,
     DISCARDED,
     ENRICHMENT_RESUMED,
     ENRICHMENT_STOPPED,
     INFORMATION_ADDED,
+    PEOPLE_CORRECTED,
+    PERSON_DECIDED,
     RECEIVED,
     WITHDRAWN,
     AddedInformation,
@@ -42,7 +46,18 @@ class EnrichmentConsumer:
     """Keeps what the checks need of a referral, and starts them when triage has screened."""
 
     name = Service.ENRICHMENT.value
-    types: frozenset[EventType[Any]] = frozenset({RECEIVED, INFORMATION_ADDED, WITHDRAWN, CASE_SCREENED})
+    types: frozenset[EventType[Any]] = frozenset(
+        {
+            RECEIVED,
+            INFORMATION_ADDED,
+            WITHDRAWN,
+            CASE_SCREENED,
+            CASE_DECIDED,
+            PERSON_DECIDED,
+            CHECK_ORDERED,
+            PEOPLE_CORRECTED,
+        }
+    )
 
     def __init__(self, desk: Desk, store: Store, wake: Callable[[], None]) -> None:
         """`wake` is called when a committed batch may have left questions to ask."""

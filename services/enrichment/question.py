@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 from libs.schemas.base import Line, Model, Open, Payload
 from libs.schemas.codes import AdultRole, ChildStatus, Sex
 from libs.schemas.events import Received
-from libs.schemas.referral import Address, Adult, Date, Person, ReferredChild
+from libs.schemas.person import Address, Date, Person
+from libs.schemas.referral import Adult, ReferredChild
 
 SENDABLE = ("names", "sex", "born", "nhs_number", "upn", "address", "school", "mother")
 """The fields that `send` of an agency may list."""

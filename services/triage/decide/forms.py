@@ -2,9 +2,9 @@
 
 from libs.schemas.dictionary import REFERRER
 from libs.schemas.findings import Basis, Fact
+from libs.schemas.history import EarlierReport
 from libs.schemas.referral import Adult, Agreement, Agreements, Help, ReferralBody, Referrer, StepDown
 from services.triage.decide.picture import Earlier, Picture, Statement
-from services.triage.derived.history import EarlierReport
 from services.triage.policy import StatedFact
 
 UNSAID = "-"

@@ -28,8 +28,8 @@ from libs.schemas.codes import (
 )
 from libs.schemas.findings import AgencyState, Basis, FactValue, Period
 from libs.schemas.levels import Level
-from libs.schemas.referral import Date, Postcode
-from services.triage.derived.history import Dash, Plan
+from libs.schemas.person import Date, Postcode
+from libs.schemas.plans import Dash, Plan
 
 FACTS = "x-facts"
 """Marks a mapping from facts to statements in the JSON Schema."""

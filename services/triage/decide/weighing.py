@@ -8,6 +8,7 @@ from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Dictionary
 from libs.schemas.evaluation import Outcome
 from libs.schemas.events import CompletedChecks, Received, ReceivedReferral
 from libs.schemas.findings import AgencyState
+from libs.schemas.history import EarlierReport
 from libs.schemas.levels import Destination
 from libs.schemas.referral import (
     ReferredChild,
@@ -34,7 +35,6 @@ from services.triage.decide.forms import UNSAID, earlier_of, fact_of, form_of, r
 from services.triage.decide.picture import Found, Picture, PictureChild, SourceAnswer, Statements
 from services.triage.derived.background import Background, Other, Record, live_together
 from services.triage.derived.earlier import COUNTED_KINDS, re_referred, reports_of_the_event
-from services.triage.derived.history import EarlierReport
 from services.triage.documents import Reading
 from services.triage.facts import OF_THE_HOME
 from services.triage.policies.rulebook import Rulebook

@@ -7,8 +7,10 @@ from datetime import date
 
 from libs.schemas.dictionary import Dictionary, Polarity
 from libs.schemas.findings import Between, Fact, FactValue
-from libs.schemas.referral import Date, ReferralBody, ReferredChild
-from services.triage.derived.history import Dash, EarlierReport, Plan
+from libs.schemas.history import EarlierReport
+from libs.schemas.person import Date
+from libs.schemas.plans import Dash, Plan
+from libs.schemas.referral import ReferralBody, ReferredChild
 from services.triage.policy import StatedFact
 
 

@@ -2,8 +2,9 @@
 
 from libs.schemas.codes import ContactKind
 from libs.schemas.findings import FactValue
+from libs.schemas.history import EarlierReport
+from libs.schemas.plans import PlanKind
 from services.triage.derived.background import Background, months_before
-from services.triage.derived.history import EarlierReport, PlanKind
 from services.triage.derived.worries import NEGLECT
 
 COUNTED_KINDS = frozenset((ContactKind.NEW_WORRY, ContactKind.TRANSFER_IN))

@@ -20,6 +20,7 @@ from libs.schemas.codes import (
 from libs.schemas.dictionary import DERIVED, Definition, Dictionary
 from libs.schemas.document import nearest
 from libs.schemas.findings import Basis, Between, Fact, FactValue
+from libs.schemas.plans import DASH_QUESTIONS, PlanKind
 from libs.schemas.referral import Adult, ReferredChild
 from services.triage.derived.background import Background, live_together, years
 from services.triage.derived.earlier import (
@@ -33,7 +34,6 @@ from services.triage.derived.earlier import (
     referrals,
     same_worry,
 )
-from services.triage.derived.history import DASH_QUESTIONS, PlanKind
 from services.triage.derived.worries import COUNTS, NEGLECT, speaks_for
 
 NON_MOBILE_DAYS = 183

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from libs.schemas.codes import Sex
-from libs.schemas.referral import Date, Referral, ReferredChild
+from libs.schemas.person import Date
+from libs.schemas.referral import Referral, ReferredChild
 
 THIN: dict[str, Any] = {
     "worry": "A child has been crying in the stairwell every evening this week.",

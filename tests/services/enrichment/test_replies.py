@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import NOT_UNDERSTOOD, PARTLY_UNDERSTOOD, SETTLED, AgencyState
-from libs.schemas.referral import Date
+from libs.schemas.person import Date
 from services.enrichment.agency import Reply
 from services.enrichment.question import Question, Subject
 from services.enrichment.replies import LONGEST_RETRY_AFTER, read_reply

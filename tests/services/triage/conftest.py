@@ -47,8 +47,9 @@ from libs.schemas.events import (
     WithdrawnReferral,
 )
 from libs.schemas.findings import AgencyState, Answer, Fact
+from libs.schemas.person import Date
 from libs.schemas.reference import new_reference
-from libs.schemas.referral import Agreements, ChildInformation, Date, ReferralBody, ReferredChild
+from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
 from sandbox.issuer import Issuer, load_clients, load_key
 from sandbox.postgres import EmbeddedPostgres
 from services.triage.api import router

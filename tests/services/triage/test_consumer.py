@@ -20,7 +20,7 @@ from libs.schemas.events import (
 )
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from libs.schemas.notice import NoticeChannel, NoticeKind
-from libs.schemas.referral import Date
+from libs.schemas.person import Date
 from services.triage.tables import metadata
 from tests.services.triage.conftest import AGENCIES, MONDAY, NEGLECTED, HubWorld, Person, Story, stated
 

@@ -7,7 +7,7 @@ import pytest
 
 from libs.messaging.event import Event
 from libs.schemas.levels import Destination, Level
-from libs.schemas.referral import Address
+from libs.schemas.person import Address
 from services.triage.case import is_low
 from tests.services.triage.conftest import HubWorld, Person, Story, stated
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.schemas.findings import Between, FactValue
-from libs.schemas.referral import Date, ReferredChild
+from libs.schemas.person import Date
+from libs.schemas.plans import Dash
+from libs.schemas.referral import ReferredChild
 from services.triage.derived.background import Other
 from services.triage.derived.functions import derive, faults
-from services.triage.derived.history import Dash
 from services.triage.derived.worries import worried_anew
 from services.triage.policy import StatedFact
 from tests.services.triage.derived.backgrounds import DICTIONARY, TODAY, known, referral, said, value

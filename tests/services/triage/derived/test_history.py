@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from libs.schemas.findings import FactValue
+from libs.schemas.history import EarlierReport
+from libs.schemas.plans import Plan
 from libs.schemas.referral import ReferredChild
 from services.triage.derived.background import months_before
-from services.triage.derived.history import EarlierReport, Plan
 from tests.services.triage.derived.backgrounds import known, said, value
 
 

@@ -1,14 +1,12 @@
-"""What came before a referral, and what else is on record of a child: earlier reports, plans, and a DASH assessment."""
+"""What else is on record of a child: plans of children's social care, a DASH assessment, the allocated worker."""
 
 from enum import StrEnum
 from typing import Self
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from libs.schemas.base import IsoDate, Line, Model, Open
-from libs.schemas.codes import ContactKind
-from libs.schemas.findings import Fact
 
 DASH_QUESTIONS = 24
 """Questions of the DASH risk checklist for domestic abuse (SafeLives)."""
@@ -20,20 +18,6 @@ class PlanKind(StrEnum):
     CHILD_IN_NEED = "child_in_need"
     LOOKED_AFTER = "looked_after"
     CHILD_PROTECTION = "child_protection"
-
-
-class EarlierReport(Model):
-    """An earlier contact about the child, with what it stated."""
-
-    on: IsoDate
-    kind: Open[ContactKind] = ContactKind.NEW_WORRY
-    decided_on: IsoDate | None = Field(None, description="When it was decided; absent while it is open.")
-    event: Line | None = Field(
-        None, description="A label: reports with the same label tell of the same event and count once."
-    )
-    mistaken: StrictBool = Field(False, description="It was withdrawn as a mistake, such as a wrong child.")
-    reference: Line | None = None
-    facts: tuple[Fact, ...] = Field((), max_length=200)
 
 
 class Plan(Model):
@@ -61,3 +45,11 @@ class Dash(Model):
         if self.yes > self.asked:
             raise PydanticCustomError("dash_answers", "must have at least as many questions `asked` as `yes`")
         return self
+
+
+class Worker(Model):
+    """The allocated worker of a child whose case is open with social care or early help."""
+
+    name: Line
+    team: Line | None = None
+    since: IsoDate | None = None
