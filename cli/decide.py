@@ -22,7 +22,7 @@ from libs.schemas.document import DocumentError
 from libs.schemas.evaluation import Evidence, FiredRule
 from libs.schemas.findings import Between, FactValue
 from libs.schemas.levels import Destination
-from services.triage.clocks import load_hub
+from services.triage.clocks.loading import load_hub
 from services.triage.decide.answer import Due, Repeat, Weighed, WeighedChild
 from services.triage.decide.file import read_picture
 from services.triage.decide.picture import picture_schema

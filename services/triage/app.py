@@ -32,6 +32,7 @@ from libs.schemas.events import Service
 from services.triage.api import Office, router
 from services.triage.cases import Cases
 from services.triage.casework import Casework
+from services.triage.clocks.api import router as clocks_router
 from services.triage.consumer import TriageConsumer
 from services.triage.decisions import Decisions
 from services.triage.overdue import Overdue
@@ -136,10 +137,11 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         "Triage",
         settings,
         telemetry,
-        [router, policy_router, parked_router(Refused), health],
+        [router, policy_router, clocks_router, parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,
     )
+    app.state.hub = thresholds.clocks
     app.state.started = False
     app.state.failed = None
     app.state.stop = asyncio.Event()

@@ -8,7 +8,8 @@ from pathlib import Path
 from libs.schemas.document import DocumentError, read_document
 from libs.schemas.levels import Destination
 from services.triage.case import Case
-from services.triage.clocks import Hub, load_hub
+from services.triage.clocks.hub import Hub
+from services.triage.clocks.loading import load_hub
 from services.triage.policies.rulebook import Rulebook, Rulebooks, make_rulebook
 from services.triage.policy import read_texts
 

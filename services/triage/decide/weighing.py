@@ -15,7 +15,8 @@ from libs.schemas.referral import (
 )
 from services.triage.case import SPOKEN, File
 from services.triage.casework import Casework, Cause
-from services.triage.clocks import Hub, Unit
+from services.triage.clocks.calendar import Unit
+from services.triage.clocks.hub import Hub
 from services.triage.decide.answer import (
     Chase,
     CouldRise,
