@@ -27,7 +27,7 @@ from services.enrichment.agency import InstantAgency
 from services.enrichment.checks import Check, Child, Completed, Desk, Due, Effect, Referral, Returned
 from services.enrichment.effects import DEADLINE
 from services.enrichment.partnership import NOT_STATED, load_agencies, load_check_terms
-from services.enrichment.question import Kept, identifiers, keep, question_for
+from services.enrichment.question import Kept, identifiers, keep, question_with
 from services.enrichment.tables import CheckRow, ChildRow, ReferralRow, metadata
 
 peer = Peer("enrichment", metadata)
@@ -107,7 +107,7 @@ async def others(_: bytes) -> None:
 
 async def _ask(kept: Kept, child: Child, instant: datetime) -> list[Effect]:
     due = [check for check in child.checks.values() if check.ask_at is not None and check.ask_at <= instant]
-    questions = [question_for(kept, child.id, terms[check.agency].send, check.question_id) for check in due]
+    questions = [question_with(kept, child.id, terms[check.agency].send, check.question_id) for check in due]
     replies = await asyncio.gather(
         *(
             agencies[check.agency].ask(question, trace=child.trace)

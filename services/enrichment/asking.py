@@ -21,7 +21,7 @@ from libs.platform.alarms import Alarm
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Agency, Reply
 from services.enrichment.partnership import AgencyTerms
-from services.enrichment.question import Kept, question_for
+from services.enrichment.question import Kept, question_with
 from services.enrichment.recorder import Claim, Recorded, Recorder
 from services.enrichment.replies import unavailable
 
@@ -219,7 +219,7 @@ class Asker:
     async def _reply(self, claim: Claim, kept: Decoded[Kept] | Undecodable) -> Reply:
         if isinstance(kept, Undecodable):
             return Reply(AgencyState.NOT_REQUESTED, f"record_{kept.code}")
-        question = question_for(kept.payload, claim.child_id, self._terms.send, claim.question_id)
+        question = question_with(kept.payload, claim.child_id, self._terms.send, claim.question_id)
         if question is None:
             return Reply(AgencyState.NOT_REQUESTED, "record_erased")
         try:

@@ -8,9 +8,9 @@ from uuid import UUID
 from libs.schemas.findings import SETTLED, AgencyState, Answer
 from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import Reply
+from services.enrichment.may_ask import may_ask
 from services.enrichment.partnership import AgencyTerms, CheckTerms
 from services.enrichment.question import question_id
-from services.enrichment.sharing import may_ask
 
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=30)

@@ -2,17 +2,32 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import Literal
 from uuid import UUID, uuid5
 
-from libs.schemas.base import Line, Model, Open, Payload
+from libs.schemas.base import Identifier, Line, Model, Open, Payload
 from libs.schemas.codes import AdultRole, ChildStatus, Sex
 from libs.schemas.events import Received
 from libs.schemas.person import Address, Date, Person
 from libs.schemas.referral import Adult, ReferredChild
+from services.enrichment.sharing.permission import Audience, Permission
 
-SENDABLE = ("names", "sex", "born", "nhs_number", "upn", "address", "school", "mother")
-"""The fields that `send` of an agency may list."""
+SENDABLE = ("names", "sex", "born", "nhs_number", "upn", "address", "school", "mother", "adults", "suspect")
+"""The fields that a line of the data-sharing agreement may list.
+
+`mother` is the mother of an unborn child, `adults` are the parents and the adults of the child's household, `suspect`
+is whoever is thought to harm the child. Of each of them leaves what is listed beside: names, sex, birth, address.
+"""
+
+AT_HOME = frozenset(
+    {
+        AdultRole.MOTHER,
+        AdultRole.FATHER,
+        AdultRole.CARER,
+        AdultRole.PARTNER_OF_CARER,
+        AdultRole.HOUSEHOLD_MEMBER,
+    }
+)
+"""Adults who belong to the child's home, as far as nothing says that they live elsewhere."""
 
 
 class KeptChild(Model):
@@ -30,13 +45,36 @@ class KeptChild(Model):
     upn: str | None = None
     address: Address | None = None
     school: Line | None = None
+    household: Line | None = None
+
+
+class KeptAdult(Person):
+    """What enrichment keeps of an adult, by whom an agency may be asked as well."""
+
+    roles: tuple[Open[AdultRole], ...] = ()
+    born: Date | None = None
+    nhs_number: str | None = None
+    household: Line | None = None
+    thought_to_harm: bool = False
+    employer_agency: Identifier | None = None
 
 
 class KeptReferral(Model):
-    """What the children share: the mother, by whom an unborn child is found."""
+    """What the children share: the adults."""
 
-    mother: Person | None = None
-    mother_born: Date | None = None
+    adults: tuple[KeptAdult, ...] = ()
+
+    @property
+    def mother(self) -> KeptAdult | None:
+        """The mother, by whom an unborn child is found."""
+        return next((adult for adult in self.adults if AdultRole.MOTHER in adult.roles), None)
+
+    @property
+    def employers(self) -> frozenset[str]:
+        """The agencies that employ somebody thought to harm, as the referral names them."""
+        return frozenset(
+            adult.employer_agency for adult in self.adults if adult.thought_to_harm and adult.employer_agency
+        )
 
 
 class Kept(Payload[KeptReferral, KeptChild]):
@@ -60,30 +98,36 @@ class Subject(Model):
 
 
 class Question(Model):
-    """The body of a question to an agency."""
+    """What leaves for an agency: what it is asked for and why, and the listed fields of whom it is asked about.
+
+    `existence_only`: the items of which it is asked only whether anything is held. `to`: whom the question may reach.
+    """
 
     question_id: str
-    purpose: Literal["safeguarding_check"] = "safeguarding_check"
+    purpose: str = "safeguarding_check"
+    basis: str | None = None
+    items: tuple[Identifier, ...] = ()
+    existence_only: frozenset[Identifier] = frozenset()
+    to: Audience = "team"
     child: Subject
     mother: Subject | None = None
+    adults: tuple[Subject, ...] = ()
 
 
 def keep(payload: Received, children: Sequence[UUID]) -> Kept:
     """What enrichment keeps of a received referral. `children`: all of them in the order of their numbers."""
-    mother = next(
-        (adult for adult in payload.shared.referral.adults if AdultRole.MOTHER in adult.roles), None
-    )
     return Kept(
-        shared=KeptReferral(mother=_person(mother), mother_born=mother.born if mother else None),
+        shared=KeptReferral(adults=tuple(map(kept_adult, payload.shared.referral.adults))),
         children={
-            child_id: _child(number, child)
+            child_id: kept_child(number, child)
             for number, child_id in enumerate(children, start=1)
             if (child := payload.children.get(child_id)) is not None
         },
     )
 
 
-def _child(number: int, child: ReferredChild) -> KeptChild:
+def kept_child(number: int, child: ReferredChild) -> KeptChild:
+    """What is kept of one child of a referral."""
     return KeptChild(
         number=number,
         status=child.status,
@@ -97,17 +141,23 @@ def _child(number: int, child: ReferredChild) -> KeptChild:
         upn=child.upn,
         address=child.address,
         school=child.school,
+        household=child.household,
     )
 
 
-def _person(adult: Adult | None) -> Person | None:
-    if adult is None:
-        return None
-    return Person(
+def kept_adult(adult: Adult) -> KeptAdult:
+    """What is kept of one adult of a referral."""
+    return KeptAdult(
         given_name=adult.given_name,
         family_name=adult.family_name,
         also_known_as=adult.also_known_as,
+        sex=adult.sex,
         address=adult.address,
+        roles=adult.roles,
+        born=adult.born,
+        household=adult.household,
+        thought_to_harm=adult.thought_to_harm,
+        employer_agency=adult.employer_agency,
     )
 
 
@@ -134,8 +184,24 @@ def question_id(child_id: UUID, agency: str) -> UUID:
     return uuid5(child_id, agency)
 
 
-def question_for(kept: Kept, child_id: UUID, send: Collection[str], question: UUID) -> Question | None:
-    """The question about one child with the listed fields only; None where the child's part cannot be read."""
+def question_for(kept: Kept, child_id: UUID, permission: Permission, question: UUID) -> Question | None:
+    """The question about one child as it is permitted; None where the child's part cannot be read."""
+    asked = question_with(kept, child_id, permission.fields, question)
+    if asked is None:
+        return None
+    return asked.model_copy(
+        update={
+            "purpose": permission.purpose,
+            "basis": permission.basis,
+            "items": permission.names,
+            "existence_only": permission.existence_only,
+            "to": permission.to,
+        }
+    )
+
+
+def question_with(kept: Kept, child_id: UUID, send: Collection[str], question: UUID) -> Question | None:
+    """A question with the listed fields only; None where the child's part cannot be read."""
     child = kept.children.get(child_id)
     if child is None:
         return None
@@ -148,7 +214,7 @@ def question_for(kept: Kept, child_id: UUID, send: Collection[str], question: UU
             | _only(
                 send,
                 {
-                    "sex": str(child.sex) if child.sex else None,
+                    "sex": _text(child.sex),
                     "born": child.born,
                     "nhs_number": child.nhs_number,
                     "upn": child.upn,
@@ -158,21 +224,43 @@ def question_for(kept: Kept, child_id: UUID, send: Collection[str], question: UU
             | ({"expected": child.expected} if "born" in send else {})
             | _address(child, send)
         ),
-        mother=None
-        if mother is None
-        else Subject.model_validate(
-            _names(mother, send)
-            | _address(mother, send)
-            | ({"born": kept.shared.mother_born} if "born" in send else {})
+        mother=None if mother is None else _adult(mother, send),
+        adults=tuple(
+            _adult(adult, send)
+            for adult in kept.shared.adults
+            if adult is not mother and _meant(adult, child, send)
         ),
     )
+
+
+def _meant(adult: KeptAdult, child: KeptChild, send: Collection[str]) -> bool:
+    """Whether the agency may be told of this adult."""
+    if "suspect" in send and adult.thought_to_harm:
+        return True
+    if "adults" not in send:
+        return False
+    if adult.household is not None and child.household is not None:
+        return adult.household == child.household
+    return not AT_HOME.isdisjoint(adult.roles)
+
+
+def _adult(adult: KeptAdult, send: Collection[str]) -> Subject:
+    return Subject.model_validate(
+        _names(adult, send)
+        | _only(send, {"sex": _text(adult.sex), "born": adult.born, "nhs_number": adult.nhs_number})
+        | _address(adult, send)
+    )
+
+
+def _text(code: str | None) -> str | None:
+    return str(code) if code else None
 
 
 def _only(send: Collection[str], fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if name in send}
 
 
-def _names(person: Person | KeptChild, send: Collection[str]) -> dict[str, object]:
+def _names(person: KeptAdult | KeptChild, send: Collection[str]) -> dict[str, object]:
     if "names" not in send:
         return {}
     return {
@@ -182,7 +270,7 @@ def _names(person: Person | KeptChild, send: Collection[str]) -> dict[str, objec
     }
 
 
-def _address(person: Person | KeptChild, send: Collection[str]) -> dict[str, object]:
+def _address(person: KeptAdult | KeptChild, send: Collection[str]) -> dict[str, object]:
     address = person.address
     if address is None or address.confidential or "address" not in send:
         return {}

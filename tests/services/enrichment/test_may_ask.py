@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from libs.schemas.codes import AgreementAnswer
 from libs.schemas.document import DocumentError
 from libs.schemas.levels import Level
+from services.enrichment.may_ask import may_ask
 from services.enrichment.partnership import NOT_STATED, load_agencies, load_check_terms
-from services.enrichment.sharing import may_ask
 
 PARTNERSHIP = Path("deploy/partnership")
 TERMS = load_check_terms(PARTNERSHIP / "checks.yaml")
