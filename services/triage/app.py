@@ -32,6 +32,7 @@ from libs.schemas.events import Service
 from services.triage.api import Office, router
 from services.triage.cases import Cases
 from services.triage.casework import Casework
+from services.triage.claims.api import router as claims_router
 from services.triage.clocks.api import router as clocks_router
 from services.triage.consumer import TriageConsumer
 from services.triage.decisions import Decisions
@@ -137,7 +138,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         "Triage",
         settings,
         telemetry,
-        [router, policy_router, clocks_router, parked_router(Refused), health],
+        [router, claims_router, policy_router, clocks_router, parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,
     )

@@ -20,6 +20,7 @@ from libs.schemas.levels import Destination, Level, Stage
 from services.triage.access import note
 from services.triage.case import Case, File, is_low
 from services.triage.casework import Casework
+from services.triage.claims.claim import release, writes
 from services.triage.desk import load, save
 from services.triage.documents import RecordedDecision
 from services.triage.placement.places import HIGHEST, MINIMUM, Placement
@@ -116,9 +117,9 @@ class Decisions:
 
         Whoever has seen the decision that stands may decide anew: theirs is added beside it.
 
-        Raises Problem: 403 where a manager must decide, 404, 409 where somebody else decided first or nobody has
-        read the referrer's words, 412 where the case changed, 422 where a departure has no reason or the level
-        needs more help than the destination gives.
+        Raises Problem: 403 where a manager must decide, 404, 409 where somebody else decided first or has the pen, or
+        nobody has read the referrer's words, 412 where the case changed, 422 where a departure has no reason or the
+        level needs more help than the destination gives.
         """
         referral_id = await referral_of(self._ledger, case_id)
         async with self._ledger.unit([referral_id]) as unit:
@@ -139,6 +140,7 @@ class Decisions:
             rulebook = self._casework.thresholds.rulebook(file.case.received_at)
             recommended = rulebook.placement(file.case.level, file.known)
             decision = self._check(file.case, body, recommended, latest, caller, unit)
+            await writes(unit.connection, case_id, caller, unit.now)
             made = await self._record(unit, file, decision, caller)
             await save(unit, self._ledger.codec, self._policies, desk)
         return made
@@ -247,6 +249,7 @@ class Decisions:
             document,
         )
         await note(unit.connection, unit.now, caller, "case.decide", case.id)
+        await release(unit.connection, case.id, caller)
         if (referral := span_context(case.trace)) is not None:
             trace.get_current_span().add_link(referral)
         self._casework.decided(file, decision.number)

@@ -15,6 +15,7 @@ from libs.schemas.levels import Level, Rag, Stage
 from services.triage.access import note
 from services.triage.case import Case
 from services.triage.casework import Casework, Cause
+from services.triage.claims.claim import writes
 from services.triage.consumer import tell
 from services.triage.decisions import changed_meanwhile, referral_of
 from services.triage.desk import load, save
@@ -98,6 +99,7 @@ class Readings:
                     raise changed_meanwhile(case, seen)
                 if not case.unread:
                     raise Problem(409, "nothing-to-read", "Nothing of this case waits to be read")
+                await writes(unit.connection, case_id, caller, unit.now)
                 read_at = unit.now
                 change = self._casework.read(file, Cause(event_id, unit.now, unit.now), reading)
                 tell(unit, [(file, change)], case.trace)

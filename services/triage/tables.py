@@ -258,4 +258,51 @@ class StopRow(_Table, table=True):
     at: datetime = Field(sa_column=_instant())
 
 
+class ClaimRow(_Table, table=True):
+    """Who has the pen of a case. A row whose time is up counts for nothing."""
+
+    __tablename__ = "claim"
+
+    case_id: UUID = Field(primary_key=True)
+    holder: str = Field(sa_column=_code())
+    since: datetime = Field(sa_column=_instant())
+    expires_at: datetime = Field(sa_column=_instant())
+
+
+class ClaimTakenOverRow(_Table, table=True):
+    """A claim that a manager took over, with the reason."""
+
+    __tablename__ = "claim_taken_over"
+
+    case_id: UUID = Field(primary_key=True)
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    held_by: str | None = Field(sa_column=_code(nullable=True))
+    by: str = Field(sa_column=_code())
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class AllocatedRow(_Table, table=True):
+    """Whose case it is now."""
+
+    __tablename__ = "allocated"
+    __table_args__ = (Index("allocated_to", "worker"),)
+
+    case_id: UUID = Field(primary_key=True)
+    worker: str = Field(sa_column=_code())
+    at: datetime = Field(sa_column=_instant())
+
+
+class AllocationRow(_Table, table=True):
+    """One allocation of a case; rows are only ever added."""
+
+    __tablename__ = "allocation"
+
+    case_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_column=Column(Integer, primary_key=True))
+    worker: str = Field(sa_column=_code())
+    by: str = Field(sa_column=_code())
+    at: datetime = Field(sa_column=_instant())
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 access_table(metadata)

@@ -55,6 +55,7 @@ from sandbox.postgres import EmbeddedPostgres
 from services.triage.api import router
 from services.triage.app import office
 from services.triage.casework import Casework
+from services.triage.claims.api import router as claims_router
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.policies.api import router as policy_router
@@ -63,13 +64,12 @@ from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
+from tests.services.triage.staff import CANARY, Person
 
 ISSUER = "https://issuer.example.org"
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
 AGENCIES = ("education", "health", "marac", "police")
-CANARY = "Zyxwquill"
-"""A name that must appear in payloads only."""
 
 CODEC = PlainCodec()
 
@@ -164,52 +164,14 @@ async def http(
     telemetry = setup(Service.TRIAGE, settings, install=False)
     async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as client:
         authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
-        app = create_app("Triage", settings, telemetry, [router, policy_router], authenticator=authenticator)
+        app = create_app(
+            "Triage", settings, telemetry, [router, claims_router, policy_router], authenticator=authenticator
+        )
         app.state.office = office(hub.ledger, Casework(thresholds), hub.policies, settings)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
             yield caller
     telemetry.shutdown()
-
-
-@dataclass
-class Person:
-    """A member of staff, who gets a fresh token for each request."""
-
-    http: httpx.AsyncClient
-    issuer: Issuer
-    id: str
-
-    @property
-    def token(self) -> str:
-        return self.issuer.token(self.id)
-
-    async def get(self, path: str, **parameters: Any) -> httpx.Response:
-        return await self.http.get(path, params=parameters, headers={"Authorization": f"Bearer {self.token}"})
-
-    async def put(self, path: str, body: Any, tag: str | None = None) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}"} | ({"If-Match": tag} if tag is not None else {})
-        return await self.http.put(path, json=body, headers=headers)
-
-    async def open(self, case_id: UUID) -> tuple[dict[str, Any], str]:
-        """Reads a case: what it shows, and its entity tag."""
-        answer = await self.get(f"/v1/cases/{case_id}")
-        assert answer.status_code == 200, answer.text
-        return answer.json(), answer.headers["etag"]
-
-    async def read(self, case_id: UUID, tag: str | None = None, **reading: Any) -> httpx.Response:
-        """Reads the words of a case as it stands, or as it stood at `tag`."""
-        return await self.put(f"/v1/cases/{case_id}/reading", reading, tag or (await self.open(case_id))[1])
-
-    async def decide(self, case_id: UUID, tag: str | None, **body: Any) -> httpx.Response:
-        decision = {
-            "level": "targeted",
-            "destination": "early_help",
-            "rationale": f"{CANARY} needs help at home.",
-            "may_tell_referrer": True,
-            **body,
-        }
-        return await self.put(f"/v1/cases/{case_id}/decision", decision, tag)
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ from services.triage.app import build
 from services.triage.settings import TriageSettings
 from tests.conftest import execute
 from tests.sandbox.serving import serve
-from tests.services.triage.conftest import AGENCIES, CANARY, ISSUER, NEGLECTED, Story, stated
+from tests.services.triage.conftest import AGENCIES, ISSUER, NEGLECTED, Story, stated
+from tests.services.triage.staff import CANARY
 
 HUNGRY = stated("child.hunger", "persistent")
 

@@ -22,7 +22,8 @@ from libs.schemas.levels import Destination, Level, Rag, Stage
 from libs.schemas.notice import NoticeChannel, NoticeKind
 from libs.schemas.person import Date
 from services.triage.tables import metadata
-from tests.services.triage.conftest import AGENCIES, MONDAY, NEGLECTED, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import AGENCIES, MONDAY, NEGLECTED, HubWorld, Story, stated
+from tests.services.triage.staff import Person
 
 HUNGRY = stated("child.hunger", "persistent")
 HIT = stated("child.disclosed_physical_abuse", True)

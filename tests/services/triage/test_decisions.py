@@ -9,7 +9,8 @@ from libs.schemas.decision import DecisionBody, Departure
 from libs.schemas.levels import Destination, Level, Stage
 from services.triage.decisions import departure
 from services.triage.placement.places import HIGHEST, MINIMUM, Placement
-from tests.services.triage.conftest import CANARY, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")
 STRANGLED = stated("household.strangulation_or_weapon", True)

@@ -20,7 +20,8 @@ from libs.schemas.levels import Rag, Stage
 from services.triage.casework import Casework
 from services.triage.strays import PATIENCE, Strays
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import CANARY, MONDAY, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")
 ABUSED = stated("child.disclosed_sexual_abuse", True)

@@ -8,7 +8,8 @@ import pytest
 
 from libs.schemas.findings import Fact
 from libs.schemas.levels import Level, Rag, Stage
-from tests.services.triage.conftest import HubWorld, Person, Story, stated
+from tests.services.triage.conftest import HubWorld, Story, stated
+from tests.services.triage.staff import Person
 
 HUNGRY = stated("child.hunger", "persistent")
 SOMETIMES_HUNGRY = stated("child.hunger", "occasional")

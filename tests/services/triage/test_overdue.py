@@ -7,7 +7,8 @@ import pytest
 
 from libs.messaging.timers import TimerLoop
 from services.triage.overdue import Overdue
-from tests.services.triage.conftest import CANARY, HubWorld, Story
+from tests.services.triage.conftest import HubWorld, Story
+from tests.services.triage.staff import CANARY
 
 
 class Bells:

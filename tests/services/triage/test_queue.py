@@ -18,7 +18,8 @@ from services.triage.overdue import Overdue
 from services.triage.queue import PAGE
 from services.triage.repair import Repair
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import CANARY, MONDAY, NEGLECTED, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")
 STRANGLED = stated("household.strangulation_or_weapon", True)

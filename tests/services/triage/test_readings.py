@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from tests.services.triage.conftest import CANARY, NEGLECTED, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import NEGLECTED, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
 
 ABUSED = {"fact": "child.disclosed_sexual_abuse", "value": True, "basis": "child_said"}
 READ_BY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

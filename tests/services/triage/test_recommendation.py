@@ -9,7 +9,8 @@ from libs.messaging.event import Event
 from libs.schemas.levels import Destination, Level
 from libs.schemas.person import Address
 from services.triage.case import is_low
-from tests.services.triage.conftest import HubWorld, Person, Story, stated
+from tests.services.triage.conftest import HubWorld, Story, stated
+from tests.services.triage.staff import Person
 
 
 def living_at(event: Event, postcode: str) -> Event:

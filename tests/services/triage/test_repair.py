@@ -10,7 +10,8 @@ from services.triage import repair as module
 from services.triage.casework import Casework
 from services.triage.repair import Repair
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story, stated
+from tests.services.triage.staff import Person
 
 HUNGRY = stated("child.hunger", "persistent")
 

@@ -21,7 +21,8 @@ from libs.schemas.events import (
     Stopped,
 )
 from libs.schemas.levels import Level, Rag, Stage
-from tests.services.triage.conftest import CANARY, MONDAY, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")
 STRANGLED = stated("household.strangulation_or_weapon", True)

@@ -17,8 +17,9 @@ from sandbox.issuer import Issuer
 from services.triage.policies.rulebook import Mode, Rulebook
 from services.triage.policies.store import AHEAD, keep_proof, put_in_force, register
 from services.triage.policy.claims import Claim, Report, Status
-from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Person, Story, stated
+from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story, stated
 from tests.services.triage.policies.versions import stricter
+from tests.services.triage.staff import Person
 
 HUNGER = {"fact": "child.hunger", "value": "persistent", "basis": "observed"}
 

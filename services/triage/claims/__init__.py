@@ -1,0 +1,1 @@
+"""Who has the pen of a case, and whose case it is."""

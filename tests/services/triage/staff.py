@@ -1,0 +1,55 @@
+"""Members of staff, as they call triage's operations."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from sandbox.issuer import Issuer
+
+CANARY = "Zyxwquill"
+"""A name that must appear in payloads only."""
+
+
+@dataclass
+class Person:
+    """A member of staff, who gets a fresh token for each request."""
+
+    http: httpx.AsyncClient
+    issuer: Issuer
+    id: str
+
+    @property
+    def token(self) -> str:
+        return self.issuer.token(self.id)
+
+    async def get(self, path: str, **parameters: Any) -> httpx.Response:
+        return await self.http.get(path, params=parameters, headers={"Authorization": f"Bearer {self.token}"})
+
+    async def put(self, path: str, body: Any, tag: str | None = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} | ({"If-Match": tag} if tag is not None else {})
+        return await self.http.put(path, json=body, headers=headers)
+
+    async def delete(self, path: str) -> httpx.Response:
+        return await self.http.delete(path, headers={"Authorization": f"Bearer {self.token}"})
+
+    async def open(self, case_id: UUID) -> tuple[dict[str, Any], str]:
+        """Reads a case: what it shows, and its entity tag."""
+        answer = await self.get(f"/v1/cases/{case_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json(), answer.headers["etag"]
+
+    async def read(self, case_id: UUID, tag: str | None = None, **reading: Any) -> httpx.Response:
+        """Reads the words of a case as it stands, or as it stood at `tag`."""
+        return await self.put(f"/v1/cases/{case_id}/reading", reading, tag or (await self.open(case_id))[1])
+
+    async def decide(self, case_id: UUID, tag: str | None, **body: Any) -> httpx.Response:
+        decision = {
+            "level": "targeted",
+            "destination": "early_help",
+            "rationale": f"{CANARY} needs help at home.",
+            "may_tell_referrer": True,
+            **body,
+        }
+        return await self.put(f"/v1/cases/{case_id}/decision", decision, tag)
