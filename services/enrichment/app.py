@@ -22,6 +22,7 @@ from libs.messaging.tasks import Background
 from libs.platform.alarms import Alarms
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
+from libs.platform.cursors import Cursors
 from libs.platform.database import connect, create_pool
 from libs.platform.health import health_router
 from libs.platform.http import http_client
@@ -43,6 +44,7 @@ from services.enrichment.effects import DEADLINE
 from services.enrichment.partnership import AgencyTerms, load_agencies, load_check_terms
 from services.enrichment.recorder import Recorder
 from services.enrichment.settings import EnrichmentSettings
+from services.enrichment.sharing import api as disclosures
 from services.enrichment.store import Store
 
 DESCRIPTION = (
@@ -177,6 +179,7 @@ def build(
             )
             app.state.parked = assembly.parked
             app.state.journeys = journeys.Journeys(ledger)
+            app.state.disclosures = disclosures.Register(ledger, Cursors(settings.cursor_secret))
             app.state.pool = pool
 
             def failed(part: str) -> None:
@@ -199,7 +202,7 @@ def build(
         "Enrichment",
         settings,
         telemetry,
-        [journeys.router, parked_router(Refused), health],
+        [journeys.router, disclosures.router, parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,
     )

@@ -113,6 +113,34 @@ class Question(Model):
     mother: Subject | None = None
     adults: tuple[Subject, ...] = ()
 
+    def fields(self, listed: Collection[str]) -> frozenset[str]:
+        """The names of the fields that it bears, out of those that were listed for it."""
+        bears: set[str] = set()
+        for person in (self.child, self.mother, *self.adults):
+            if person is not None:
+                bears |= {_NAME_OF[name] for name, value in person if value is not None}
+        if self.mother is not None:
+            bears.add("mother")
+        if self.adults:
+            bears |= {"adults", "suspect"}.intersection(listed)
+        return frozenset(bears)
+
+
+_NAME_OF = {
+    "given_name": "names",
+    "family_name": "names",
+    "also_known_as": "names",
+    "sex": "sex",
+    "born": "born",
+    "expected": "born",
+    "nhs_number": "nhs_number",
+    "upn": "upn",
+    "address": "address",
+    "postcode": "address",
+    "school": "school",
+}
+"""Which listed field each part of a subject belongs to."""
+
 
 def keep(payload: Received, children: Sequence[UUID]) -> Kept:
     """What enrichment keeps of a received referral. `children`: all of them in the order of their numbers."""

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Identity,
     Index,
     LargeBinary,
     MetaData,
@@ -91,6 +92,40 @@ class CheckRow(Base, table=True):
     chases: int = Field(sa_column=Column(BigInteger, nullable=False))
     ask_at: datetime | None = Field(sa_column=_time())
     answer: bytes | None = Field(sa_column=Column(LargeBinary))
+
+
+class DisclosureRow(Base, table=True):
+    """One disclosure to or from an agency. Rows are only ever added."""
+
+    __tablename__ = "disclosure"
+    __table_args__ = (
+        Index("disclosure_of_child", "child_id", "id"),
+        Index("disclosure_of_referral", "referral_id", "id"),
+        Index("disclosure_to_agency", "agency", "id"),
+        Index(
+            "disclosure_once",
+            "question_id",
+            "items",
+            "fields",
+            "grounds",
+            unique=True,
+            postgresql_where="direction = 'out'",
+        ),
+    )
+
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    at: datetime = Field(sa_column=_time(nullable=False))
+    direction: str = Field(sa_column=Column(Text, nullable=False))
+    referral_id: UUID = Field(nullable=False)
+    child_id: UUID = Field(nullable=False)
+    agency: str = Field(sa_column=Column(Text, nullable=False))
+    audience: str = Field(sa_column=Column(Text, nullable=False))
+    question_id: UUID | None = Field(default=None)
+    items: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    fields: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    grounds: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    emergency: bool = Field(nullable=False)
+    said: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 access_table(metadata)

@@ -86,7 +86,7 @@ def load_agreement(path: Path, leads: Collection[str] = ()) -> Agreement:
     Raises DocumentError naming every mistake with its place.
     """
     root = read_document(path).fields(
-        dict.fromkeys(("about", "emergency_lasts_hours", "grounds", "items", "agencies"), True)
+        dict.fromkeys(("about", "emergency_lasts_hours", "grounds", "items", "agreements"), True)
     )
     grounds: dict[str, Ground] = {}
     items: dict[str, Item] = {}
@@ -101,16 +101,12 @@ def load_agreement(path: Path, leads: Collection[str] = ()) -> Agreement:
     faults += collect(partial(add_item, name, node) for name, node in root["items"].fields().items())
     signed: list[Signed] = []
 
-    def add_signed(agency: str, node: Node) -> None:
-        signed.append(_signed(agency, node, grounds, items))
+    def add_signed(node: Node) -> None:
+        signed.append(_signed(node, grounds, items))
 
     # A line is read against what could be read of the rest: one mistake is then told once.
     if not faults:
-        faults = collect(
-            partial(add_signed, agency, node)
-            for agency, listed in root["agencies"].fields().items()
-            for node in listed.items()
-        )
+        faults = collect(partial(add_signed, node) for node in root["agreements"].items())
     hours = root["emergency_lasts_hours"]
     if not faults and not 1 <= hours.whole(1) <= LONGEST_EMERGENCY_HOURS:
         faults = [f"{hours.place}: an emergency lasts at most {LONGEST_EMERGENCY_HOURS} hours"]
@@ -151,8 +147,9 @@ def _item(name: str, node: Node) -> Item:
     )
 
 
-def _signed(agency: str, node: Node, grounds: Mapping[str, Ground], items: Mapping[str, Item]) -> Signed:
-    fields = node.fields(dict.fromkeys(("document", "starts", "ends", "lines"), True))
+def _signed(node: Node, grounds: Mapping[str, Ground], items: Mapping[str, Item]) -> Signed:
+    fields = node.fields(dict.fromkeys(("agency", "document", "starts", "ends", "lines"), True))
+    agency = fields["agency"].words()
     starts, ends = _day(fields["starts"]), _day(fields["ends"])
     if ends < starts:
         raise DocumentError([f"{fields['ends'].place}: the agreement ends before it starts"])

@@ -149,7 +149,7 @@ def _grant(opened: Sequence[tuple[Line, Order | None]]) -> Grant:
         item=line.item,
         mode=Mode.CONTENT if any(one.mode is Mode.CONTENT for one, _ in opened) else Mode.EXISTENCE,
         purpose=line.ground.purpose if order is None else order.purpose,
-        basis=line.ground.basis if order is None else order.basis,
+        basis=f"{line.ground.basis} ({line.ground.citation})" if order is None else order.basis,
         ground=line.ground.name,
         freshness=min(one.freshness for one, _ in opened),
         about=line.about,

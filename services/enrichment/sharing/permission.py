@@ -132,6 +132,7 @@ class Grant:
     mode: Mode
     purpose: str
     basis: str
+    """The lawful basis with its citation."""
     ground: str
     """The agreement's ground that it rests on, also where an order opened it."""
     freshness: timedelta
