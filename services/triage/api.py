@@ -12,7 +12,7 @@ from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.etags import IfMatch
 from libs.platform.problems import Problem, responses
-from libs.schemas.base import Instant
+from libs.schemas.base import Identifier, Instant, Line
 from libs.schemas.decision import DecisionBody
 from libs.schemas.levels import Destination, Rag, Stage
 from libs.schemas.reference import parse_reference
@@ -22,7 +22,9 @@ from services.triage.decisions import DECIDERS, DecisionMade, Decisions
 from services.triage.journeys import Journey, journey
 from services.triage.policies.page import Paper
 from services.triage.policies.store import Policies
-from services.triage.queue import Filters, Queue, QueuePage, Tag
+from services.triage.queue.pages import Queue, QueuePage
+from services.triage.queue.selection import Filters
+from services.triage.queue.tags import Tag
 from services.triage.readings import ReadingBody, ReadingKept, Readings
 from services.triage.tasks import MOST_TASKS, TaskDone, TaskPage, Tasks
 from services.triage.views import CaseView, EvaluationShown, TaskView
@@ -31,6 +33,9 @@ QueueReader = Annotated[Principal, requires("queue:read")]
 CaseReader = Annotated[Principal, requires("case:read")]
 Decider = Annotated[Principal, requires("decision:write", DECIDERS)]
 Watcher = Annotated[Principal, requires("operations:read")]
+
+Code = Identifier | None
+Subject = Line | None
 
 READS = responses(400, 401, 403, 404, 422, 503)
 WRITES = responses(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 503)
@@ -73,13 +78,18 @@ router = APIRouter(prefix="/v1", tags=["casework"])
 async def read_queue(
     caller: QueueReader,
     office: InOffice,
-    team: Annotated[str | None, Query(max_length=63, description="Only this team's queue.")] = None,
+    team: Annotated[Code, Query(description="Only this team's queue.")] = None,
     stage: Stage | None = None,
     rag: Rag | None = None,
     destination: Destination | None = None,
     due_before: Annotated[
         Instant | None, Query(description="Only what must be acted on before then.")
     ] = None,
+    locality: Annotated[Code, Query(description="Only what this locality's panel serves.")] = None,
+    awaiting: Annotated[Code, Query(description="Only what waits for this agency.")] = None,
+    claimed_by: Annotated[Subject, Query(description="Only cases of which this person has the pen.")] = None,
+    worker: Annotated[Subject, Query(description="Only what is allocated to this worker.")] = None,
+    unallocated: Annotated[bool, Query(description="Only what is allocated to nobody.")] = False,
     tag: Tag | None = None,
     cursor: Annotated[
         str | None, Query(max_length=1000, description="`next_cursor` of the page before.")
@@ -88,7 +98,17 @@ async def read_queue(
 ) -> QueuePage:
     """Codes and times only; whoever opens a case sees what was said. Equally urgent cases keep a fixed order."""
     filters = Filters(
-        team=team, stage=stage, rag=rag, destination=destination, due_before=due_before, tag=tag
+        team=team,
+        stage=stage,
+        rag=rag,
+        destination=destination,
+        locality=locality,
+        due_before=due_before,
+        awaiting=awaiting,
+        claimed_by=claimed_by,
+        worker=worker,
+        unallocated=unallocated,
+        tag=tag,
     )
     now = office.ledger.clock.now()
     async with office.ledger.pool.acquire() as connection:

@@ -40,7 +40,7 @@ from services.triage.overdue import Overdue
 from services.triage.policies.api import router as policy_router
 from services.triage.policies.shadow import Shadow
 from services.triage.policies.store import Policies
-from services.triage.queue import Queue
+from services.triage.queue.pages import Queue
 from services.triage.readings import Readings
 from services.triage.repair import EVERY_SECONDS, Repair
 from services.triage.settings import TriageSettings

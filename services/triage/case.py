@@ -28,6 +28,9 @@ NEVER_LOW = frozenset((Level.SECTION_17, Level.SECTION_47))
 DECISION_CLOCK = "decision"
 READING_CLOCK = "reading"
 
+WAITED_FOR = frozenset((AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE))
+"""States of an agency whose answer may still come."""
+
 SPOKEN = frozenset((AgencyState.RETURNED, AgencyState.NOTHING_HELD))
 """States that a later silence does not undo."""
 
@@ -103,6 +106,12 @@ class Case:
     announced_level: Level = Level.UNIVERSAL
     announced_rag: Rag = Rag.BLUE
     actions: tuple[str, ...] = ()
+    locality: str | None = None
+    """The locality whose panel serves the child's address."""
+    labels: tuple[str, ...] = ()
+    """What of the child sets the case apart in its queue."""
+    awaiting: tuple[str, ...] = ()
+    """Agencies that were asked and have not spoken."""
 
     @property
     def decided(self) -> bool:

@@ -20,7 +20,7 @@ from services.triage.desk import SELECT_CASES, case_of, learn
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading
 from services.triage.explanation import Explanation, explain
 from services.triage.policies.store import Policies
-from services.triage.queue import tags
+from services.triage.queue.tags import tags
 from services.triage.tasks import task_views
 from services.triage.thresholds import Thresholds
 from services.triage.views import (

@@ -5,7 +5,7 @@ never replaced, and everything that follows from them is worked out anew, so tha
 producers' events arrive changes nothing in the end.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Flag, auto
@@ -30,6 +30,7 @@ from libs.schemas.referral import ChildInformation, ReferredChild
 from services.triage.basis import child_facts
 from services.triage.case import (
     SPOKEN,
+    WAITED_FOR,
     AgencyStanding,
     Case,
     File,
@@ -42,6 +43,7 @@ from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import EvidenceKind, Reading, RecordedReading, Stated, StatedChild
 from services.triage.facts import agreed, danger_fact, stated_by_referrer
 from services.triage.policy import StatedFact, evaluate
+from services.triage.queue.tags import labels_of
 from services.triage.thresholds import Thresholds
 
 LOOK_AT_NEWS = "look_at_new_information"
@@ -104,6 +106,7 @@ class Casework:
         rulebook = self.thresholds.rulebook(case.received_at)
         pending = {agency: AgencyStanding(AgencyState.PENDING) for agency in rulebook.agencies}
         file = File(case, agencies=pending, changed=True)
+        case.awaiting = _awaited(pending)
         file.new_states.update(pending)
         stated = StatedChild()
         if child is not None:
@@ -117,6 +120,8 @@ class Casework:
         case.unread, due = True, clocks.read_due(shared.received_at)
         case.read_due_at, case.narrative_due_at = (None, due) if stated.facts else (due, None)
         case.immediate_danger |= stated.immediate_danger
+        if child is not None and child.address is not None:
+            case.locality = rulebook.places.locality(child.address.postcode)
         self._evaluate(file, Trigger.RECEIVED, cause)
         case.announced_level, case.announced_rag = case.level, case.rag
         self._settle(file)
@@ -229,6 +234,7 @@ class Casework:
             return
         file.agencies[agency] = standing
         file.new_states.add(agency)
+        file.case.awaiting = _awaited(file.agencies)
 
     def _evaluate(self, file: File, trigger: Trigger, cause: Cause, fresh: Sequence[StatedFact] = ()) -> bool:
         """Works out anew what follows from all that is known. True: what was said just now tells of danger."""
@@ -244,6 +250,7 @@ class Casework:
         rag = Rag.RED if case.immediate_danger else outcome.rag
         if rag is not case.rag or case.rag_due_at is None:
             case.rag, case.rag_due_at = rag, self.thresholds.clocks.target(rag, case.received_at)
+        case.labels = labels_of(rulebook.dictionary, facts.stated)
         case.evaluation += 1
         file.changed = True
         obliged = [action for action in outcome.actions if action not in case.actions]
@@ -296,6 +303,10 @@ class Casework:
         if case.completed_at is not None and file.placement is not None:
             case.destination = file.placement.destination
         self.refresh(case)
+
+
+def _awaited(agencies: Mapping[str, AgencyStanding]) -> tuple[str, ...]:
+    return tuple(sorted(name for name, standing in agencies.items() if standing.state in WAITED_FOR))
 
 
 def learn_stated(known: Known, stated: StatedChild) -> None:

@@ -46,6 +46,7 @@ _TYPES = {
     "decision": "integer",
 }
 _COLUMNS = [each.name for each in fields(Case)]
+_LISTS = ("actions", "labels", "awaiting")
 _CODES: dict[str, Any] = {
     "stage": Stage,
     "level": Level,
@@ -64,7 +65,7 @@ SELECT_CASES = f"SELECT {', '.join(_COLUMNS)} FROM child_case"  # noqa: S608 - t
 
 _SAVE_CASES = f"""
 INSERT INTO child_case ({", ".join(_COLUMNS)})
-SELECT {", ".join("string_to_array(actions, ' ')" if name == "actions" else name for name in _COLUMNS)}
+SELECT {", ".join(f"string_to_array({name}, ' ')" if name in _LISTS else name for name in _COLUMNS)}
   FROM unnest({_given(_COLUMNS)}) AS given ({", ".join(_COLUMNS)})
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _COLUMNS if name != "id")}
 """  # noqa: S608 - the dataclass's own field names
@@ -181,7 +182,8 @@ def case_of(row: asyncpg.Record) -> Case:
     for name, codes in _CODES.items():
         values[name] = codes(values[name])
     values["destination"] = Destination(values["destination"]) if values["destination"] else None
-    values["actions"] = tuple(values["actions"])
+    for name in _LISTS:
+        values[name] = tuple(values[name])
     return Case(**values)
 
 
@@ -280,7 +282,8 @@ async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None
 async def save_cases(connection: asyncpg.Connection, cases: Sequence[Case]) -> None:
     """Inserts or replaces the rows of these cases."""
     columns: list[list[Any]] = [[getattr(case, name) for case in cases] for name in _COLUMNS]
-    columns[_COLUMNS.index("actions")] = [" ".join(case.actions) for case in cases]
+    for name in _LISTS:
+        columns[_COLUMNS.index(name)] = [" ".join(getattr(case, name)) for case in cases]
     await connection.execute(_SAVE_CASES, *columns)
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
-from services.triage.queue import CAN_WAIT
+from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 
 metadata = MetaData()
 
@@ -46,6 +46,11 @@ def _code(*, nullable: bool = False) -> Column[str]:
 
 def _number() -> Column[int]:
     return Column(Integer, nullable=False)
+
+
+def _queue_index(name: str, *columns: str, where: str = IN_QUEUE) -> Index:
+    """What is behind these columns in the order of the queue, of the cases that stand in it."""
+    return Index(name, *columns, text(CAN_WAIT), "act_by", "id", postgresql_where=text(where))
 
 
 class ReferralRow(_Table, table=True):
@@ -68,9 +73,13 @@ class ChildCaseRow(_Table, table=True):
     __table_args__ = (
         Index("child_case_of_referral", "referral_id"),
         Index("child_case_of_reference", "reference"),
-        Index(
-            "child_case_queue", text(CAN_WAIT), "act_by", "id", postgresql_where=text("act_by IS NOT NULL")
-        ),
+        _queue_index("child_case_queue"),
+        *(_queue_index(f"child_case_queue_{name}", name) for name in ("team", "stage", "rag", "destination")),
+        _queue_index("child_case_queue_locality", "locality"),
+        _queue_index("child_case_queue_set_apart", where=f"{IN_QUEUE} AND {SET_APART}"),
+        Index("child_case_counts", "team", "stage", "rag", "act_by", postgresql_where=text(IN_QUEUE)),
+        Index("child_case_labels", "labels", postgresql_using="gin", postgresql_where=text(IN_QUEUE)),
+        Index("child_case_awaiting", "awaiting", postgresql_using="gin", postgresql_where=text(IN_QUEUE)),
         Index(
             "child_case_unfinished",
             "received_at",
@@ -112,6 +121,9 @@ class ChildCaseRow(_Table, table=True):
     announced_level: str = Field(sa_column=_code())
     announced_rag: str = Field(sa_column=_code())
     actions: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    locality: str | None = Field(sa_column=_code(nullable=True))
+    labels: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    awaiting: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
 
 
 class EvidenceRow(_Table, table=True):
@@ -262,6 +274,7 @@ class ClaimRow(_Table, table=True):
     """Who has the pen of a case. A row whose time is up counts for nothing."""
 
     __tablename__ = "claim"
+    __table_args__ = (Index("claim_of_holder", "holder"),)
 
     case_id: UUID = Field(primary_key=True)
     holder: str = Field(sa_column=_code())

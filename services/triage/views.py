@@ -13,7 +13,7 @@ from libs.schemas.levels import Destination, Level, Rag, Stage
 from libs.schemas.referral import ChildInformation, ReferralBody, ReferredChild
 from services.triage.documents import Reading
 from services.triage.explanation import Explanation
-from services.triage.queue import Tag
+from services.triage.queue.tags import Tag
 
 
 class ReceivedView(Model):

@@ -1,7 +1,8 @@
-"""The queue: every case in which somebody must act, most urgent first. Codes and times, never what was said."""
+"""Reads the queue a page at a time, with the counts of every team's queue."""
 
 from datetime import datetime
-from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import asyncpg
@@ -11,35 +12,10 @@ from libs.platform.cursors import Cursors
 from libs.platform.problems import Problem
 from libs.schemas.base import Instant, Model
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from services.triage.case import LOW, NEVER_LOW, PASSED_ON, Case
+from services.triage.case import Case
 from services.triage.desk import SELECT_CASES, case_of
-
-
-class Tag(StrEnum):
-    """What sets a case apart in its queue."""
-
-    IMMEDIATE_DANGER = "immediate_danger"
-    TO_BE_READ = "to_be_read"
-    PROCESSING_STOPPED = "processing_stopped"
-    DECISION_AT_RISK = "decision_at_risk"
-    REOPENED = "reopened"
-    WITHDRAWN = "withdrawn"
-    OVERDUE = "overdue"
-
-
-class Filters(Model):
-    """Which part of the queue; what is not given does not narrow it."""
-
-    team: str | None = None
-    stage: Stage | None = None
-    rag: Rag | None = None
-    destination: Destination | None = None
-    due_before: Instant | None = None
-    tag: Tag | None = None
-
-    def scope(self, subject: str) -> str:
-        """Names this list for its cursors: a cursor of another list, or of somebody else's, is refused."""
-        return f"queue|{subject}|{self.model_dump_json()}"
+from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, Filters, selection
+from services.triage.queue.tags import Tag, tags
 
 
 class QueueItem(Model):
@@ -54,6 +30,8 @@ class QueueItem(Model):
     rag: Rag
     could_rise_to: Level | None
     destination: Destination | None = None
+    locality: str | None = None
+    awaiting: tuple[str, ...] = Field((), description="Agencies that were asked and have not spoken.")
     tags: tuple[Tag, ...]
     received_at: Instant
     act_by: Instant = Field(
@@ -70,6 +48,7 @@ class QueueCount(Model):
     cases: int
     red: int
     overdue: int
+    query: str = Field(description="The path that lists just these cases.")
 
 
 class QueuePage(Model):
@@ -80,39 +59,18 @@ class QueuePage(Model):
     next_cursor: str | None = None
 
 
-_LOW = ", ".join(f"'{destination}'" for destination in sorted(LOW))
-_PASSED_ON = ", ".join(f"'{destination}'" for destination in sorted(PASSED_ON))
-_NEVER_LOW = ", ".join(f"'{level}'" for level in sorted(NEVER_LOW))
-CAN_WAIT = "(NOT immediate_danger OR decision > 0 AND NOT at_risk)"
-"""Orders the queue first: immediate danger on which nobody has decided stands before what is long overdue."""
-
-PAGE = f"""
+_PAGE = f"""
 {SELECT_CASES}
- WHERE act_by IS NOT NULL AND ({CAN_WAIT}, act_by, id) > ($1, $2, $3)
-   AND ($4::text IS NULL OR team = $4)
-   AND ($5::text IS NULL OR stage = $5)
-   AND ($6::text IS NULL OR rag = $6)
-   AND ($7::text IS NULL OR destination = $7)
-   AND ($8::timestamptz IS NULL OR act_by < $8)
-   AND ($9::text IS NULL OR CASE $9
-        WHEN 'immediate_danger' THEN immediate_danger
-        WHEN 'to_be_read' THEN read_due_at IS NOT NULL OR narrative_due_at IS NOT NULL
-             AND CASE WHEN destination IS NULL OR destination IN ({_PASSED_ON})
-                      THEN level NOT IN ({_NEVER_LOW}) ELSE destination IN ({_LOW}) END
-        WHEN 'processing_stopped' THEN stopped OR stub
-        WHEN 'decision_at_risk' THEN at_risk
-        WHEN 'reopened' THEN reopened_at IS NOT NULL
-        WHEN 'withdrawn' THEN withdrawn_at IS NOT NULL
-        WHEN 'overdue' THEN act_by < $10 END)
+ WHERE ({CAN_WAIT}, act_by, id) > ($1, $2, $3) AND {{condition}}
  ORDER BY {CAN_WAIT}, act_by, id
- LIMIT $11
+ LIMIT {{limit}}
 """
-_COUNTS = """
+_COUNTS = f"""
 SELECT team, stage, count(*) AS cases, count(*) FILTER (WHERE rag = 'red') AS red,
        count(*) FILTER (WHERE act_by < $1) AS overdue
-  FROM child_case WHERE act_by IS NOT NULL
+  FROM child_case WHERE {IN_QUEUE}
  GROUP BY team, stage ORDER BY team, stage
-"""
+"""  # noqa: S608 - a constant
 _FIRST: tuple[bool, datetime, UUID] = (
     False,
     datetime.fromisoformat("0001-01-02T00:00:00+00:00"),
@@ -139,24 +97,14 @@ class Queue:
         """One page, most urgent first; equally urgent ones in a fixed order. Raises Problem 400 on a bad cursor."""
         scope = filters.scope(subject)
         after = self._after(scope, cursor)
-        rows = await connection.fetch(
-            PAGE,
-            *after,
-            filters.team,
-            filters.stage,
-            filters.rag,
-            filters.destination,
-            filters.due_before,
-            filters.tag,
-            now,
-            limit + 1,
-        )
+        statement, parameters = page_statement(filters, now, after, limit + 1)
+        rows = await connection.fetch(statement, *parameters)
         cases = [case_of(row) for row in rows[:limit]]
         counts = await connection.fetch(_COUNTS, now) if cursor is None else []
         more = self._cursors.sign(scope, _place(cases[-1])) if len(rows) > limit else None
         return QueuePage(
             items=tuple(item_of(case, now) for case in cases),
-            counts=tuple(QueueCount(**dict(row)) for row in counts),
+            counts=tuple(_count(row) for row in counts),
             next_cursor=more,
         )
 
@@ -167,6 +115,20 @@ class Queue:
             case [bool() as can_wait, datetime() as act_by, UUID() as case_id]:
                 return can_wait, act_by, case_id
         raise Problem(400, "cursor-invalid", "This cursor is not one of this list")
+
+
+def page_statement(
+    filters: Filters, now: datetime, after: tuple[bool, datetime, UUID], limit: int
+) -> tuple[str, list[Any]]:
+    """The statement of one page behind a place, with its parameters."""
+    condition, parameters = selection(filters, now, first=4)
+    place = f"${4 + len(parameters)}"
+    return _PAGE.format(condition=condition, limit=place), [*after, *parameters, limit]
+
+
+def _count(row: asyncpg.Record) -> QueueCount:
+    query = f"/v1/queue?{urlencode({'team': row['team'], 'stage': row['stage']})}"
+    return QueueCount(**dict(row), query=query)
 
 
 def _place(case: Case) -> tuple[bool, datetime | None, UUID]:
@@ -185,22 +147,10 @@ def item_of(case: Case, now: datetime) -> QueueItem:
         rag=case.rag,
         could_rise_to=None if case.stub else case.could_rise_to,
         destination=None if case.withheld else case.destination,
+        locality=case.locality,
+        awaiting=case.awaiting,
         tags=tags(case, now),
         received_at=case.received_at,
         act_by=case.act_by or case.due_at,
         decision_due_at=case.due_at,
     )
-
-
-def tags(case: Case, now: datetime) -> tuple[Tag, ...]:
-    """What sets a case apart."""
-    holds = {
-        Tag.IMMEDIATE_DANGER: case.immediate_danger,
-        Tag.TO_BE_READ: case.to_be_read,
-        Tag.PROCESSING_STOPPED: case.stopped or case.stub,
-        Tag.DECISION_AT_RISK: case.at_risk,
-        Tag.REOPENED: case.reopened_at is not None,
-        Tag.WITHDRAWN: case.withdrawn_at is not None,
-        Tag.OVERDUE: case.act_by is not None and case.act_by < now,
-    }
-    return tuple(tag for tag, held in holds.items() if held)
