@@ -18,6 +18,7 @@ from cli import (
     policy,
     send,
     settings,
+    sharing,
     smoke,
     up,
     watch,
@@ -43,6 +44,7 @@ app.command()(data.reset)
 app.command()(settings.settings)
 app.add_typer(parked.app, name="parked")
 app.add_typer(case.app, name="case")
+app.add_typer(sharing.app, name="sharing")
 policy.app.command()(decide.decide)
 policy.app.command()(editing.new_rule)
 policy.app.command()(editing.schema)
