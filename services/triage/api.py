@@ -22,7 +22,7 @@ from services.triage.decisions import DECIDERS, DecisionMade, Decisions
 from services.triage.journeys import Journey, journey
 from services.triage.policies.page import Paper
 from services.triage.policies.store import Policies
-from services.triage.queue.pages import Queue, QueuePage
+from services.triage.queue.pages import Queue, QueueCounts, QueuePage
 from services.triage.queue.selection import Filters
 from services.triage.queue.tags import Tag
 from services.triage.readings import ReadingBody, ReadingKept, Readings
@@ -117,6 +117,15 @@ async def read_queue(
         )
         await note(connection, now, caller, "queue.read")
     return page
+
+
+@router.get("/queue/counts", responses=responses(401, 403, 503), summary="How many cases stand where")
+async def count_queue(caller: QueueReader, office: InOffice) -> QueueCounts:
+    """The cases of each team at each stage, how many are red or overdue, and the query that lists them."""
+    now = office.ledger.clock.now()
+    async with office.ledger.pool.acquire() as connection:
+        await note(connection, now, caller, "queue.read")
+        return await office.queue.counts(connection, now)
 
 
 @router.get("/cases/{case_id}", responses=READS, summary="One child's case")

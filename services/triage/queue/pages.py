@@ -51,11 +51,16 @@ class QueueCount(Model):
     query: str = Field(description="The path that lists just these cases.")
 
 
+class QueueCounts(Model):
+    """How many cases stand where, each with the query that lists them."""
+
+    counts: tuple[QueueCount, ...]
+
+
 class QueuePage(Model):
     """One page of the queue."""
 
     items: tuple[QueueItem, ...]
-    counts: tuple[QueueCount, ...] = Field((), description="Of the whole queue; on the first page only.")
     next_cursor: str | None = None
 
 
@@ -100,13 +105,15 @@ class Queue:
         statement, parameters = page_statement(filters, now, after, limit + 1)
         rows = await connection.fetch(statement, *parameters)
         cases = [case_of(row) for row in rows[:limit]]
-        counts = await connection.fetch(_COUNTS, now) if cursor is None else []
         more = self._cursors.sign(scope, _place(cases[-1])) if len(rows) > limit else None
         return QueuePage(
             items=tuple(item_of(case, now) for case in cases),
-            counts=tuple(_count(row) for row in counts),
             next_cursor=more,
         )
+
+    async def counts(self, connection: asyncpg.Connection, now: datetime) -> QueueCounts:
+        """How many cases stand in each team's queue at each stage."""
+        return QueueCounts(counts=tuple(_count(row) for row in await connection.fetch(_COUNTS, now)))
 
     def _after(self, scope: str, cursor: str | None) -> tuple[bool, datetime, UUID]:
         if cursor is None:

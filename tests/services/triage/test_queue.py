@@ -73,7 +73,7 @@ async def test_the_queue_is_narrowed_by_what_it_shows(hub: HubWorld, worker: Per
     assert await cases(destination="csc_section_17") == [str(routed.child_ids[0])]
     assert await cases(due_before=(MONDAY + timedelta(hours=1)).isoformat()) == [str(danger.child_ids[0])]
     assert await cases(team="nobody") == []
-    counts = (await worker.get("/v1/queue")).json()["counts"]
+    counts = (await worker.get("/v1/queue/counts")).json()["counts"]
     for one in counts:
         query = dict(parse_qsl(urlsplit(one["query"]).query))
         listed = (await worker.get("/v1/queue", **query)).json()["items"]

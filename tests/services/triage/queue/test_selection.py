@@ -80,7 +80,7 @@ async def test_every_filter_is_served_by_its_own_index(many: HubWorld) -> None:
 
 
 async def test_counts_are_read_from_their_index(many: HubWorld, worker: Person) -> None:
-    counts = (await worker.get("/v1/queue")).json()["counts"]
+    counts = (await worker.get("/v1/queue/counts")).json()["counts"]
     assert sum(one["cases"] for one in counts) == 2000
     assert sum(one["red"] for one in counts) == 1000
 
