@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
+from services.enrichment.family.tables import family_tables
 
 metadata = MetaData()
 
@@ -128,4 +129,5 @@ class DisclosureRow(Base, table=True):
     said: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+family_tables(metadata)
 access_table(metadata)
