@@ -27,12 +27,18 @@ from services.enrichment.agency import InstantAgency
 from services.enrichment.checks import Check, Child, Completed, Desk, Due, Effect, Referral, Returned
 from services.enrichment.effects import DEADLINE
 from services.enrichment.partnership import NOT_STATED, load_agencies, load_check_terms
-from services.enrichment.question import Kept, identifiers, keep, question_with
+from services.enrichment.question import Kept, identifiers, keep, question_for
+from services.enrichment.sharing.agreement import load_agreement
+from services.enrichment.sharing.permission import Permission
 from services.enrichment.tables import CheckRow, ChildRow, ReferralRow, metadata
 
 peer = Peer("enrichment", metadata)
 terms = load_agencies(peer.partnership / "agencies.yaml")
-desk = Desk(load_check_terms(peer.partnership / "checks.yaml", None), terms)
+desk = Desk(
+    load_check_terms(peer.partnership / "checks.yaml", None),
+    terms,
+    load_agreement(peer.partnership / "sharing.yaml"),
+)
 agencies = {name: InstantAgency() for name in terms}
 
 
@@ -52,6 +58,7 @@ async def received(payload: Received, message: KafkaMessage) -> None:
                 agreement=NOT_STATED if checks is None else str(checks.answer),
                 received_at=payload.shared.received_at,
                 withdrawn_at=None,
+                employers=[],
                 erased=[],
                 kept=kept.model_dump_json().encode(),
             )
@@ -93,7 +100,7 @@ async def screened(payload: CaseScreened, message: KafkaMessage) -> None:
             child = await _child(session, child_id)
             new = not child.checks
             effects = desk.screened(referral, child, first.level, first.rag, trace, instant)
-            effects += await _ask(kept, child, instant)
+            effects += await _ask(kept, referral, child, instant)
             await _save(session, referral, child, effects, new=new)
             told += effects
         await session.commit()
@@ -105,9 +112,12 @@ async def others(_: bytes) -> None:
     """Takes what triage tells others."""
 
 
-async def _ask(kept: Kept, child: Child, instant: datetime) -> list[Effect]:
+async def _ask(kept: Kept, referral: Referral, child: Child, instant: datetime) -> list[Effect]:
     due = [check for check in child.checks.values() if check.ask_at is not None and check.ask_at <= instant]
-    questions = [question_with(kept, child.id, terms[check.agency].send, check.question_id) for check in due]
+    questions = [
+        question_for(kept, child.id, _permission(referral, child, check.agency, instant), check.question_id)
+        for check in due
+    ]
     replies = await asyncio.gather(
         *(
             agencies[check.agency].ask(question, trace=child.trace)
@@ -120,6 +130,17 @@ async def _ask(kept: Kept, child: Child, instant: datetime) -> list[Effect]:
         check.attempts, check.asked_at = check.attempts + 1, check.asked_at or instant
         effects += desk.replied(child, check.agency, check.attempts, reply, instant, 0.5)
     return effects
+
+
+def _permission(referral: Referral, child: Child, agency: str, instant: datetime) -> Permission:
+    return desk.permission(
+        agency,
+        level=child.level,
+        agreement=referral.agreement,
+        identifiers=child.identifiers,
+        employers=(),
+        now=instant,
+    )
 
 
 async def _child(session: AsyncSession, child_id: UUID) -> Child:

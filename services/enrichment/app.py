@@ -45,6 +45,7 @@ from services.enrichment.partnership import AgencyTerms, load_agencies, load_che
 from services.enrichment.recorder import Recorder
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
+from services.enrichment.sharing.agreement import load_agreement
 from services.enrichment.store import Store
 
 DESCRIPTION = (
@@ -74,7 +75,12 @@ def compose(
     alarms: Alarms,
 ) -> Checks:
     """The parts of checking, built on a ledger. Raises DocumentError for a faulty file."""
-    desk = Desk(load_check_terms(settings.partnership_dir / "checks.yaml", settings.check_limit), terms)
+    leads = [name for name, agency in terms.items() if agency.lead is not None]
+    desk = Desk(
+        load_check_terms(settings.partnership_dir / "checks.yaml", settings.check_limit),
+        terms,
+        load_agreement(settings.partnership_dir / "sharing.yaml", leads),
+    )
     store = Store(ledger.codec)
     recorder = Recorder(ledger, store, desk, SystemRandom(), alarms)
     asking = Asking(
@@ -91,6 +97,7 @@ def compose(
             for name, agency in agencies.items()
         ],
         ledger=ledger,
+        desk=desk,
         lease=timedelta(seconds=settings.ask_lease_seconds),
         grace=min(STOP_GRACE, settings.shutdown_seconds),
     )

@@ -19,11 +19,15 @@ from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Bell, Ledger
 from libs.platform.alarms import Alarm
 from libs.schemas.findings import AgencyState
+from libs.schemas.levels import Level
 from services.enrichment.agency import Agency, Reply
+from services.enrichment.checks import Desk
 from services.enrichment.partnership import AgencyTerms
-from services.enrichment.question import Kept, question_with
+from services.enrichment.question import Kept, Question, question_for
 from services.enrichment.recorder import Claim, Recorded, Recorder
 from services.enrichment.replies import unavailable
+from services.enrichment.sharing.disclosures import Disclosures, asked
+from services.enrichment.sharing.permission import Audience
 
 LOOK_EVERY = 1.0
 """Seconds after which an idle agency's questions are looked for without having been woken."""
@@ -33,6 +37,9 @@ LOOK_AGAIN = 0.05
 
 STOP_GRACE = 3.0
 """Seconds that questions in flight get when the service stops; the rest is asked again at once by whoever runs."""
+
+LEAD_NOT_REACHED = "lead_not_reached"
+"""Why an agency counts as unavailable whose safeguarding lead has no way to be asked."""
 
 _NEXT = "SELECT min(ask_at) FROM agency_check WHERE agency = ANY ($1::text[]) AND ask_at IS NOT NULL"
 _CLAIM = """
@@ -50,7 +57,7 @@ WITH due AS MATERIALIZED (
     RETURNING c.child_id, c.agency, c.referral_id, c.question_id, c.attempts
 )
 SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_id, claimed.attempts,
-       child.traceparent, referral.kept
+       child.traceparent, child.level, child.identifiers, referral.agreement, referral.employers, referral.kept
   FROM claimed
   JOIN child ON child.id = claimed.child_id
   JOIN referral ON referral.id = claimed.referral_id
@@ -69,10 +76,18 @@ class Asking:
     """Asks every agency, as one part of the process."""
 
     def __init__(
-        self, askers: Sequence["Asker"], *, ledger: Ledger, lease: timedelta, grace: float = STOP_GRACE
+        self,
+        askers: Sequence["Asker"],
+        *,
+        ledger: Ledger,
+        desk: Desk,
+        lease: timedelta,
+        grace: float = STOP_GRACE,
     ) -> None:
         self._askers = {asker.agency_id: asker for asker in askers}
         self._ledger = ledger
+        self._desk = desk
+        self._disclosures = Disclosures(ledger.codec)
         self._lease = lease
         self._grace = grace
         self._bell = Bell()
@@ -116,10 +131,9 @@ class Asking:
             return LOOK_EVERY
         now = self._ledger.clock.now()
         claims = await self._claim(now, free)
-        kept = await self._ledger.codec.decode([(Kept, claim.kept) for claim in claims])
-        for claim, item in zip(claims, kept, strict=True):
+        for claim in claims:
             asker = self._askers[claim.agency]
-            task = asyncio.create_task(asker.ask(claim, item), name=f"ask {claim.agency}")
+            task = asyncio.create_task(asker.ask(claim), name=f"ask {claim.agency}")
             asker.out += 1
             self._asking[task] = claim
             task.add_done_callback(self._finished)
@@ -132,19 +146,52 @@ class Asking:
         return min(LOOK_EVERY, max(LOOK_AGAIN, (due_at - now).total_seconds()))
 
     async def _claim(self, now: datetime, free: Mapping[str, int]) -> list[Claim]:
-        rows = await self._ledger.pool.fetch(_CLAIM, list(free), list(free.values()), now, now + self._lease)
-        return [
-            Claim(
-                child_id=row["child_id"],
-                referral_id=row["referral_id"],
-                agency=row["agency"],
-                question_id=row["question_id"],
-                attempt=row["attempts"],
-                trace=row["traceparent"],
-                kept=row["kept"],
+        """Claims what is due and records what will leave with it, in one transaction: nothing leaves unrecorded."""
+        async with self._ledger.pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_CLAIM, list(free), list(free.values()), now, now + self._lease)
+            kept = await self._ledger.codec.decode([(Kept, row["kept"]) for row in rows])
+            claims = [self._taken(row, item, now) for row, item in zip(rows, kept, strict=True)]
+            await self._disclosures.record(
+                connection,
+                [
+                    asked(
+                        claim.agency, claim.referral_id, claim.child_id, claim.question, claim.permission, now
+                    )
+                    for claim in claims
+                    if claim.question is not None
+                ],
             )
-            for row in rows
-        ]
+        return claims
+
+    def _taken(self, row: asyncpg.Record, kept: Decoded[Kept] | Undecodable, now: datetime) -> Claim:
+        permission = self._desk.permission(
+            row["agency"],
+            level=Level(row["level"]) if row["level"] else None,
+            agreement=row["agreement"],
+            identifiers=frozenset(row["identifiers"]),
+            employers=row["employers"],
+            now=now,
+        )
+        question: Question | None = None
+        refusal = permission.reason
+        if isinstance(kept, Undecodable):
+            refusal = f"record_{kept.code}"
+        elif permission.granted:
+            question = question_for(kept.payload, row["child_id"], permission, row["question_id"])
+            refusal = "record_erased" if question is None else None
+        if question is not None and not self._askers[row["agency"]].reaches(permission.to):
+            question, refusal = None, LEAD_NOT_REACHED
+        return Claim(
+            child_id=row["child_id"],
+            referral_id=row["referral_id"],
+            agency=row["agency"],
+            question_id=row["question_id"],
+            attempt=row["attempts"],
+            trace=row["traceparent"],
+            permission=permission,
+            question=question,
+            refusal=refusal,
+        )
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         claim = self._asking.pop(task)
@@ -167,7 +214,10 @@ class Asking:
 
 
 class Asker:
-    """Asks one agency, with as many questions at the same time as its terms permit."""
+    """Asks one agency, with as many questions at the same time as its terms permit.
+
+    `lead` is the way to its safeguarding lead, who alone is asked where the suspect works for the agency.
+    """
 
     def __init__(
         self,
@@ -179,12 +229,13 @@ class Asker:
         meter: Meter,
         alarms: Alarm,
         slots: int,
+        lead: Agency | None = None,
     ) -> None:
         self.agency_id = terms.id
         self.out = 0
         """How many questions are with the agency now."""
         self._terms = terms
-        self._agency = agency
+        self._ways: dict[Audience, Agency | None] = {"team": agency, "lead": lead}
         self._ledger = ledger
         self._recorder = recorder
         self._alarms = alarms
@@ -202,9 +253,13 @@ class Asker:
         """How many more questions the agency may be asked at the same time."""
         return max(0, self._slots - self.out)
 
-    async def ask(self, claim: Claim, kept: Decoded[Kept] | Undecodable) -> None:
+    def reaches(self, audience: Audience) -> bool:
+        """Whether there is a way to this part of the agency."""
+        return self._ways[audience] is not None
+
+    async def ask(self, claim: Claim) -> None:
         """Asks one claimed question and hands the reply on."""
-        reply = await self._reply(claim, kept)
+        reply = await self._reply(claim)
         await self._ledger.failpoints.hit("enrichment.after_ask")
         labels = {"agency": self._terms.id, "state": reply.state.value, "reason": reply.reason or ""}
         self._attempts.add(1, labels)
@@ -216,14 +271,14 @@ class Asker:
             )
         await self._recorder.put(Recorded(claim, reply, self._ledger.clock.now()))
 
-    async def _reply(self, claim: Claim, kept: Decoded[Kept] | Undecodable) -> Reply:
-        if isinstance(kept, Undecodable):
-            return Reply(AgencyState.NOT_REQUESTED, f"record_{kept.code}")
-        question = question_with(kept.payload, claim.child_id, self._terms.send, claim.question_id)
-        if question is None:
-            return Reply(AgencyState.NOT_REQUESTED, "record_erased")
+    async def _reply(self, claim: Claim) -> Reply:
+        way = self._ways[claim.permission.to]
+        if way is None:
+            return unavailable(LEAD_NOT_REACHED)
+        if claim.question is None:
+            return Reply(AgencyState.NOT_REQUESTED, claim.refusal)
         try:
-            return await self._agency.ask(question, trace=claim.trace)
+            return await way.ask(claim.question, trace=claim.trace)
         except Exception as error:
             logger.exception("agency-adapter-failed", agency=self._terms.id, code=code_of(error))
             return unavailable("adapter_failed")

@@ -8,9 +8,11 @@ from uuid import UUID
 from libs.schemas.findings import SETTLED, AgencyState, Answer
 from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import Reply
-from services.enrichment.may_ask import may_ask
 from services.enrichment.partnership import AgencyTerms, CheckTerms
 from services.enrichment.question import question_id
+from services.enrichment.sharing.agreement import Agreement
+from services.enrichment.sharing.employers import employed_by
+from services.enrichment.sharing.permission import Circumstances, Permission
 
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=30)
@@ -81,6 +83,7 @@ class Referral:
     """A referral's checks. `agreement` is what became of asking the family's agreement to them.
 
     `erased`: its children who were erased before enrichment heard of them; nobody is asked about them.
+    `employers`: the agencies that employ somebody thought to harm, as the referral names them.
     """
 
     id: UUID
@@ -88,6 +91,7 @@ class Referral:
     agreement: str
     withdrawn_at: datetime | None = None
     erased: frozenset[UUID] = frozenset()
+    employers: frozenset[str] = frozenset()
     children: dict[UUID, Child] = field(default_factory=dict)
     changed: bool = False
 
@@ -124,6 +128,30 @@ class Desk:
 
     terms: CheckTerms
     agencies: Mapping[str, AgencyTerms]
+    agreement: Agreement
+
+    def permission(
+        self,
+        agency: str,
+        *,
+        level: Level | None,
+        agreement: str,
+        identifiers: frozenset[str],
+        employers: Collection[str],
+        now: datetime,
+    ) -> Permission:
+        """What an agency may be asked about a child at this instant. `employers`: as `Referral` has them."""
+        clients = {each.id: each.clients for each in self.agencies.values()} if employers else {}
+        return self.agreement.decide(
+            agency,
+            Circumstances(
+                level=level,
+                agreement=agreement,
+                identifiers=identifiers,
+                at=now,
+                suspect_works_for=employed_by(employers, clients),
+            ),
+        )
 
     def screened(
         self, referral: Referral, child: Child, level: Level, rag: Rag, trace: str | None, now: datetime
@@ -152,7 +180,14 @@ class Desk:
         effects: list[Effect] = []
         late_due: datetime | None = None
         for agency in self.agencies.values():
-            permission = may_ask(self.terms, agency, child.level, referral.agreement, child.identifiers)
+            permission = self.permission(
+                agency.id,
+                level=child.level,
+                agreement=referral.agreement,
+                identifiers=child.identifiers,
+                employers=referral.employers,
+                now=now,
+            )
             check = child.checks.get(agency.id)
             fresh = check is None
             if check is None:

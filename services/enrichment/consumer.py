@@ -171,6 +171,7 @@ def _new(event: Event) -> tuple[Referral, Kept]:
         reference=payload.shared.reference,
         agreement=NOT_STATED if checks is None else str(checks.answer),
         erased=event.erased,
+        employers=kept.shared.employers,
     )
     for child_id, child in kept.children.items():
         known_by = identifiers(kept, child_id)

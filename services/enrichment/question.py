@@ -104,9 +104,9 @@ class Question(Model):
     """
 
     question_id: str
-    purpose: str = "safeguarding_check"
-    basis: str | None = None
-    items: tuple[Identifier, ...] = ()
+    purpose: str
+    basis: str
+    items: tuple[Identifier, ...]
     existence_only: frozenset[Identifier] = frozenset()
     to: Audience = "team"
     child: Subject
@@ -214,22 +214,7 @@ def question_id(child_id: UUID, agency: str) -> UUID:
 
 def question_for(kept: Kept, child_id: UUID, permission: Permission, question: UUID) -> Question | None:
     """The question about one child as it is permitted; None where the child's part cannot be read."""
-    asked = question_with(kept, child_id, permission.fields, question)
-    if asked is None:
-        return None
-    return asked.model_copy(
-        update={
-            "purpose": permission.purpose,
-            "basis": permission.basis,
-            "items": permission.names,
-            "existence_only": permission.existence_only,
-            "to": permission.to,
-        }
-    )
-
-
-def question_with(kept: Kept, child_id: UUID, send: Collection[str], question: UUID) -> Question | None:
-    """A question with the listed fields only; None where the child's part cannot be read."""
+    send = permission.fields
     child = kept.children.get(child_id)
     if child is None:
         return None
@@ -237,6 +222,11 @@ def question_with(kept: Kept, child_id: UUID, send: Collection[str], question: U
     mother = kept.shared.mother if unborn and "mother" in send else None
     return Question(
         question_id=str(question),
+        purpose=permission.purpose,
+        basis=permission.basis,
+        items=permission.names,
+        existence_only=permission.existence_only,
+        to=permission.to,
         child=Subject.model_validate(
             _names(child, send)
             | _only(

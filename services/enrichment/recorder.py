@@ -15,7 +15,10 @@ from libs.platform.alarms import Alarm
 from services.enrichment.agency import Reply
 from services.enrichment.checks import Desk, Effect
 from services.enrichment.effects import carry_out
-from services.enrichment.replies import LONGEST_RETRY_AFTER, unavailable
+from services.enrichment.question import Question
+from services.enrichment.replies import LONGEST_RETRY_AFTER, SPOKEN, unavailable
+from services.enrichment.sharing.disclosures import Disclosure, Disclosures, answered
+from services.enrichment.sharing.permission import Permission
 from services.enrichment.store import Store
 
 MOST_AT_ONCE = 200
@@ -47,7 +50,10 @@ class Claim:
     question_id: UUID
     attempt: int
     trace: str | None
-    kept: bytes = field(repr=False)
+    permission: Permission
+    question: Question | None = field(repr=False)
+    """What to ask; None where nothing may be asked, or nothing can be read, of which `refusal` tells."""
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Recorder:
         self._ledger = ledger
         self._store = store
         self._desk = desk
+        self._disclosures = Disclosures(ledger.codec)
         self._random = random
         self._queue: asyncio.Queue[Recorded] = asyncio.Queue(WAITING)
         self._bell = Bell()
@@ -136,19 +143,36 @@ class Recorder:
         async with self._ledger.unit({item.claim.referral_id for item in batch}) as unit:
             referrals = await self._store.load(unit.connection, unit.referrals)
             effects: dict[UUID, list[Effect]] = {}
+            came: list[Disclosure] = []
             for item in batch:
                 claim = item.claim
                 referral = referrals[claim.referral_id]
-                effects.setdefault(referral.id, []).extend(
-                    self._desk.replied(
-                        referral.children[claim.child_id],
-                        claim.agency,
-                        claim.attempt,
-                        item.reply,
-                        max(item.at, unit.now),
-                        self._random.random(),
-                    )
+                told = self._desk.replied(
+                    referral.children[claim.child_id],
+                    claim.agency,
+                    claim.attempt,
+                    item.reply,
+                    max(item.at, unit.now),
+                    self._random.random(),
                 )
+                effects.setdefault(referral.id, []).extend(told)
+                if told and item.reply.state in SPOKEN:
+                    came.append(_came(item, unit.now))
             for referral_id, decided in effects.items():
                 carry_out(unit, referrals[referral_id], decided)
             await self._store.save(unit.connection, referrals.values(), unit.now)
+            await self._disclosures.record(unit.connection, came)
+
+
+def _came(item: Recorded, now: datetime) -> Disclosure:
+    claim = item.claim
+    return answered(
+        claim.agency,
+        claim.referral_id,
+        claim.child_id,
+        claim.question_id,
+        claim.permission.names,
+        item.reply,
+        now,
+        claim.permission.to,
+    )

@@ -13,7 +13,9 @@ from libs.schemas.levels import Level, Rag
 from services.enrichment.checks import Check, Child, Referral
 from services.enrichment.question import Kept
 
-_REFERRALS = "SELECT id, reference, agreement, withdrawn_at, erased FROM referral WHERE id = ANY ($1::uuid[])"
+_REFERRALS = """
+SELECT id, reference, agreement, withdrawn_at, erased, employers FROM referral WHERE id = ANY ($1::uuid[])
+"""
 _CHILDREN = """
 SELECT id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent
   FROM child WHERE referral_id = ANY ($1::uuid[]) ORDER BY referral_id, number
@@ -24,10 +26,11 @@ SELECT child_id, agency, question_id, state, silence, reason, asked_at, due_at, 
   FROM agency_check WHERE referral_id = ANY ($1::uuid[])
 """
 _NEW_REFERRALS = """
-INSERT INTO referral (id, reference, agreement, received_at, kept, erased)
-SELECT id, reference, agreement, received_at, kept, string_to_array(erased, ' ')::uuid[]
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[], $6::text[])
-    AS given (id, reference, agreement, received_at, kept, erased)
+INSERT INTO referral (id, reference, agreement, received_at, kept, erased, employers)
+SELECT id, reference, agreement, received_at, kept, string_to_array(erased, ' ')::uuid[],
+       string_to_array(employers, ' ')
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[], $6::text[], $7::text[])
+    AS given (id, reference, agreement, received_at, kept, erased, employers)
 """
 _SAVE_REFERRALS = """
 UPDATE referral AS r SET agreement = given.agreement, withdrawn_at = given.withdrawn_at
@@ -74,7 +77,12 @@ class Store:
         ids = list(referral_ids)
         referrals = {
             row["id"]: Referral(
-                row["id"], row["reference"], row["agreement"], row["withdrawn_at"], frozenset(row["erased"])
+                row["id"],
+                row["reference"],
+                row["agreement"],
+                row["withdrawn_at"],
+                frozenset(row["erased"]),
+                frozenset(row["employers"]),
             )
             for row in await connection.fetch(_REFERRALS, ids)
         }
@@ -103,6 +111,7 @@ class Store:
                 [received_at for _, received_at, _ in rows],
                 kept,
                 [" ".join(map(str, sorted(referral.erased))) for referral, _, _ in rows],
+                [" ".join(sorted(referral.employers)) for referral, _, _ in rows],
             )
 
     async def save(

@@ -45,6 +45,7 @@ class ReferralRow(Base, table=True):
     received_at: datetime = Field(sa_column=_time(nullable=False))
     withdrawn_at: datetime | None = Field(sa_column=_time())
     kept: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    employers: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     erased: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
 
 

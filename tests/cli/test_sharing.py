@@ -28,7 +28,7 @@ def test_the_agreement_is_printed_in_english_for_paper_and_screen() -> None:
     assert code == 0
     assert "Cambridgeshire Constabulary" in text
     assert "agreement is not needed: no answer of theirs stops the question" in " ".join(text.split())
-    code, page = run("explain", "--format", "html", "--agency", "marac", "--on", "2027-05-01")
+    code, page = run("explain", "--format", "html", "--agency", "marac", "--on", "2030-05-01")
     assert code == 0
     assert page.startswith("<!doctype html>")
     assert "EXPIRED" in page
@@ -42,10 +42,10 @@ def test_an_agency_that_there_is_not_is_told_with_the_nearest_one() -> None:
 
 
 def test_what_is_wrong_is_told_and_ends_with_1(folder: Path) -> None:
-    code, text = run("check", str(folder), "--on", "2027-03-01")
+    code, text = run("check", str(folder), "--on", "2030-03-01")
     assert code == 1
-    assert "marac: ends on 31 March 2027, in 30 days" in text
-    code, text = run("check", str(folder), "--on", "2027-03-01", "--json")
+    assert "marac: ends on 31 March 2030, in 30 days" in text
+    code, text = run("check", str(folder), "--on", "2030-03-01", "--json")
     assert code == 1
     report = json.loads(text)
     assert report["holds"] is False

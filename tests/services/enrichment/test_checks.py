@@ -13,9 +13,14 @@ from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import Reply
 from services.enrichment.checks import Child, Completed, Desk, Due, Effect, Referral, Returned
 from services.enrichment.partnership import load_agencies, load_check_terms
+from services.enrichment.sharing.agreement import load_agreement
 
 PARTNERSHIP = Path("deploy/partnership")
-DESK = Desk(load_check_terms(PARTNERSHIP / "checks.yaml"), load_agencies(PARTNERSHIP / "agencies.yaml"))
+DESK = Desk(
+    load_check_terms(PARTNERSHIP / "checks.yaml"),
+    load_agencies(PARTNERSHIP / "agencies.yaml"),
+    load_agreement(PARTNERSHIP / "sharing.yaml"),
+)
 AGENCIES = sorted(DESK.agencies)
 SPOKEN = [AgencyState.RETURNED, AgencyState.NOTHING_HELD, AgencyState.OUTSIDE_COVERAGE, AgencyState.DECLINED]
 SILENT = [AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE]

@@ -17,6 +17,9 @@ from services.enrichment.replies import LONGEST_RETRY_AFTER, read_reply
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 QUESTION = Question(
+    purpose="to protect",
+    basis="section 47",
+    items=("safety",),
     question_id="q1",
     child=Subject(
         given_name="Wren", family_name="Kestrel-Test", born=Date(on="2015-02-11"), nhs_number="9990041008"

@@ -1,4 +1,4 @@
-"""What was disclosed: to whom, which items and fields, and on which ground; the names and no values."""
+"""What was disclosed, by names and no values; and the agencies that employ somebody thought to harm."""
 
 from alembic import op
 
@@ -30,3 +30,4 @@ CREATE UNIQUE INDEX disclosure_once ON disclosure (question_id, items, fields, g
 
 def upgrade() -> None:
     op.execute(_SQL)
+    op.execute("ALTER TABLE referral ADD COLUMN employers text[] NOT NULL DEFAULT '{}'")

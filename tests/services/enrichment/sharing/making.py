@@ -72,7 +72,7 @@ def with_lines(lines: Sequence[Line]) -> Agreement:
 
 
 words = st.sampled_from(["", "  ", "Sam Sandbox", "sam  sandbox", "Morgan Sandbox"])
-moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))
+moments = st.datetimes(datetime(2023, 6, 1), datetime(2032, 12, 31), timezones=st.just(UTC))
 agencies = st.sampled_from([*AGREEMENT.agencies, "an_agency_of_nobody"])
 
 orders = st.builds(
@@ -103,7 +103,7 @@ known = st.builds(
 
 @st.composite
 def _mutilated_line(draw: st.DrawFn, line: Line) -> Line:
-    starts = draw(st.dates(date(2026, 1, 1), date(2028, 12, 31)))
+    starts = draw(st.dates(date(2023, 6, 1), date(2032, 12, 31)))
     return replace(
         line,
         mode=draw(st.sampled_from(Mode)),

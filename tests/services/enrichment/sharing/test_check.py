@@ -86,12 +86,12 @@ def test_an_agency_that_nobody_knows_and_a_fact_that_there_is_not_are_told_with_
 @pytest.mark.parametrize(
     ("on", "said"),
     [
-        (date(2026, 12, 30), []),
-        (date(2026, 12, 31), ["marac: ends on 31 March 2027, in 90 days, and nothing follows it"]),
-        (date(2027, 3, 30), ["marac: ends on 31 March 2027, in one day, and nothing follows it"]),
-        (date(2027, 3, 31), ["marac: ends on 31 March 2027, today, and nothing follows it"]),
-        (date(2027, 4, 1), ["marac: expired on 31 March 2027: it is not asked"]),
-        (date(2026, 3, 31), ["marac: nothing is in force before 1 April 2026"]),
+        (date(2029, 12, 30), []),
+        (date(2029, 12, 31), ["marac: ends on 31 March 2030, in 90 days, and nothing follows it"]),
+        (date(2030, 3, 30), ["marac: ends on 31 March 2030, in one day, and nothing follows it"]),
+        (date(2030, 3, 31), ["marac: ends on 31 March 2030, today, and nothing follows it"]),
+        (date(2030, 4, 1), ["marac: expired on 31 March 2030: it is not asked"]),
+        (date(2024, 3, 31), ["marac: nothing is in force before 1 April 2024"]),
     ],
 )
 def test_an_expiry_is_told_in_time(on: date, said: list[str]) -> None:
@@ -100,11 +100,11 @@ def test_an_expiry_is_told_in_time(on: date, said: list[str]) -> None:
 
 def test_an_agreement_that_the_next_one_follows_does_not_end() -> None:
     (marac,) = (one for one in COMPLETE.signed if one.agency == "marac")
-    following = replace(marac, starts=date(2027, 4, 1), ends=date(2028, 3, 31))
-    after_a_day = replace(following, starts=date(2027, 4, 2))
+    following = replace(marac, starts=date(2030, 4, 1), ends=date(2031, 3, 31))
+    after_a_day = replace(following, starts=date(2030, 4, 2))
     for next_one, told in ((following, False), (after_a_day, True)):
         renewed = replace(COMPLETE, signed=(*COMPLETE.signed, next_one))
-        assert bool(texts(renewed, Kind.EXPIRY, on=date(2027, 3, 1))) is told
+        assert bool(texts(renewed, Kind.EXPIRY, on=date(2030, 3, 1))) is told
 
 
 def test_the_same_item_on_the_same_ground_twice_is_an_overlap_unless_their_days_differ() -> None:
@@ -113,7 +113,7 @@ def test_the_same_item_on_the_same_ground_twice_is_an_overlap_unless_their_days_
     assert texts(twice, Kind.OVERLAP) == [
         f"marac: `{marac.lines[0].item}` on the ground `with_agreement` stands twice for the same days"
     ]
-    later = replace(marac.lines[0], starts=date(2027, 4, 1), ends=date(2028, 3, 31))
+    later = replace(marac.lines[0], starts=date(2030, 4, 1), ends=date(2031, 3, 31))
     next_year = replace(marac, starts=later.starts, ends=later.ends, lines=(later,))
     assert texts(replace(COMPLETE, signed=(*COMPLETE.signed, next_year)), Kind.OVERLAP) == []
 

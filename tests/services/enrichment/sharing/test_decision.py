@@ -121,10 +121,10 @@ def test_an_item_is_held_back_as_long_as_nothing_listed_would_tell_who_is_meant(
 @pytest.mark.parametrize(
     ("day", "reason"),
     [
-        (datetime(2026, 3, 31, 22, 59, tzinfo=UTC), "sharing_not_started"),
-        (datetime(2026, 3, 31, 23, 0, tzinfo=UTC), None),
-        (datetime(2028, 3, 31, 22, 59, tzinfo=UTC), None),
-        (datetime(2028, 3, 31, 23, 0, tzinfo=UTC), "sharing_expired"),
+        (datetime(2024, 3, 31, 22, 59, tzinfo=UTC), "sharing_not_started"),
+        (datetime(2024, 3, 31, 23, 0, tzinfo=UTC), None),
+        (datetime(2031, 3, 31, 22, 59, tzinfo=UTC), None),
+        (datetime(2031, 3, 31, 23, 0, tzinfo=UTC), "sharing_expired"),
     ],
 )
 def test_an_agreement_is_in_force_on_its_days_in_england_and_says_when_it_is_not(

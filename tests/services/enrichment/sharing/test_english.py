@@ -39,11 +39,11 @@ def test_an_agreement_says_when_it_is_in_force_and_when_it_is_not() -> None:
         day: {section.heading: section for section in explain(AGREEMENT, {"marac": "MARAC"}, day)}[
             "MARAC"
         ].paragraphs[0]
-        for day in (date(2026, 3, 31), ON, date(2027, 4, 1))
+        for day in (date(2024, 3, 31), ON, date(2030, 4, 1))
     }
-    assert "NOT YET IN FORCE" in said[date(2026, 3, 31)]
-    assert said[ON].endswith("In force from 1 April 2026 to 31 March 2027.")
-    assert "EXPIRED" in said[date(2027, 4, 1)]
+    assert "NOT YET IN FORCE" in said[date(2024, 3, 31)]
+    assert said[ON].endswith("In force from 1 April 2024 to 31 March 2030.")
+    assert "EXPIRED" in said[date(2030, 4, 1)]
 
 
 def test_one_agencys_part_can_be_had_alone() -> None:

@@ -1,0 +1,39 @@
+"""A mistake in the files about agencies and their clocks is refused with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from libs.schemas.document import DocumentError
+from services.enrichment.partnership import Lead, load_agencies, load_check_terms
+
+PARTNERSHIP = Path("deploy/partnership")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("agencies.yaml", "at_once: 10", "at_onec: 10", "did you mean `at_once`"),
+        ("agencies.yaml", "client: police-lead", "cleint: police-lead", "did you mean `client`"),
+        ("checks.yaml", "  red: 30\n", "", "`red` is missing"),
+        ("checks.yaml", "  red: 30\n", "  red: 9000\n", "more urgent must not have a longer deadline"),
+        ("checks.yaml", "[30, 120, 480, 1440]", "[]", "at least one wait"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_place(
+    tmp_path: Path, file: str, old: str, new: str, message: str
+) -> None:
+    text = (PARTNERSHIP / file).read_text()
+    assert old in text
+    path = tmp_path / file
+    path.write_text(text.replace(old, new))
+    with pytest.raises(DocumentError) as refused:
+        (load_agencies if file == "agencies.yaml" else load_check_terms)(path)
+    assert message in str(refused.value)
+    assert f"{file}:" in str(refused.value)
+
+
+def test_an_agency_names_its_lead_and_who_belongs_to_it() -> None:
+    police = load_agencies(PARTNERSHIP / "agencies.yaml")["police"]
+    assert police.lead == Lead("Head of professional standards", "police-lead")
+    assert police.clients == {"cambridgeshire_police"}
