@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0003-family"
+revision = "0003_family"
 down_revision = "0004"
 
 _SQL = """
