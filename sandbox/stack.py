@@ -303,6 +303,7 @@ class Stack:
             return {
                 "MASH_AGENCIES_URL": sandbox,
                 "MASH_AGENCY_KEY": AGENCY_KEY,
+                "MASH_PEOPLE_SECRET": self._secret,
                 "MASH_CHECK_DEADLINE_CAP_SECONDS": "20",
             }
         if service is Service.NOTIFY:

@@ -31,6 +31,10 @@ class EnrichmentSettings(ServiceSettings):
         description="How long a question may be out before another instance asks it again.",
     )
 
+    people_secret: Secret = Field(
+        description="Hashes what people are found by in the index; the same in all instances.", min_length=32
+    )
+
     @property
     def check_limit(self) -> timedelta | None:
         """The cap on deadlines and chases."""

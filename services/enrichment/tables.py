@@ -20,6 +20,7 @@ from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
 from services.enrichment.family.tables import family_tables
+from services.enrichment.people.tables import people_tables
 
 metadata = MetaData()
 
@@ -132,3 +133,4 @@ class DisclosureRow(Base, table=True):
 
 family_tables(metadata)
 access_table(metadata)
+people_tables(metadata)

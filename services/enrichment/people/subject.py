@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import StrictBool
 from stdnum.gb import nhs, upn
 
-from libs.schemas.base import Line, Model, Nothing, Open, Payload
+from libs.schemas.base import Identifier, Line, Model, Nothing, Open, Payload
 from libs.schemas.codes import Sex
 from libs.schemas.person import Address, Date
 
@@ -35,12 +35,13 @@ class Subject(Particulars):
     """Somebody to be identified. `id`: of the case for a child, of their own for an adult.
 
     `household`: those of a referral with the same label live together. `mother`: by whom an unborn child, or one born
-    a short while ago, is found.
+    a short while ago, is found. `source`: who lists them; whom one source lists side by side are different people.
     """
 
     id: UUID
     referral_id: UUID
     adult: StrictBool = False
+    source: Identifier = "referrer"
     household: Line | None = None
     mother: Particulars | None = None
 
@@ -68,11 +69,7 @@ class Profile(Model):
 
 
 class KeptProfile(Payload[Nothing, Profile]):
-    """A profile as it is stored, sealed as the part of its person."""
-
-
-class KeptSubject(Payload[Nothing, Subject]):
-    """A subject as it is stored, sealed as the part of its child or adult."""
+    """A profile as it is stored, sealed as the part of the person, child or adult whose it is."""
 
 
 def profile_of(one: Particulars, companions: Iterable[str] = ()) -> Profile:

@@ -234,6 +234,7 @@ async def world(enrichment_database: str, sandbox: Sandbox) -> AsyncIterator[Wor
         issuer="https://issuer.example.org",
         jwks_url="http://issuer.example.org/jwks.json",
         cursor_secret="s" * 32,
+        people_secret="p" * 32,
         agencies_url=sandbox.url,
         agency_key=AGENCY_KEY,
         check_deadline_cap_seconds=0.5,

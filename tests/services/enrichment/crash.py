@@ -19,6 +19,7 @@ async def main(dsn: str, agencies_url: str) -> None:
         issuer="https://issuer.example.org",
         jwks_url="http://issuer.example.org/jwks.json",
         cursor_secret="s" * 32,
+        people_secret="p" * 32,
         agencies_url=agencies_url,
         agency_key=AGENCY_KEY,
         ask_lease_seconds=1.0,

@@ -112,6 +112,7 @@ async def test_two_instances_carry_every_referral_to_its_answers_once_and_show_n
         issuer=ISSUER,
         jwks_url=f"{url}/issuer/jwks.json",
         cursor_secret="s" * 32,
+        people_secret="p" * 32,
         agencies_url=sandbox.url,
         agency_key=AGENCY_KEY,
         check_deadline_cap_seconds=4.0,
@@ -185,6 +186,7 @@ async def test_a_journey_is_shown_to_operations_only(log_database: str, issuer: 
         issuer=ISSUER,
         jwks_url=f"{url}/issuer/jwks.json",
         cursor_secret="s" * 32,
+        people_secret="p" * 32,
     )
     async with _running(settings) as http:
         for name, client, status, code in JOURNEYS:

@@ -54,6 +54,7 @@ async def api(enrichment_database: str, scratch: Path) -> AsyncIterator[Caller]:
         issuer=ISSUER,
         jwks_url="http://issuer.example.org/jwks.json",
         cursor_secret="s" * 32,
+        people_secret="p" * 32,
     )
     clock = SystemClock()
     ledger = Ledger(pool, Service.ENRICHMENT, partnership="peterborough", codec=PlainCodec(), clock=clock)
