@@ -323,7 +323,7 @@ CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened)
 CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)
 PERSON_DECIDED = _type("triage.person-decided", _T, PersonDecided, _E)
 CHECK_ORDERED = _type("triage.check-ordered", _T, CheckOrdered, _E)
-PEOPLE_CORRECTED = _type("triage.people-corrected", _T, PeopleCorrected, _E)
+PEOPLE_CORRECTED = _type("triage.people-corrected", _T, PeopleCorrected, _E, _I)
 
 NOTICE_DELIVERED = _type("notice.delivered", _N, NoticeDelivered, _I)
 NOTICE_FAILED = _type("notice.failed", _N, NoticeFailed, _T, _I)

@@ -20,6 +20,7 @@ from libs.schemas.reference import new_reference
 from libs.schemas.referral import Referral
 from services.intake import answers, facts
 from services.intake.answers import IfDangerRises, Receipt
+from services.intake.employers import employers_of
 
 AFTER_COMMIT = "intake.after_commit"
 
@@ -28,8 +29,8 @@ AFTER_COMMIT = "intake.after_commit"
 _ACCEPT = """
 WITH accepted AS (
     INSERT INTO referral (id, reference, agency, idempotency_key, fingerprint, received_at, immediate_danger,
-                          referrer_role, payload, answer)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                          referrer_role, payload, answer, employers)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $16)
     ON CONFLICT (agency, idempotency_key) DO NOTHING
     RETURNING id
 ), counted AS (
@@ -126,6 +127,7 @@ class Acceptance:
             event.topic,
             event.source,
             event.traceparent,
+            sorted(employers_of(referral.adults)),
         )
         if accepted is None:
             return None

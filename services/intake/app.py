@@ -34,6 +34,7 @@ from services.intake.additions import Additions
 from services.intake.answers import danger_words
 from services.intake.api import Desk, router
 from services.intake.consumer import StatusProjection
+from services.intake.employers import load_employers
 from services.intake.hub import load_hub, load_wording
 from services.intake.lookup import Lookup
 from services.intake.settings import IntakeSettings
@@ -149,7 +150,14 @@ def desk(ledger: Ledger, settings: IntakeSettings) -> Desk:
     return Desk(
         Acceptance(ledger, dictionary, danger),
         Additions(ledger, dictionary, danger),
-        Lookup(ledger, danger, hub.status, load_wording(directory), seen_within(settings)),
+        Lookup(
+            ledger,
+            danger,
+            hub.status,
+            load_wording(directory),
+            seen_within(settings),
+            load_employers(directory),
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from libs.schemas.events import (
     INTAKE_STOPPED,
     NOTICE_DELIVERED,
     NOTICE_FAILED,
+    PEOPLE_CORRECTED,
     REFERRER_UNTELLABLE,
     CaseDecided,
     CaseRouted,
@@ -30,6 +31,7 @@ from libs.schemas.events import (
     EventType,
     NoticeDelivered,
     NoticeFailed,
+    PeopleCorrected,
     ProcessingResumed,
     ProcessingStopped,
     ReferrerUntellable,
@@ -37,6 +39,7 @@ from libs.schemas.events import (
     Service,
     Stopped,
 )
+from services.intake.employers import employers_of
 
 _SEEN_REFERRALS = """
 UPDATE referral AS r SET screened_at = s.at
@@ -78,12 +81,28 @@ ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,
 """
 
 
+_EMPLOYERS = """
+UPDATE referral AS r SET employers = ARRAY(SELECT DISTINCT unnest(r.employers || s.employers) ORDER BY 1)
+  FROM (SELECT id, array_agg(employer) AS employers FROM unnest($1::uuid[], $2::text[]) AS t (id, employer)
+         GROUP BY id) AS s
+ WHERE r.id = s.id
+"""
+
+
 class StatusProjection:
     """Intake's consumer."""
 
     name = Service.INTAKE.value
     types: frozenset[EventType[Any]] = frozenset(
-        {CASE_SCREENED, CASE_ROUTED, CASE_DECIDED, NOTICE_DELIVERED, NOTICE_FAILED, REFERRER_UNTELLABLE}
+        {
+            CASE_SCREENED,
+            CASE_ROUTED,
+            CASE_DECIDED,
+            PEOPLE_CORRECTED,
+            NOTICE_DELIVERED,
+            NOTICE_FAILED,
+            REFERRER_UNTELLABLE,
+        }
     )
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
@@ -92,6 +111,7 @@ class StatusProjection:
         in_danger: list[tuple[UUID, datetime]] = []
         decided: list[tuple[Any, ...]] = []
         notices: list[tuple[Any, ...]] = []
+        employers: list[tuple[UUID, str]] = []
         for event in events:
             if isinstance(event.payload, CaseScreened) and any(
                 child.immediate_danger for child in event.payload.children.values()
@@ -116,6 +136,8 @@ class StatusProjection:
                         )
                         for child_id, child in children.items()
                     ]
+                case PeopleCorrected(shared=corrected):
+                    employers += [(event.referral_id, each) for each in employers_of(corrected.adults)]
                 case NoticeDelivered(shared=notice) | NoticeFailed(shared=notice):
                     state = "delivered" if event.type is NOTICE_DELIVERED else "failed"
                     notices.append(
@@ -141,6 +163,8 @@ class StatusProjection:
             await unit.connection.execute(_DECIDED, *zip(*decided, strict=True))
         if in_danger:
             await unit.connection.execute(_SEEN_DANGER, *zip(*in_danger, strict=True), CLOCKS_APART)
+        if employers:
+            await unit.connection.execute(_EMPLOYERS, *zip(*employers, strict=True))
         if notices:
             await unit.connection.execute(_NOTICES, *zip(*notices, strict=True))
 

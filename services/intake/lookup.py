@@ -10,11 +10,12 @@ from libs.platform.problems import Problem
 from libs.schemas.codes import PROFESSIONAL_ROLES
 from services.intake import status
 from services.intake.answers import IfDangerRises, Receipt
+from services.intake.employers import Employers
 from services.intake.hub import StateWords, Wording
 from services.intake.status import AdditionStatus, NoticeStatus, Progress, ReferralStatus, SeenWithin
 
 _REFERRAL = """
-SELECT id, received_at, immediate_danger, referrer_role, screened_at, answer
+SELECT id, received_at, immediate_danger, referrer_role, screened_at, answer, employers
   FROM referral WHERE reference = $1 AND agency = $2
 """
 _CHILDREN = """
@@ -29,7 +30,7 @@ NOTHING_YET = Progress()
 
 
 def not_found() -> Problem:
-    """A referral that does not exist, or is another agency's: the two look alike."""
+    """A referral that does not exist, is another agency's, or is kept from this caller: all look alike."""
     return Problem(404, "referral-not-found", "There is no such referral of your agency")
 
 
@@ -43,21 +44,30 @@ class Lookup:
         states: StateWords,
         wording: Wording,
         seen_within: SeenWithin,
+        employers: Employers,
     ) -> None:
         self._ledger = ledger
         self._seen_within = seen_within
+        self._employers = employers
         self._danger = danger
         self._states = states
         self._wording = wording
 
     async def status(self, reference: str, caller: Principal) -> ReferralStatus:
-        """The status now. Who read it is recorded. Raises Problem 404 where their agency has no such referral."""
+        """The status now. Who read it is recorded. Raises Problem 404 where their agency has no such referral.
+
+        Where the person thought to harm works for that agency, all but its safeguarding lead get the same answer.
+        """
         now = self._ledger.clock.now()
         async with self._ledger.pool.acquire() as connection:
             row = await connection.fetchrow(_REFERRAL, reference, caller.of_agency())
             if row is None:
                 raise not_found()
-            await note(connection, now, caller, "status.read", referral_id=row["id"])
+            hidden = self._employers.hide(row["employers"], caller.of_agency(), caller.client_id)
+            act = "status.withheld" if hidden else "status.read"
+            await note(connection, now, caller, act, referral_id=row["id"])
+            if hidden:
+                raise not_found()
             children = await connection.fetch(_CHILDREN, row["id"])
             notices = await connection.fetch(_NOTICES, row["id"])
             additions = await connection.fetch(_ADDITIONS, row["id"])

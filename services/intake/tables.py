@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     Column,
     DateTime,
@@ -33,6 +34,7 @@ def _instant(*, nullable: bool = False) -> Column[datetime]:
 class Referral(_Table, table=True):
     """A referral as it was accepted, and how far it has come.
 
+    `employers` are the agencies that employ somebody thought to harm.
     `idempotency_key` and `fingerprint` are SHA-256 digests: a sender's key may name a child.
     """
 
@@ -53,6 +55,9 @@ class Referral(_Table, table=True):
     referrer_role: str = Field(sa_column=Column(Text, nullable=False))
     payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     answer: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    employers: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
+    )
     screened_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     alarm_level: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     alarm_lease: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
