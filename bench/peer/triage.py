@@ -28,10 +28,13 @@ from libs.schemas.events import (
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.basis import write_states
-from services.triage.case import AgencyStanding, Case, File
-from services.triage.casework import Casework, Cause, Change
-from services.triage.desk import NewTask, learn
+from services.triage.case import Case, File
+from services.triage.casework import Casework
+from services.triage.desk import NewTask
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
+from services.triage.known import learn
+from services.triage.reckoning import Cause, Change
+from services.triage.standing import AgencyStanding
 from services.triage.tables import (
     AgencyStateRow,
     ChildCaseRow,
@@ -190,7 +193,7 @@ async def _save(session: AsyncSession, file: File, *, new: bool) -> None:
                 could_rise_to=one.outcome.could_rise_to,
                 document=document.model_dump_json().encode(),
                 evidence=made.evidence,
-                states=write_states(made.facts),
+                states=made.states,
             )
         )
     for agency in file.new_states:

@@ -19,6 +19,14 @@ class Trigger(StrEnum):
     COMPLETED = "completed"
     STAFF = "staff"
     REPAIR = "repair"
+    LINKED = "linked"
+    """Who the child is, or what came before, became known or changed."""
+    CORRECTED = "corrected"
+    """An agency corrected or took back what it had said."""
+    FOUND = "found"
+    """The child was found by a check, or added by staff."""
+    FAMILY = "family"
+    """Something became known of a brother or sister, or of their home."""
 
 
 class Evidence(Model):

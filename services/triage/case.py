@@ -3,18 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from libs.schemas.base import Payload
-from libs.schemas.codes import AgreementAnswer
-from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import ReopenedChild, RoutedChild, ScreenedChild
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.documents import EvidenceKind
+from services.triage.known import Known
 from services.triage.placement.places import Placement
-from services.triage.policy import ChildFacts, StatedFact
+from services.triage.policy import ChildFacts
+from services.triage.standing import AgencyStanding
 
 LOW = frozenset((Destination.UNIVERSAL_ADVICE, Destination.EARLY_HELP))
 """Destinations that are never recommended before a person has read what the referrer wrote."""
@@ -31,41 +31,12 @@ READING_CLOCK = "reading"
 WAITED_FOR = frozenset((AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE))
 """States of an agency whose answer may still come."""
 
-SPOKEN = frozenset((AgencyState.RETURNED, AgencyState.NOTHING_HELD))
-"""States that a later silence does not undo."""
-
 
 def is_low(level: Level, destination: Destination | None) -> bool:
     """Whether a recommendation or decision is low, or could be where it has no destination yet."""
     if destination is None or destination in PASSED_ON:
         return level not in NEVER_LOW
     return destination in LOW
-
-
-@dataclass(slots=True)
-class AgencyStanding:
-    """What one agency's silence or answer means now. The state may be a code that is not known here."""
-
-    state: AgencyState | str
-    reason: str | None = None
-    asked_at: datetime | None = None
-    due_at: datetime | None = None
-    answered_at: datetime | None = None
-    late: bool = False
-
-
-@dataclass(slots=True)
-class Known:
-    """What is known of a child, put together from all evidence; facts are joined, never replaced."""
-
-    stated: list[StatedFact] = field(default_factory=list)
-    early_help: AgreementAnswer | str | None = None
-    panel: AgreementAnswer | str | None = None
-    closing_plan: bool = False
-    household: str | None = None
-    """The label of the home where the child lives; who has the same lives there too."""
-    speaks_for: str = REFERRER
-    """The agency whose worry the referrer's is."""
 
 
 @dataclass(slots=True)
@@ -151,7 +122,7 @@ class Case:
 
     @property
     def words(self) -> int:
-        """How much was said by the referrer and read by staff: the evidence that is no agency's answer."""
+        """How much was said by the referrer and read by staff: the evidence that makes a reading out of date."""
         return self.evidence - self.answers
 
     def standing(self) -> Stage:
@@ -233,6 +204,8 @@ class NewEvaluation:
     evidence: int
     """The number of the last piece of evidence that was known."""
     facts: ChildFacts = field(repr=False)
+    states: str
+    """What each agency's silence or answer meant, as `basis.write_states` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +218,11 @@ class Obliged:
     due_at: datetime | None = None
     """None: as soon as the case's urgency asks."""
 
+    @property
+    def task(self) -> UUID:
+        """The id of the task that stands for it."""
+        return uuid5(self.about, self.kind)
+
 
 @dataclass(slots=True)
 class File:
@@ -256,9 +234,15 @@ class File:
     changed: bool = False
     clocks: dict[str, datetime] = field(default_factory=dict)
     """The clocks that run for the case, as far as they were written."""
+    family: list["File"] = field(default_factory=list, repr=False)
+    """The files of all children of the referral, this one's among them."""
+    given: bool = False
+    """Everything that follows is given with what is known, and nothing is worked out."""
     placement: Placement | None = None
     """Worked out with the last evaluation of this unit of work."""
     new_evidence: list[NewEvidence] = field(default_factory=list)
     new_evaluations: list[NewEvaluation] = field(default_factory=list)
     new_states: set[str] = field(default_factory=set)
     new_actions: list[Obliged] = field(default_factory=list)
+    moot: set[UUID] = field(default_factory=set)
+    """Tasks that nobody has to do any more."""

@@ -14,11 +14,12 @@ from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import CheckReturned, InformationAdded, Received, Withdrawn
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.blocked import blocked
-from services.triage.case import Case, Known, is_low
+from services.triage.case import Case, is_low
 from services.triage.decisions import not_found, read_decision
-from services.triage.desk import SELECT_CASES, case_of, learn
+from services.triage.desk import SELECT_CASES, case_of
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading
 from services.triage.explanation import Explanation, explain
+from services.triage.known import Known, learn
 from services.triage.policies.store import Policies
 from services.triage.queue.tags import tags
 from services.triage.tasks import task_views

@@ -5,76 +5,62 @@ never replaced, and everything that follows from them is worked out anew, so tha
 producers' events arrive changes nothing in the end.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Flag, auto
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
-from libs.schemas.base import Nothing, Payload
-from libs.schemas.dictionary import DERIVED, REFERRER, STAFF
-from libs.schemas.evaluation import Evaluation, Evidence, FiredRule, Outcome, Trigger
+from libs.schemas.base import Nothing
+from libs.schemas.codes import ChildStatus
+from libs.schemas.dictionary import REFERRER, STAFF
+from libs.schemas.evaluation import Trigger
 from libs.schemas.events import (
     AddedInformation,
+    CheckCorrected,
     CheckReturned,
     CompletedChecks,
+    CorrectedPeople,
     InformationAdded,
+    PeopleCorrected,
+    PersonLinked,
     Received,
     Reference,
     Withdrawn,
 )
-from libs.schemas.findings import AgencyState, Answer, Fact
+from libs.schemas.findings import AgencyState, Answer, Correction
 from libs.schemas.levels import Rag
+from libs.schemas.people import Band, Linked
 from libs.schemas.referral import ChildInformation, ReferredChild
-from services.triage.basis import child_facts
-from services.triage.case import (
-    SPOKEN,
-    WAITED_FOR,
-    AgencyStanding,
-    Case,
-    File,
-    Known,
-    NewEvaluation,
-    NewEvidence,
-    Obliged,
-)
+from services.triage.case import Case, File, Obliged
 from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import EvidenceKind, Reading, RecordedReading, Stated, StatedChild
-from services.triage.facts import agreed, danger_fact, stated_by_referrer
-from services.triage.policy import StatedFact, evaluate
-from services.triage.queue.tags import labels_of
-from services.triage.thresholds import Thresholds
+from services.triage.facts import stated_by_referrer
+from services.triage.known import (
+    Known,
+    learn_answer,
+    learn_correction,
+    learn_information,
+    learn_link,
+    learn_people,
+    learn_reading,
+    learn_stated,
+)
+from services.triage.reckoning import Cause, Change, Reckoning, about, awaited, keep
+from services.triage.standing import SPOKEN, TAKEN_BACK, AgencyStanding, standing_of
 
 LOOK_AT_NEWS = "look_at_new_information"
 """The task that information leaves which changes nothing on a decided case: a person looks at it all the same."""
 
+IDENTIFY = "identify_child"
+POSSIBLE_MATCH = "possible_match"
+POSSIBLE_DUPLICATE = "possible_duplicate"
 
-class Change(Flag):
-    """What others must be told after a step."""
-
-    NONE = 0
-    SCREENED = auto()
-    ROUTED = auto()
-    REOPENED = auto()
+INDEX = "index"
+"""The partnership's index of people, as the source of what it knows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """The event, or the person's act, that a step comes from."""
-
-    event_id: UUID
-    at: datetime
-    """When the event was written."""
-    now: datetime
-    """When it is taken in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Casework:
+class Casework(Reckoning):
     """The steps of a case under one partnership's thresholds."""
-
-    thresholds: Thresholds
 
     def open(
         self,
@@ -86,11 +72,15 @@ class Casework:
         received: Received,
         child: ReferredChild | None,
         trace: str | None,
-        record: Record = NOTHING_ON_RECORD,
+        family: list[File] | None = None,
+        found_by: str | None = None,
+        record: Record | None = None,
     ) -> File:
         """A case for one child of a referral, screened on what the referrer said and what is on record already.
 
-        `child` is None where the child's part can no longer be read.
+        `child` is None where the child's part can no longer be read. `family`: the files of the referral's other
+        children. `found_by`: who named a child that the referrer did not. `record`: everything else that is known,
+        where nothing more is to be worked out.
         """
         clocks, shared = self.thresholds.clocks, received.shared
         case = Case(
@@ -105,38 +95,79 @@ class Casework:
         )
         rulebook = self.thresholds.rulebook(case.received_at)
         pending = {agency: AgencyStanding(AgencyState.PENDING) for agency in rulebook.agencies}
-        file = File(case, agencies=pending, changed=True)
-        case.awaiting = _awaited(pending)
+        file = File(case, agencies=pending, changed=True, given=record is not None)
+        file.family = [*(family or ()), file]
+        case.awaiting = awaited(pending)
         file.new_states.update(pending)
         stated = StatedChild()
         if child is not None:
             others = (one for key, one in received.children.items() if key != child_id)
             day = clocks.day(shared.received_at)
-            stated = stated_by_referrer(rulebook.dictionary, shared.referral, child, day, others, record)
+            stated = stated_by_referrer(
+                rulebook.dictionary, shared.referral, child, day, others, record or NOTHING_ON_RECORD
+            )
+            if found_by is not None:
+                stated = stated.model_copy(update={"source": found_by})
+            if child.status == ChildStatus.UNIDENTIFIED:
+                file.new_actions.append(Obliged(IDENTIFY, case.id))
         document = Stated(shared=Nothing(), children={child_id: stated})
-        _keep(file, cause, EvidenceKind.RECEIVED, REFERRER, document)
+        keep(file, cause, EvidenceKind.RECEIVED, found_by or REFERRER, document)
         learn_stated(file.known, stated)
-        file.known.stated.extend(record.stated)
-        case.unread, due = True, clocks.read_due(shared.received_at)
+        if record is not None:
+            file.known.said += record.stated
+        case.unread = True
+        due = clocks.read_due(shared.received_at if found_by is None else cause.now)
         case.read_due_at, case.narrative_due_at = (None, due) if stated.facts else (due, None)
         case.immediate_danger |= stated.immediate_danger
         if child is not None and child.address is not None:
             case.locality = rulebook.places.locality(child.address.postcode)
-        self._evaluate(file, Trigger.RECEIVED, cause)
+        self.evaluate(file, Trigger.RECEIVED if found_by is None else Trigger.FOUND, cause)
         case.announced_level, case.announced_rag = case.level, case.rag
-        self._settle(file)
+        self.settle(file)
         return file
 
-    def answer(self, file: File, cause: Cause, about: Reference, answer: Answer) -> Change:
+    def answer(self, file: File, cause: Cause, reference: Reference, answer: Answer) -> Change:
         """An agency answered, or said why it does not. Each answer is evaluated once."""
-        document = CheckReturned(shared=about, children={file.case.id: answer})
-        _keep(file, cause, EvidenceKind.ANSWER, answer.agency, document)
-        fresh = _learnt(file.known, lambda known: learn_answer(known, answer))
-        standing = AgencyStanding(
-            answer.state, answer.reason, answer.asked_at, answer.due_at, answer.answered_at, answer.late
-        )
-        self._heard(file, answer.agency, standing)
-        return self._follow(file, cause, self._evaluate(file, Trigger.ANSWER, cause, fresh))
+        document = CheckReturned(shared=reference, children={file.case.id: answer})
+        keep(file, cause, EvidenceKind.ANSWER, answer.agency, document)
+        fresh = learn_answer(file.known, answer)
+        self.heard(file, answer.agency, _standing(file, answer.agency))
+        return self.follow(file, cause, self.evaluate(file, Trigger.ANSWER, cause, fresh))
+
+    def correct(self, file: File, cause: Cause, reference: Reference, correction: Correction) -> Change:
+        """An agency corrects or takes back what it answered: the first answer stays on record and counts no more.
+
+        What was decided stands; whoever decided is shown that something changed.
+        """
+        document = CheckCorrected(shared=reference, children={file.case.id: correction})
+        keep(file, cause, EvidenceKind.CORRECTION, correction.agency, document)
+        fresh = learn_correction(file.known, correction)
+        self.heard(file, correction.agency, _standing(file, correction.agency))
+        change = self.follow(file, cause, self.evaluate(file, Trigger.CORRECTED, cause, fresh))
+        self._news(file, cause)
+        return change
+
+    def link(self, file: File, cause: Cause, reference: Reference, linked: Linked) -> Change:
+        """The index says who the child is, and what it knows. It is evaluated where something follows from it."""
+        document = PersonLinked(shared=reference, children={file.case.id: linked})
+        keep(file, cause, EvidenceKind.LINKED, INDEX, document)
+        before = file.known.linked
+        learn_link(file.known, linked)
+        self._undecided(file, cause, before, file.known.linked)
+        return self._worked_out(file, cause, Trigger.LINKED)
+
+    def people(
+        self, file: File, cause: Cause, shared: CorrectedPeople, child: ReferredChild | None
+    ) -> Change:
+        """Staff added or corrected adults, or this child."""
+        children = {} if child is None else {file.case.id: child}
+        keep(file, cause, EvidenceKind.PEOPLE, STAFF, PeopleCorrected(shared=shared, children=children))
+        fresh = learn_people(file.known, shared.adults, child)
+        if child is not None and child.status != ChildStatus.UNIDENTIFIED:
+            file.moot.add(Obliged(IDENTIFY, file.case.id).task)
+        if fresh:
+            return self.follow(file, cause, self.evaluate(file, Trigger.STAFF, cause, fresh))
+        return self._worked_out(file, cause, Trigger.STAFF)
 
     def complete(self, file: File, cause: Cause, checks: CompletedChecks) -> Change:
         """All agencies have answered, or their time is up: the case goes to a decision queue."""
@@ -145,18 +176,18 @@ class Casework:
         for agency, state in checks.states.items():
             known = file.agencies.get(agency)
             if known is None:
-                self._heard(file, agency, AgencyStanding(state))
-            elif known.state != state:
+                self.heard(file, agency, AgencyStanding(state))
+            elif known.state != state and not _knows_better(file, agency, known, state):
                 known_times = (known.asked_at, known.due_at or checks.due_at, known.answered_at, known.late)
-                self._heard(file, agency, AgencyStanding(state, None, *known_times))
+                self.heard(file, agency, AgencyStanding(state, None, *known_times))
         if before != {agency: standing.state for agency, standing in file.agencies.items()}:
-            self._evaluate(file, Trigger.COMPLETED, cause)
+            self.evaluate(file, Trigger.COMPLETED, cause)
         else:
             file.placement = self.thresholds.rulebook(case.received_at).placement(case.level, file.known)
         case.completed_at = case.completed_at or cause.at
         case.unrouted = not case.decided
         file.changed = True
-        return self._follow(file, cause)
+        return self.follow(file, cause)
 
     def information(
         self, file: File, cause: Cause, shared: AddedInformation, child: ChildInformation | None
@@ -166,42 +197,41 @@ class Casework:
         """
         children = {} if child is None else {file.case.id: child}
         document = InformationAdded(shared=shared, children=children)
-        _keep(file, cause, EvidenceKind.INFORMATION, REFERRER, document)
-        fresh = _learnt(file.known, lambda known: learn_information(known, shared, child))
+        keep(file, cause, EvidenceKind.INFORMATION, REFERRER, document)
+        fresh = learn_information(file.known, shared, child)
         case, clocks = file.case, self.thresholds.clocks
         if shared.worry or shared.danger_reason or (child and (child.voice or child.whereabouts)):
             case.unread = True
             case.read_due_at = case.read_due_at or clocks.read_due(shared.received_at)
         case.immediate_danger |= shared.immediate_danger
-        danger = self._evaluate(file, Trigger.INFORMATION, cause, fresh) or shared.immediate_danger
-        change = self._follow(file, cause, danger)
-        if case.decided and not case.unread and (fresh or shared.agreements is not None):
-            news = Obliged(LOOK_AT_NEWS, _about(case, cause), clocks.read_due(cause.now))
-            file.new_actions.append(news)
+        danger = self.evaluate(file, Trigger.INFORMATION, cause, fresh) or shared.immediate_danger
+        change = self.follow(file, cause, danger)
+        if not case.unread and (fresh or shared.agreements is not None):
+            self._news(file, cause)
         # Told even where nothing rises: intake raises an alarm for added danger that nobody has seen.
         return change | Change.SCREENED if shared.immediate_danger else change
 
     def withdraw(self, file: File, cause: Cause, withdrawn: Withdrawn) -> None:
         """The referrer withdrew: kept and shown. It closes, lowers and pauses nothing."""
-        _keep(file, cause, EvidenceKind.WITHDRAWAL, REFERRER, withdrawn)
+        keep(file, cause, EvidenceKind.WITHDRAWAL, REFERRER, withdrawn)
         file.case.withdrawn_at = file.case.withdrawn_at or withdrawn.shared.received_at
 
     def read(self, file: File, cause: Cause, reading: Reading) -> Change:
         """A person read the referrer's words, and stated as facts what they found in them."""
         document = RecordedReading(shared=Nothing(), children={file.case.id: reading})
-        _keep(file, cause, EvidenceKind.READING, STAFF, document)
-        fresh = _learnt(file.known, lambda known: learn_reading(known, reading))
+        keep(file, cause, EvidenceKind.READING, STAFF, document)
+        fresh = learn_reading(file.known, reading)
         self._read(file.case)
         file.case.immediate_danger |= reading.immediate_danger
-        danger = self._evaluate(file, Trigger.STAFF, cause, fresh) or reading.immediate_danger
-        return self._follow(file, cause, danger)
+        danger = self.evaluate(file, Trigger.STAFF, cause, fresh) or reading.immediate_danger
+        return self.follow(file, cause, danger)
 
     def repair(self, file: File, cause: Cause) -> Change:
         """Checks never completed: the case goes on with what is known, and what is missing stays unknown."""
-        self._evaluate(file, Trigger.REPAIR, cause)
+        self.evaluate(file, Trigger.REPAIR, cause)
         file.case.completed_at = cause.now
         file.case.unrouted = not file.case.decided
-        return self._follow(file, cause)
+        return self.follow(file, cause)
 
     def decided(self, file: File, number: int) -> None:
         """A person decided, having the referrer's words before them."""
@@ -219,160 +249,63 @@ class Casework:
         case.rag, case.rag_due_at = Rag.RED, self.thresholds.clocks.target(Rag.RED, case.received_at)
         self.refresh(case)
 
-    def refresh(self, case: Case) -> None:
-        """Works out stage, team and urgency anew, from the row alone."""
-        case.stage = case.standing()
-        case.team = self.thresholds.teams.of(case)
-        case.act_by = case.urgent_from()
-
     def _read(self, case: Case) -> None:
         case.unread, case.read_due_at, case.narrative_due_at = False, None, None
 
-    def _heard(self, file: File, agency: str, standing: AgencyStanding) -> None:
-        known = file.agencies.get(agency)
-        if known is not None and known.state in SPOKEN and standing.state not in SPOKEN:
-            return
-        file.agencies[agency] = standing
-        file.new_states.add(agency)
-        file.case.awaiting = _awaited(file.agencies)
-
-    def _evaluate(self, file: File, trigger: Trigger, cause: Cause, fresh: Sequence[StatedFact] = ()) -> bool:
-        """Works out anew what follows from all that is known. True: what was said just now tells of danger."""
-        case = file.case
-        rulebook = self.thresholds.rulebook(case.received_at)
-        facts = child_facts(rulebook.dictionary, file.known, file.agencies)
-        outcome = evaluate(rulebook.policy, facts)
-        new_danger = outcome.immediate and not case.immediate_danger
-        case.immediate_danger |= outcome.immediate
-        placement = rulebook.placement(outcome.level, file.known)
-        file.placement = placement
-        case.level, case.could_rise_to = placement.level, max(placement.level, outcome.could_rise_to)
-        rag = Rag.RED if case.immediate_danger else outcome.rag
-        if rag is not case.rag or case.rag_due_at is None:
-            case.rag, case.rag_due_at = rag, self.thresholds.clocks.target(rag, case.received_at)
-        case.labels = labels_of(rulebook.dictionary, facts.stated)
-        case.evaluation += 1
+    def _worked_out(self, file: File, cause: Cause, trigger: Trigger) -> Change:
+        """Evaluates a case anew where something follows that did not before."""
         file.changed = True
-        obliged = [action for action in outcome.actions if action not in case.actions]
-        case.actions += tuple(obliged)
-        file.new_actions += [Obliged(action, case.id) for action in obliged]
-        evaluation = Evaluation.model_construct(
-            number=case.evaluation, at=cause.now, trigger=trigger, event_id=cause.event_id, outcome=outcome
-        )
-        file.new_evaluations.append(NewEvaluation(evaluation, case.evidence, facts))
-        if case.decision == 0:
-            return new_danger
-        # Whoever decided had the earlier statements before them, and did what these oblige to.
-        said_anew = _resting_on(outcome, fresh)
-        due_at = self.thresholds.clocks.target(rag, cause.now)
-        again = dict.fromkeys(
-            action for rule in said_anew for action in rule.actions if action not in obliged
-        )
-        file.new_actions += [Obliged(action, _about(case, cause), due_at) for action in again]
-        return new_danger or any(rule.immediate for rule in said_anew)
-
-    def _follow(self, file: File, cause: Cause, danger: bool = False) -> Change:
-        """Whom the step concerns: those who ask further, those who decide, or those who decided.
-
-        `danger`: what was said just now tells of danger. It puts a decision at risk though nothing rises.
-        """
-        case = file.case
-        raised = case.level > case.announced_level or case.rag > case.announced_rag
-        reopened = (raised and case.routed_at is not None) or ((raised or danger) and case.decision > 0)
-        if reopened and case.decision > 0:
-            case.at_risk = True
-            case.due_at = self.thresholds.clocks.decision_due(cause.now)
-        self._settle(file)
-        change = Change.NONE
-        if case.unrouted and not case.withheld and not case.decided:
-            case.unrouted, case.routed_at = False, cause.now
-            change |= Change.ROUTED
-        if raised:
-            # Whoever asks the agencies reads no other event, and a rise permits more questions.
-            change |= Change.SCREENED
-        if reopened:
-            case.reopened_at = cause.now
-            change |= Change.REOPENED
-        if change:
-            case.announced_level = max(case.level, case.announced_level)
-            case.announced_rag = max(case.rag, case.announced_rag)
+        before = file.known.worked_out
+        fresh = self.work_out(file, cause)
+        if file.known.worked_out is before:
+            return Change.NONE
+        change = self.follow(file, cause, self.evaluate(file, trigger, cause, fresh))
+        self._news(file, cause)
         return change
 
-    def _settle(self, file: File) -> None:
-        case = file.case
-        if case.completed_at is not None and file.placement is not None:
-            case.destination = file.placement.destination
-        self.refresh(case)
+    def _news(self, file: File, cause: Cause) -> None:
+        """Whoever decided looks at what became known since, where it puts nothing at risk by itself."""
+        if file.case.decided:
+            due_at = self.thresholds.clocks.read_due(cause.now)
+            file.new_actions.append(Obliged(LOOK_AT_NEWS, about(file.case, cause), due_at))
+
+    def _undecided(self, file: File, cause: Cause, before: Linked | None, now: Linked | None) -> None:
+        """A person says who the child is, and what tells of one event, where the index is not sure."""
+        waited, waits = _open_questions(file.case, before), _open_questions(file.case, now)
+        due_at = self.thresholds.clocks.read_due(cause.now)
+        file.new_actions += [replace(one, due_at=due_at) for one in waits if one not in waited]
+        file.moot |= {one.task for one in waited if one not in waits}
+        if now is not None and now.band == Band.SAME and file.known.status == ChildStatus.UNIDENTIFIED:
+            file.moot.add(Obliged(IDENTIFY, file.case.id).task)
 
 
-def _awaited(agencies: Mapping[str, AgencyStanding]) -> tuple[str, ...]:
-    return tuple(sorted(name for name, standing in agencies.items() if standing.state in WAITED_FOR))
-
-
-def learn_stated(known: Known, stated: StatedChild) -> None:
-    """Adds what the referral says."""
-    _add(known, REFERRER, (*stated.facts, *stated.shared))
-    _add(known, DERIVED, stated.derived)
-    if stated.immediate_danger:
-        _add(known, REFERRER, (danger_fact(),))
-    known.early_help, known.panel = stated.early_help, stated.panel
-    known.closing_plan |= stated.closing_plan
-    known.household, known.speaks_for = stated.household, stated.speaks_for
-
-
-def learn_answer(known: Known, answer: Answer) -> None:
-    """Adds what an agency said."""
-    _add(known, answer.agency, answer.facts)
-
-
-def learn_information(known: Known, shared: AddedInformation, child: ChildInformation | None) -> None:
-    """Adds what the referrer said later; a later answer about an agreement is the family's present one."""
-    if child is not None:
-        _add(known, REFERRER, child.facts)
-    if shared.immediate_danger:
-        _add(known, REFERRER, (danger_fact(),))
-    early_help, panel = agreed(shared.agreements)
-    known.early_help = early_help or known.early_help
-    known.panel = panel or known.panel
-
-
-def learn_reading(known: Known, reading: Reading) -> None:
-    """Adds what a member of staff found in the referrer's words."""
-    _add(known, STAFF, reading.facts)
-    if reading.immediate_danger:
-        _add(known, STAFF, (danger_fact(),))
-
-
-def _learnt(known: Known, learn: Callable[[Known], None]) -> Sequence[StatedFact]:
-    before = len(known.stated)
-    learn(known)
-    return known.stated[before:]
-
-
-def _resting_on(outcome: Outcome, fresh: Sequence[StatedFact]) -> list[FiredRule]:
-    """The rules that these statements, perhaps with others, make true."""
-    said = [
-        (one.source, one.fact.fact, one.fact.value, one.fact.basis, one.fact.period, one.fact.on)
-        for one in fresh
+def _open_questions(case: Case, linked: Linked | None) -> list[Obliged]:
+    if linked is None:
+        return []
+    matches = [one.person_id for one in linked.candidates if one.band != Band.NONE]
+    repeats = [one.case_id for one in linked.history.duplicates if one.decided is None]
+    return [
+        *(Obliged(POSSIBLE_MATCH, uuid5(case.id, one.hex)) for one in matches),
+        *(Obliged(POSSIBLE_DUPLICATE, uuid5(case.id, one.hex)) for one in repeats),
     ]
 
-    def is_fresh(one: Evidence) -> bool:
-        return (one.source, one.fact, one.value, one.basis, one.period, one.on) in said
 
-    return [rule for rule in outcome.fired if any(is_fresh(one) for one in rule.evidence)]
-
-
-def _about(case: Case, cause: Cause) -> UUID:
-    return uuid5(case.id, cause.event_id.hex)
-
-
-def _add(known: Known, source: str, facts: Iterable[Fact]) -> None:
-    known.stated.extend(StatedFact(fact, source) for fact in facts)
+def _standing(file: File, agency: str) -> AgencyStanding:
+    known: Known = file.known
+    if agency in known.taken_back.values():
+        before = file.agencies.get(agency) or AgencyStanding(AgencyState.PENDING)
+        return replace(before, state=AgencyState.UNAVAILABLE, reason=TAKEN_BACK)
+    asked: Sequence[Sequence[Answer]] = [
+        answers for answers in known.answers.values() if answers and answers[0].agency == agency
+    ]
+    return standing_of(asked)
 
 
-def _keep(file: File, cause: Cause, kind: EvidenceKind, source: str, document: Payload[Any, Any]) -> None:
-    case = file.case
-    case.evidence += 1
-    case.answers += kind is EvidenceKind.ANSWER
-    file.changed = True
-    file.new_evidence.append(NewEvidence(case.evidence, cause.event_id, kind, source, cause.at, document))
+def _knows_better(file: File, agency: str, known: AgencyStanding, state: AgencyState | str) -> bool:
+    """Whether the agency's own answers say more than the state that is told at the end: a silence undoes no answer,
+    and an answer to one question closes no gap that another left.
+    """
+    if known.state in SPOKEN or known.reason == TAKEN_BACK:
+        return state not in SPOKEN or known.reason == TAKEN_BACK
+    answered = any(one.agency == agency for one in file.known.given)
+    return answered and state in SPOKEN

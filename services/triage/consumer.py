@@ -32,11 +32,14 @@ from libs.schemas.events import (
     CaseReopened,
     CaseRouted,
     CaseScreened,
+    CheckCorrected,
     CheckReturned,
     ChecksCompleted,
+    ChildrenFound,
     EventType,
     InformationAdded,
     NoticeFailed,
+    PersonLinked,
     ProcessingResumed,
     ProcessingStopped,
     Received,
@@ -45,13 +48,12 @@ from libs.schemas.events import (
     Service,
     Withdrawn,
 )
-from libs.schemas.referral import ChildInformation
 from services.triage.case import File
-from services.triage.casework import Casework, Cause, Change
-from services.triage.derived.background import live_together
+from services.triage.casework import INDEX, Casework
 from services.triage.desk import Desk, NewTask, load, save
-from services.triage.facts import added_for
 from services.triage.policies.store import Policies
+from services.triage.reckoning import Cause, Change
+from services.triage.referral import received_of, shared_evidence
 from services.triage.stops import Stops
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
@@ -103,11 +105,11 @@ class TriageConsumer:
             if isinstance(payload, Received):
                 await self._receive(unit, desk, event, payload)
                 for waiting in early.pop(event.referral_id, ()):
-                    self._apply(unit, desk, waiting)
+                    await self._apply(unit, desk, waiting)
             elif isinstance(payload, ProcessingStopped | ProcessingResumed):
                 await self._stops.heard(unit, desk, event.referral_id, payload)
             elif desk.known(event.referral_id):
-                self._apply(unit, desk, event)
+                await self._apply(unit, desk, event)
             else:
                 early.setdefault(event.referral_id, []).append(event)
         waiting_on = [event for waiting in early.values() for event in waiting]
@@ -153,23 +155,31 @@ class TriageConsumer:
             CASE_SCREENED, referral_id, CaseScreened(shared=about, children=screened), trace=event.trace
         )
         for held in await unit.release([referral_id]):
-            self._apply(unit, desk, held)
+            await self._apply(unit, desk, held)
 
-    def _apply(self, unit: Unit, desk: Desk, event: Event) -> None:
-        payload, cause = event.payload, _cause(unit, event)
+    async def _apply(self, unit: Unit, desk: Desk, event: Event) -> None:
+        payload, cause, work = event.payload, _cause(unit, event), self._casework
         files = desk.by_referral[event.referral_id]
         changes: list[tuple[File, Change]] = []
         if isinstance(payload, CheckReturned):
             for file, answer in _named(desk, event, payload):
-                changes.append((file, self._casework.answer(file, cause, payload.shared, answer)))
+                changes.append((file, work.answer(file, cause, payload.shared, answer)))
         elif isinstance(payload, ChecksCompleted):
             for file, checks in _named(desk, event, payload):
-                changes.append((file, self._casework.complete(file, cause, checks)))
+                changes.append((file, work.complete(file, cause, checks)))
+        elif isinstance(payload, CheckCorrected):
+            for file, correction in _named(desk, event, payload):
+                changes.append((file, work.correct(file, cause, payload.shared, correction)))
+        elif isinstance(payload, PersonLinked):
+            for file, linked in _named(desk, event, payload):
+                changes.append((file, work.link(file, cause, payload.shared, linked)))
+        elif isinstance(payload, ChildrenFound):
+            changes += await self._find(unit, desk, event, payload)
         elif isinstance(payload, InformationAdded):
             for file in files:
                 if file.case.id not in event.erased:
-                    child = _added(file, files, payload)
-                    changes.append((file, self._casework.information(file, cause, payload.shared, child)))
+                    child = payload.children.get(file.case.id)
+                    changes.append((file, work.information(file, cause, payload.shared, child)))
         elif isinstance(payload, Withdrawn):
             for file in files:
                 self._casework.withdraw(file, cause, payload)
@@ -185,7 +195,47 @@ class TriageConsumer:
                 self._tell_by_telephone(
                     unit, desk, event, reason, uuid5(event.referral_id, f"untold/{decisions}")
                 )
+        if len(files) > 1:
+            changes += work.spread(files, cause)
         tell(unit, changes, event.trace)
+
+    async def _find(
+        self, unit: Unit, desk: Desk, event: Event, payload: ChildrenFound
+    ) -> list[tuple[File, Change]]:
+        """A case in this referral, on its clock, for each child who was found or added; screened at once, with what
+        its brothers and sisters and their home have brought.
+        """
+        referral_id, changes = event.referral_id, list[tuple[File, Change]]()
+        new = [child_id for child_id in payload.children if child_id not in desk.files]
+        received = await received_of(unit.connection, self._codec, desk, referral_id) if new else None
+        if received is None:
+            return changes
+        cause, family = _cause(unit, event), desk.by_referral[referral_id]
+        earlier = await shared_evidence(unit.connection, self._codec, family)
+        for child_id in new:
+            file = self._casework.open(
+                cause,
+                referral_id=referral_id,
+                child_id=child_id,
+                number=max(one.case.child_number for one in family) + 1,
+                received=received,
+                child=None if child_id in event.erased else payload.children[child_id],
+                trace=event.trace,
+                family=family,
+                found_by=payload.shared.sources[0] if payload.shared.sources else INDEX,
+            )
+            for said in earlier:
+                again = Cause(said.event_id, said.at, unit.now)
+                if isinstance(said.document, Withdrawn):
+                    self._casework.withdraw(file, again, said.document)
+                else:
+                    self._casework.information(file, again, said.document.shared, None)
+            if desk.stops.get(referral_id):
+                file.case.stopped = True
+                self._casework.refresh(file.case)
+            desk.add(file)
+            changes.append((file, Change.SCREENED))
+        return changes
 
     def _tell_by_telephone(
         self, unit: Unit, desk: Desk, event: Event, reason: str | None, about: UUID
@@ -234,18 +284,6 @@ def _named(desk: Desk, event: Event, payload: Payload[Any, Any]) -> Iterable[tup
         file = desk.files.get(child_id)
         if file is not None and file.case.referral_id == event.referral_id and child_id not in event.erased:
             yield file, part
-
-
-def _added(file: File, files: Iterable[File], payload: InformationAdded) -> ChildInformation | None:
-    """What was added for one child: with it, or about the home with another child who may live there."""
-    siblings = [
-        payload.children[one.case.id]
-        for one in files
-        if one is not file
-        and one.case.id in payload.children
-        and live_together(one.known.household, file.known.household)
-    ]
-    return added_for(file.case.child_number, payload.children.get(file.case.id), siblings)
 
 
 def _cause(unit: Unit, event: Event) -> Cause:

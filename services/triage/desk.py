@@ -10,15 +10,15 @@ import asyncpg
 from libs.messaging.codec import Codec, Undecodable
 from libs.messaging.errors import Permanent
 from libs.messaging.ledger import Unit
-from libs.schemas.base import Nothing, Payload
-from libs.schemas.events import CheckReturned, InformationAdded, Received
+from libs.schemas.base import Nothing
+from libs.schemas.events import Received, Service
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from services.triage.basis import write_states
-from services.triage.case import AgencyStanding, Case, File, Known
-from services.triage.casework import learn_answer, learn_information, learn_reading, learn_stated
-from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading, Stated
+from services.triage.case import Case, File
+from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
+from services.triage.known import learn
 from services.triage.policies.store import Policies
+from services.triage.standing import AgencyStanding
 
 _TYPES = {
     "id": "uuid",
@@ -95,8 +95,14 @@ ON CONFLICT (case_id, agency) DO UPDATE
 _RAISE_TASKS = """
 INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
-ON CONFLICT DO NOTHING
+ON CONFLICT (id) DO UPDATE
+   SET raised_at = EXCLUDED.raised_at, due_at = EXCLUDED.due_at, done_at = NULL, done_by = NULL, document = NULL
+ WHERE task.done_at IS NOT NULL AND task.kind = ANY ($8)
 """
+_MOOT = "UPDATE task SET done_at = $2, done_by = $3 WHERE id = ANY ($1) AND done_at IS NULL"
+
+ASKED_AGAIN = ["possible_match", "possible_duplicate"]
+"""Tasks that stand for a question which is raised again when what a person said of it is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,9 @@ class Desk:
     def add(self, file: File) -> None:
         """Puts a file on the desk."""
         self.files[file.case.id] = file
-        self.by_referral.setdefault(file.case.referral_id, []).append(file)
+        family = self.by_referral.setdefault(file.case.referral_id, [])
+        family.append(file)
+        file.family = family
 
     def task(self, task: NewTask) -> None:
         """Raises a task."""
@@ -214,21 +222,6 @@ async def _load_evidence(connection: asyncpg.Connection, codec: Codec, desk: Des
 _STATES = frozenset(AgencyState)
 
 
-def learn(known: Known, case_id: UUID, document: Payload[Any, Any]) -> None:
-    """Adds what a stored piece of evidence says to what is known."""
-    child = document.children.get(case_id)
-    if isinstance(document, InformationAdded):
-        learn_information(known, document.shared, child)
-    elif child is None:
-        return
-    elif isinstance(document, Stated):
-        learn_stated(known, child)
-    elif isinstance(document, CheckReturned):
-        learn_answer(known, child)
-    elif isinstance(document, RecordedReading):
-        learn_reading(known, child)
-
-
 async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None:
     """Writes everything that changed, and starts and stops the clocks that follow from it."""
     connection = unit.connection
@@ -276,7 +269,11 @@ async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None
             [task.reason for task in tasks],
             [task.raised_at for task in tasks],
             [task.due_at for task in tasks],
+            ASKED_AGAIN,
         )
+    moot = [task_id for file in changed for task_id in file.moot if task_id not in desk.new_tasks]
+    if moot:
+        await connection.execute(_MOOT, moot, unit.now, Service.ENRICHMENT.value)
 
 
 async def save_cases(connection: asyncpg.Connection, cases: Sequence[Case]) -> None:
@@ -335,7 +332,7 @@ async def _save_evaluations(connection: asyncpg.Connection, codec: Codec, files:
         [one.outcome.could_rise_to for one in made],
         await codec.encode(documents),
         [item.evidence for _, item in items],
-        [write_states(item.facts) for _, item in items],
+        [item.states for _, item in items],
     )
 
 

@@ -9,12 +9,20 @@ from typing import Any
 from pydantic import Field
 
 from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
-from libs.schemas.codes import AgreementAnswer
+from libs.schemas.codes import AgreementAnswer, ChildStatus
 from libs.schemas.decision import Decision
 from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import Evaluation
-from libs.schemas.events import CheckReturned, InformationAdded, Withdrawn
+from libs.schemas.events import (
+    CheckCorrected,
+    CheckReturned,
+    InformationAdded,
+    PeopleCorrected,
+    PersonLinked,
+    Withdrawn,
+)
 from libs.schemas.findings import Fact
+from libs.schemas.person import Date
 
 
 class EvidenceKind(StrEnum):
@@ -25,6 +33,16 @@ class EvidenceKind(StrEnum):
     INFORMATION = "information"
     WITHDRAWAL = "withdrawal"
     READING = "reading"
+    CORRECTION = "correction"
+    LINKED = "linked"
+    PEOPLE = "people"
+    WORKED_OUT = "worked_out"
+
+
+WORDS = frozenset(
+    (EvidenceKind.RECEIVED, EvidenceKind.INFORMATION, EvidenceKind.WITHDRAWAL, EvidenceKind.READING)
+)
+"""What the referrer said and staff read. Everything else comes at any moment, and makes no reading out of date."""
 
 
 class StatedChild(Model):
@@ -34,6 +52,9 @@ class StatedChild(Model):
     shared: tuple[Fact, ...] = Field((), description="Stated with another child, and true of their home.")
     derived: tuple[Fact, ...] = Field((), description="Worked out from the form: age, unborn, help given.")
     household: Line | None = Field(None, description="The label of the home where the child lives.")
+    status: Open[ChildStatus] = ChildStatus.BORN
+    born: Date | None = None
+    source: Identifier = Field(REFERRER, description="Who named the child and states `facts`.")
     speaks_for: Identifier = Field(REFERRER, description="The agency whose worry the referrer's is.")
     immediate_danger: bool = False
     early_help: Open[AgreementAnswer] | None = Field(
@@ -45,6 +66,24 @@ class StatedChild(Model):
 
 class Stated(Payload[Nothing, StatedChild]):
     """Evidence of kind `received`."""
+
+
+class SaidOfHome(Model):
+    """A statement that counts for a child because it is about the home and was made with a brother or sister."""
+
+    source: Identifier
+    fact: Fact
+
+
+class WorkedOutChild(Model):
+    """What follows for a child from everything that is known of it and of its home. A later one replaces it."""
+
+    home: tuple[SaidOfHome, ...] = ()
+    derived: tuple[Fact, ...] = Field((), description="Beyond what follows from the form alone.")
+
+
+class WorkedOut(Payload[Nothing, WorkedOutChild]):
+    """Evidence of kind `worked_out`: kept whenever it changes, so that an evaluation can be derived anew."""
 
 
 class Reading(Model):
@@ -86,5 +125,9 @@ EVIDENCE: dict[EvidenceKind, type[Payload[Any, Any]]] = {
     EvidenceKind.INFORMATION: InformationAdded,
     EvidenceKind.WITHDRAWAL: Withdrawn,
     EvidenceKind.READING: RecordedReading,
+    EvidenceKind.CORRECTION: CheckCorrected,
+    EvidenceKind.LINKED: PersonLinked,
+    EvidenceKind.PEOPLE: PeopleCorrected,
+    EvidenceKind.WORKED_OUT: WorkedOut,
 }
 """The payload that each kind of evidence is stored as."""

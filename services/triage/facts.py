@@ -7,7 +7,7 @@ from itertools import chain
 from libs.schemas.codes import AgreementAnswer
 from libs.schemas.dictionary import REFERRER, Dictionary
 from libs.schemas.findings import Basis, Fact
-from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
+from libs.schemas.referral import Agreements, ReferralBody, ReferredChild
 from services.triage.derived.background import NOTHING_ON_RECORD, Background, Other, Record, live_together
 from services.triage.derived.functions import derive
 from services.triage.derived.worries import speaks_for
@@ -48,6 +48,8 @@ def stated_by_referrer(
         shared=shared,
         derived=derive(background),
         household=child.household,
+        status=child.status,
+        born=child.born,
         speaks_for=speaks_for(referral),
         immediate_danger=referral.immediate_danger,
         early_help=early_help,
@@ -60,20 +62,6 @@ def of_the_home(child: ReferredChild, others: Iterable[ReferredChild]) -> Iterat
     """What is stated about the home with a child's brothers and sisters, and not with the child, each thing once."""
     together = (one.facts for one in others if live_together(one.household, child.household))
     return _anew(child.facts, chain.from_iterable(together))
-
-
-def added_for(
-    number: int, own: ChildInformation | None, siblings: Iterable[ChildInformation]
-) -> ChildInformation | None:
-    """What was added for one child, with what was added about its home with those who may live there.
-
-    None where nothing was. `number` is the child's in its referral.
-    """
-    facts = own.facts if own is not None else ()
-    home = tuple(_anew(facts, chain.from_iterable(one.facts for one in siblings)))
-    if not home:
-        return own
-    return (own or ChildInformation(child=number)).model_copy(update={"facts": (*facts, *home)})
 
 
 def _anew(known: Iterable[Fact], said: Iterable[Fact]) -> Iterator[Fact]:

@@ -14,13 +14,14 @@ from libs.schemas.findings import Fact
 from libs.schemas.levels import Level, Rag, Stage
 from services.triage.access import note
 from services.triage.case import Case
-from services.triage.casework import Casework, Cause
+from services.triage.casework import Casework
 from services.triage.claims.claim import writes
 from services.triage.consumer import tell
 from services.triage.decisions import changed_meanwhile, referral_of
 from services.triage.desk import load, save
 from services.triage.documents import Reading
 from services.triage.policies.store import Policies
+from services.triage.reckoning import Cause
 
 
 class ReadingBody(Model):

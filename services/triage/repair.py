@@ -7,10 +7,11 @@ import structlog
 
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Ledger
-from services.triage.casework import Casework, Cause
+from services.triage.casework import Casework
 from services.triage.consumer import tell
 from services.triage.desk import load, save
 from services.triage.policies.store import Policies
+from services.triage.reckoning import Cause
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 200

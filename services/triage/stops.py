@@ -23,7 +23,7 @@ from libs.schemas.events import (
     Service,
 )
 from libs.schemas.levels import Rag
-from services.triage.case import Case, File, Known
+from services.triage.case import Case, File
 from services.triage.casework import Casework
 from services.triage.desk import (
     Desk,
@@ -36,6 +36,7 @@ from services.triage.desk import (
     save_cases,
 )
 from services.triage.glimpse import Glimpse, glimpses, held_glimpses, read
+from services.triage.known import Known
 from services.triage.policies.store import Policies
 from services.triage.policy import ChildFacts, evaluate
 

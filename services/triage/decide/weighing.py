@@ -13,8 +13,8 @@ from libs.schemas.levels import Destination
 from libs.schemas.referral import (
     ReferredChild,
 )
-from services.triage.case import SPOKEN, File
-from services.triage.casework import Casework, Cause
+from services.triage.case import File
+from services.triage.casework import Casework
 from services.triage.clocks.calendar import Unit
 from services.triage.clocks.hub import Hub
 from services.triage.decide.answer import (
@@ -35,18 +35,18 @@ from services.triage.decide.duties import duties_of
 from services.triage.decide.forms import UNSAID, earlier_of, fact_of, form_of, recorded
 from services.triage.decide.picture import Found, Picture, PictureChild, SourceAnswer, Statements
 from services.triage.derived.background import Background, Other, Record, live_together
-from services.triage.derived.earlier import COUNTED_KINDS, re_referred, reports_of_the_event
+from services.triage.derived.earlier import COUNTED_KINDS, protection, re_referred, reports_of_the_event
+from services.triage.derived.live import SOCIAL_CARE
 from services.triage.documents import Reading
 from services.triage.facts import OF_THE_HOME
 from services.triage.policies.rulebook import Rulebook
 from services.triage.policy import Policy, StatedFact
+from services.triage.reckoning import Cause
+from services.triage.standing import SPOKEN
 from services.triage.thresholds import Thresholds
 
 NAMESPACE = UUID("6f0d5a0e-6a3c-4a43-9c5c-2a1f6b6d0c11")
 """Ids of a referral that is only written down: the same file gives the same ids."""
-
-SOCIAL_CARE = "social_care"
-"""The council's own records of social care, as an agency of the dictionary."""
 
 
 def weigh(picture: Picture, thresholds: Thresholds, at: datetime) -> Weighed:
@@ -152,9 +152,15 @@ class _Weighing:
                     if one.fact.fact.startswith(OF_THE_HOME) and one not in own
                 ]
         social_care = self._answers(child).get(SOCIAL_CARE)
+        on = self.clocks.day(self.received_at)
         return Record(
             stated=tuple(own),
-            others=tuple(Other(self.children[place], elsewhere[place]) for place in others),
+            others=tuple(
+                Other(
+                    self.children[place], (*elsewhere[place], *protection(picture.children[place].plans, on))
+                )
+                for place in others
+            ),
             earlier=tuple(earlier_of(one) for one in (*picture.earlier, *child.earlier)),
             event=picture.event,
             plans=child.plans,

@@ -36,6 +36,8 @@ class Record:
     plans: tuple[Plan, ...] = ()
     social_care_spoke: bool = False
     """Whether social care's own records answered: only then is an open plan known not to be."""
+    allocated: bool = False
+    """Whether social care named the worker whose case the child is."""
     dash: Dash | None = None
 
 

@@ -1,22 +1,40 @@
 """What came before a referral, counted: earlier reports within a window, re-referrals, and plans open or closed."""
 
+from collections.abc import Iterable
+from datetime import date
+
 from libs.schemas.codes import ContactKind
-from libs.schemas.findings import FactValue
+from libs.schemas.dictionary import DERIVED
+from libs.schemas.findings import Basis, Fact, FactValue
 from libs.schemas.history import EarlierReport
-from libs.schemas.plans import PlanKind
+from libs.schemas.plans import Plan, PlanKind
 from services.triage.derived.background import Background, months_before
 from services.triage.derived.worries import NEGLECT
+from services.triage.policy import StatedFact
 
 COUNTED_KINDS = frozenset((ContactKind.NEW_WORRY, ContactKind.TRANSFER_IN))
 """Contacts that count as referrals (DfE guide to the children in need census, re-referrals)."""
 
 
-def open_plan(known: Background) -> FactValue | None:
-    opened = {
+def open_on(plans: Iterable[Plan], on: date) -> set[PlanKind | str]:
+    """The kinds of plan that are open on a day."""
+    return {
         one.kind
-        for one in known.record.plans
-        if (one.opened is None or one.opened <= known.on) and (one.closed is None or one.closed > known.on)
+        for one in plans
+        if (one.opened is None or one.opened <= on) and (one.closed is None or one.closed > on)
     }
+
+
+def protection(plans: Iterable[Plan], on: date) -> tuple[StatedFact, ...]:
+    """An open child protection plan as a statement about its child: for a brother or sister it tells of harm."""
+    if PlanKind.CHILD_PROTECTION not in open_on(plans, on):
+        return ()
+    value = PlanKind.CHILD_PROTECTION.value
+    return (StatedFact(Fact(fact="child.open_plan", value=value, basis=Basis.RECORD), DERIVED),)
+
+
+def open_plan(known: Background) -> FactValue | None:
+    opened = open_on(known.record.plans, known.on)
     worst = [kind.value for kind in reversed(PlanKind) if kind in opened]
     if worst:
         return worst[0]

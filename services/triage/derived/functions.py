@@ -4,7 +4,7 @@ A derived fact is stated only where the record supports it. Where there is nothi
 never no. A window of N months ends on the day of receipt and begins on the same day N months before, both included.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 
 from libs.schemas.codes import (
@@ -67,11 +67,14 @@ Derive = Callable[[Background], FactValue | None]
 """Gives the fact's value, or None where there is nothing to say."""
 
 
-def derive(background: Background) -> tuple[Fact, ...]:
-    """The derived facts of one child, in the order of the dictionary, which `faults` must have found sound."""
+def derive(background: Background, only: Container[str] | None = None) -> tuple[Fact, ...]:
+    """The derived facts of one child, in the order of the dictionary, which `faults` must have found sound.
+
+    `only`: the derivations that are wanted; None means all.
+    """
     found = []
     for definition in background.dictionary.definitions.values():
-        if definition.derived is not None:
+        if definition.derived is not None and (only is None or definition.derived in only):
             value = DERIVES[definition.derived](background)
             if value is not None:
                 found.append(
@@ -204,6 +207,10 @@ def _dash_score(known: Background) -> FactValue | None:
     return yes if yes == most else Between(at_least=yes, at_most=most)
 
 
+def _allocated(known: Background) -> FactValue | None:
+    return True if known.record.allocated else None
+
+
 DERIVES: Mapping[str, Derive] = {
     "age": _age,
     "unborn": _unborn,
@@ -232,6 +239,7 @@ DERIVES: Mapping[str, Derive] = {
     "agencies_worried": partial(_counted, "agencies_worried"),
     "agencies_seeing_neglect": partial(_counted, "agencies_seeing_neglect"),
     "dash_score": _dash_score,
+    "allocated": _allocated,
 }
 """The functions that `derived:` in `facts.yaml` may name."""
 

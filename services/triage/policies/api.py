@@ -15,8 +15,8 @@ from libs.schemas.dictionary import STAFF
 from libs.schemas.findings import AgencyState
 from services.triage.api import InOffice
 from services.triage.basis import child_facts
-from services.triage.case import AgencyStanding, Known
 from services.triage.explanation import explain_outcome
+from services.triage.known import Known
 from services.triage.policies.page import HEADERS
 from services.triage.policies.rulebook import Mode, Rulebook, Timeline
 from services.triage.policies.store import (
@@ -36,6 +36,7 @@ from services.triage.policies.views import (
     WhatIfAnswer,
 )
 from services.triage.policy import ChildFacts, StatedFact, evaluate
+from services.triage.standing import AgencyStanding
 
 PolicyReader = Annotated[Principal, requires("policy:read")]
 Fingerprint = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="As `GET /v1/policies` gives it.")]

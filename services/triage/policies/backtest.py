@@ -22,9 +22,8 @@ from libs.schemas.dictionary import REFERRER, Dictionary
 from libs.schemas.findings import Basis, Between, Fact, FactValue
 from libs.schemas.levels import Level, Rag
 from services.triage.basis import read_facts
-from services.triage.case import Known
-from services.triage.desk import learn
 from services.triage.documents import EVIDENCE, EvidenceKind
+from services.triage.known import Known, learn
 from services.triage.policy import ChildFacts, Policy, StatedFact, Verdict, decide, encode
 from services.triage.policy.changes import Tally, actions_of, measured
 from services.triage.policy.vector import members

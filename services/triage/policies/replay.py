@@ -14,9 +14,8 @@ from libs.messaging.codec import Codec, Undecodable
 from libs.schemas.document import DocumentError
 from libs.schemas.evaluation import Evaluation, Outcome
 from services.triage.basis import read_facts
-from services.triage.case import Known
-from services.triage.desk import learn
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
+from services.triage.known import Known, learn
 from services.triage.policies.rulebook import Rulebook, make_rulebook
 from services.triage.policies.store import stored_texts
 from services.triage.policy import evaluate

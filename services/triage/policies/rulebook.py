@@ -10,8 +10,8 @@ from operator import attrgetter
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.document import DocumentError, parse_document
 from libs.schemas.levels import Level
-from services.triage.case import Known
 from services.triage.derived.functions import faults
+from services.triage.known import Known
 from services.triage.placement.loading import load_placement
 from services.triage.placement.places import Placement, Places
 from services.triage.policy import Policy, load_policy

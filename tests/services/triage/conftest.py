@@ -28,17 +28,24 @@ from libs.platform.telemetry import setup
 from libs.schemas.base import Nothing, Payload
 from libs.schemas.events import (
     BY_NAME,
+    CHECK_CORRECTED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
+    CHILDREN_FOUND,
     INFORMATION_ADDED,
+    PERSON_LINKED,
     RECEIVED,
     WITHDRAWN,
     AddedInformation,
+    CheckCorrected,
     CheckReturned,
     ChecksCompleted,
+    ChildrenFound,
     CompletedChecks,
     EventType,
+    FoundBy,
     InformationAdded,
+    PersonLinked,
     Received,
     ReceivedReferral,
     Reference,
@@ -46,7 +53,9 @@ from libs.schemas.events import (
     Withdrawn,
     WithdrawnReferral,
 )
-from libs.schemas.findings import AgencyState, Answer, Fact
+from libs.schemas.findings import AgencyState, Answer, Correction, CorrectionKind, Fact
+from libs.schemas.history import EarlierReport, History
+from libs.schemas.people import Band, Linked, LinkMethod
 from libs.schemas.person import Date
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
@@ -250,10 +259,61 @@ class Story:
         self, agency: str, *facts: Fact, child: int = 0, state: str | None = None, **fields: Any
     ) -> Event:
         code = AgencyState(state) if state else AgencyState.RETURNED if facts else AgencyState.NOTHING_HELD
-        answer = Answer(agency=agency, question_id=uuid.uuid4().hex, state=code, facts=facts, **fields)
+        question = fields.pop("question_id", None) or self.question(agency, child)
+        answer = Answer(agency=agency, question_id=question, state=code, facts=facts, **fields)
         return self.event(
             CHECK_RETURNED, CheckReturned(shared=self.about(), children={self.child_ids[child]: answer})
         )
+
+    def question(self, agency: str, child: int = 0) -> str:
+        """The question to an agency about a child: the same however often it is asked."""
+        return uuid.uuid5(self.child_ids[child], agency).hex
+
+    def corrected(
+        self, agency: str, *facts: Fact, child: int = 0, retracted: bool = False, **fields: Any
+    ) -> Event:
+        """The agency takes its answer back, or gives another in its place."""
+        question = self.question(agency, child)
+        state = AgencyState.RETURNED if facts else AgencyState.NOTHING_HELD
+        answer = Answer(agency=agency, question_id=question, state=state, facts=facts, **fields)
+        correction = Correction(
+            agency=agency,
+            question_id=question,
+            kind=CorrectionKind.RETRACTED if retracted else CorrectionKind.CORRECTED,
+            reason="wrong_person" if retracted else "recorded_wrongly",
+            corrected_at=self.at,
+            answer=None if retracted else answer,
+        )
+        children = {self.child_ids[child]: correction}
+        return self.event(CHECK_CORRECTED, CheckCorrected(shared=self.about(), children=children))
+
+    def linked(self, *earlier: EarlierReport, child: int = 0, revision: int = 1, **fields: Any) -> Event:
+        """What the index says of a child."""
+        history = History(
+            earlier=earlier, event=fields.pop("event", None), duplicates=fields.pop("duplicates", ())
+        )
+        linked = Linked(
+            revision=revision,
+            person_id=uuid.uuid5(self.child_ids[child], "person"),
+            band=fields.pop("band", Band.SAME),
+            method=fields.pop("method", LinkMethod.IDENTIFIER),
+            rules="1",
+            history=history,
+            **fields,
+        )
+        return self.event(
+            PERSON_LINKED, PersonLinked(shared=self.about(), children={self.child_ids[child]: linked})
+        )
+
+    def found(self, *children: ReferredChild, source: str = "social_care") -> Event:
+        """Children whom a check named; they are the story's from now on."""
+        ids = [
+            uuid.uuid5(self.id, f"child/{len(self.child_ids) + place}") for place, _ in enumerate(children)
+        ]
+        self.child_ids += ids
+        shared = FoundBy(reference=self.reference, at=self.at, sources=(source,))
+        found = ChildrenFound(shared=shared, children=dict(zip(ids, children, strict=True)))
+        return self.event(CHILDREN_FOUND, found)
 
     def completed(self, states: dict[str, str] | None = None) -> Event:
         given = dict.fromkeys(AGENCIES, AgencyState.NOTHING_HELD) | {

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from libs.schemas.findings import AgencyState, Fact, FactValue
 from services.triage.basis import child_facts, read_facts, write_states
-from services.triage.case import AgencyStanding, Known
+from services.triage.known import Known
 from services.triage.policies.rulebook import make_rulebook
 from services.triage.policy import ChildFacts, StatedFact, read_texts
+from services.triage.standing import AgencyStanding
 
 DICTIONARY = make_rulebook(read_texts(Path(__file__).parents[3] / "deploy" / "partnership")).dictionary
 STANDING = {"police": AgencyStanding(AgencyState.RETURNED), "health": AgencyStanding(AgencyState.NO_ANSWER)}
@@ -31,4 +32,4 @@ def test_those_who_worry_are_counted_as_each_speaks() -> None:
 def test_a_replay_counts_those_who_worry_as_the_evaluation_did() -> None:
     said = known("referrer", "health")
     facts = child_facts(DICTIONARY, said, STANDING)
-    assert read_facts(DICTIONARY, said, write_states(facts)) == facts
+    assert read_facts(DICTIONARY, said, write_states(STANDING)) == facts

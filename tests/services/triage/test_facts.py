@@ -8,9 +8,9 @@ import pytest
 
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.findings import Fact
-from libs.schemas.referral import ChildInformation, ReferralBody, ReferredChild
+from libs.schemas.referral import ReferralBody, ReferredChild
 from services.triage.documents import StatedChild
-from services.triage.facts import added_for, stated_by_referrer
+from services.triage.facts import stated_by_referrer
 
 DICTIONARY = load_dictionary(Path(__file__).parents[3] / "deploy" / "partnership" / "facts.yaml")
 DAY = date(2026, 11, 25)
@@ -71,19 +71,3 @@ def test_what_follows_from_the_form_is_stated_as_derived() -> None:
     assert derived["child.non_mobile"] is True
     assert derived["family.help_not_resolving"] is True
     assert {one.basis for one in found.derived} == {"record"}
-
-
-def added(*facts: tuple[str, Any]) -> ChildInformation:
-    stated = [{"fact": name, "value": value, "basis": "observed"} for name, value in facts]
-    return ChildInformation.model_validate({"child": 1, "facts": stated})
-
-
-def test_what_is_added_about_the_home_with_a_sibling_counts_too_and_once() -> None:
-    with_sibling = added(MISUSE, ("child.hunger", "persistent"))
-    found = added_for(2, None, [with_sibling, with_sibling])
-    assert found is not None
-    assert (found.child, named(found.facts)) == (2, dict([MISUSE]))
-    own = added(("child.hunger", "occasional"), MISUSE)
-    assert added_for(2, own, [with_sibling]) == own
-    assert added_for(2, None, [added(("child.hunger", "persistent"))]) is None
-    assert added_for(2, None, []) is None

@@ -5,6 +5,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from libs.messaging.event import Event
 from libs.schemas.events import NOTICE_FAILED, NoticeFailed, NoticeResult
+from libs.schemas.history import EarlierReport
 from libs.schemas.notice import NoticeChannel, NoticeKind
+from libs.schemas.referral import ReferredChild
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.thresholds import Thresholds
@@ -27,6 +30,10 @@ FACTS = [
     stated("family.help_not_resolving", True),
     stated("child.non_mobile", True),
     stated("child.injury", "explained"),
+]
+EARLIER = [
+    EarlierReport(on=date(2026, month, 1), decided_on=date(2026, month, 3), facts=(FACTS[month % 8],))
+    for month in range(5, 10)
 ]
 
 
@@ -51,6 +58,14 @@ def tell(story: Story, random: random.Random) -> list[list[Event]]:
         if agency not in silent
         for child in range(len(story.child_ids))
     ]
+    enrichment += [
+        story.linked(*EARLIER[: revision * 2], child=child, revision=revision)
+        for child in range(len(story.child_ids))
+        for revision in range(1, random.choice((2, 3)))
+    ]
+    if random.random() < 0.3:
+        place = random.randrange(len(enrichment) + 1)
+        enrichment.insert(place, story.found(ReferredChild(given_name="Found", facts=tuple(some()))))
     enrichment.append(story.completed(silent))
     enrichment += [story.answer(agency, *some(), late=True) for agency in silent if random.random() < 0.5]
     result = NoticeResult(
@@ -105,8 +120,7 @@ async def end(hub: HubWorld, story: Story) -> list[Any]:
                 case.act_by,
                 case.withdrawn_at,
                 case.completed_at,
-                case.evidence,
-                case.answers,
+                case.words,
                 sorted(case.actions),
             )
         )

@@ -1,0 +1,204 @@
+"""What is known of a child, put together from all evidence; and how each piece of evidence adds to it.
+
+Statements are joined and never replaced. Only what is worked out is worked out anew, and only who said something can
+take it back: what was said stays on record.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from libs.schemas.base import Payload
+from libs.schemas.codes import AgreementAnswer, ChildStatus
+from libs.schemas.dictionary import DERIVED, REFERRER, STAFF
+from libs.schemas.events import (
+    AddedInformation,
+    CheckCorrected,
+    CheckReturned,
+    InformationAdded,
+    PeopleCorrected,
+    PersonLinked,
+)
+from libs.schemas.findings import Answer, Correction, Fact
+from libs.schemas.people import Linked
+from libs.schemas.person import Date, FoundPerson
+from libs.schemas.plans import Dash, Plan, Worker
+from libs.schemas.referral import Adult, ChildInformation, ReferredChild
+from services.triage.documents import Reading, RecordedReading, Stated, StatedChild, WorkedOut, WorkedOutChild
+from services.triage.facts import agreed, danger_fact
+from services.triage.policy import StatedFact
+
+NOTHING_WORKED_OUT = WorkedOutChild()
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a child."""
+
+    said: list[StatedFact] = field(default_factory=list)
+    """What referrer and staff state of this child."""
+    beside: list[StatedFact] = field(default_factory=list)
+    """What the form states of the home with another child, and what follows from the form."""
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    """Every answer that counts, by its question, as they came."""
+    taken_back: dict[str, str] = field(default_factory=dict)
+    """The agency of each question whose answer was taken back and not replaced."""
+    linked: Linked | None = None
+    """What the index says last."""
+    adults: list[Adult] = field(default_factory=list)
+    """Adults whom staff added or corrected."""
+    corrected: list[ReferredChild] = field(default_factory=list)
+    """The child as staff corrected it."""
+    worked_out: WorkedOutChild = NOTHING_WORKED_OUT
+    """What follows from all of this, as it was worked out last."""
+    early_help: AgreementAnswer | str | None = None
+    panel: AgreementAnswer | str | None = None
+    closing_plan: bool = False
+    household: str | None = None
+    """The label of the home where the child lives; who has the same lives there too."""
+    status: ChildStatus | str = ChildStatus.BORN
+    born: Date | None = None
+    speaks_for: str = REFERRER
+    """The agency whose worry the referrer's is."""
+
+    @property
+    def own(self) -> list[StatedFact]:
+        """What anybody states of this very child."""
+        return [*self.said, *(one for answer in self.given for one in answer_facts(answer))]
+
+    @property
+    def stated(self) -> list[StatedFact]:
+        """Everything that counts for this child."""
+        home = [StatedFact(one.fact, one.source) for one in self.worked_out.home]
+        derived = [StatedFact(fact, DERIVED) for fact in self.worked_out.derived]
+        return [*self.beside, *self.own, *home, *derived]
+
+    @property
+    def given(self) -> list[Answer]:
+        """Every answer that counts."""
+        return [answer for answers in self.answers.values() for answer in answers]
+
+    @property
+    def plans(self) -> list[Plan]:
+        """The plans of social care that answers tell of."""
+        return [plan for answer in self.given for plan in answer.plans]
+
+    @property
+    def dash(self) -> Dash | None:
+        """The gravest DASH assessment that an answer holds."""
+        found = [answer.dash for answer in self.given if answer.dash is not None]
+        return max(found, key=lambda one: (one.yes, -one.asked), default=None)
+
+    @property
+    def people(self) -> list[FoundPerson]:
+        """Whom answers and the index name."""
+        index = [] if self.linked is None else [one for one in self.linked.household if not one.left]
+        return [*(one for answer in self.given for one in answer.people), *index]
+
+    def worker(self, agency: str) -> Worker | None:
+        """Whose case the child is at that agency, as it said last."""
+        found = [one.worker for one in self.given if one.agency == agency and one.worker is not None]
+        return found[-1] if found else None
+
+
+def answer_facts(answer: Answer) -> list[StatedFact]:
+    """An answer's statements."""
+    return [StatedFact(fact, answer.agency) for fact in answer.facts]
+
+
+def learn(known: Known, case_id: UUID, document: Payload[Any, Any]) -> None:
+    """Adds what a stored piece of evidence says."""
+    child = document.children.get(case_id)
+    if isinstance(document, InformationAdded):
+        learn_information(known, document.shared, child)
+    elif isinstance(document, PeopleCorrected):
+        learn_people(known, document.shared.adults, child)
+    elif child is None:
+        return
+    elif isinstance(document, Stated):
+        learn_stated(known, child)
+    elif isinstance(document, CheckReturned):
+        learn_answer(known, child)
+    elif isinstance(document, CheckCorrected):
+        learn_correction(known, child)
+    elif isinstance(document, RecordedReading):
+        learn_reading(known, child)
+    elif isinstance(document, PersonLinked):
+        learn_link(known, child)
+    elif isinstance(document, WorkedOut):
+        known.worked_out = child
+
+
+def learn_stated(known: Known, stated: StatedChild) -> None:
+    """Adds what the referral says, or who else named the child."""
+    known.said += _by(stated.source, stated.facts)
+    known.beside += [*_by(REFERRER, stated.shared), *_by(DERIVED, stated.derived)]
+    if stated.immediate_danger:
+        known.said += _by(REFERRER, (danger_fact(),))
+    known.early_help, known.panel = stated.early_help, stated.panel
+    known.closing_plan |= stated.closing_plan
+    known.household, known.speaks_for = stated.household, stated.speaks_for
+    known.status, known.born = stated.status, stated.born
+
+
+def learn_answer(known: Known, answer: Answer) -> list[StatedFact]:
+    """Adds what an agency said. Gives what it stated."""
+    known.answers.setdefault(answer.question_id, []).append(answer)
+    known.taken_back.pop(answer.question_id, None)
+    return answer_facts(answer)
+
+
+def learn_correction(known: Known, correction: Correction) -> list[StatedFact]:
+    """What the agency answered to the question counts no more, and what it says instead does. Gives the latter."""
+    known.answers[correction.question_id] = []
+    if correction.answer is None:
+        known.taken_back[correction.question_id] = correction.agency
+        return []
+    # The correction says which question it is about, whatever the new answer calls itself.
+    return learn_answer(known, correction.answer.model_copy(update={"question_id": correction.question_id}))
+
+
+def learn_information(
+    known: Known, shared: AddedInformation, child: ChildInformation | None
+) -> list[StatedFact]:
+    """Adds what the referrer said later; a later answer about an agreement is the family's present one."""
+    fresh = [] if child is None else _by(REFERRER, child.facts)
+    if shared.immediate_danger:
+        fresh += _by(REFERRER, (danger_fact(),))
+    known.said += fresh
+    early_help, panel = agreed(shared.agreements)
+    known.early_help = early_help or known.early_help
+    known.panel = panel or known.panel
+    return fresh
+
+
+def learn_reading(known: Known, reading: Reading) -> list[StatedFact]:
+    """Adds what a member of staff found in the referrer's words."""
+    fresh = _by(STAFF, reading.facts)
+    if reading.immediate_danger:
+        fresh += _by(STAFF, (danger_fact(),))
+    known.said += fresh
+    return fresh
+
+
+def learn_link(known: Known, linked: Linked) -> None:
+    """Takes what the index says in place of what it said before; what came out of turn is older."""
+    if known.linked is None or linked.revision >= known.linked.revision:
+        known.linked = linked
+
+
+def learn_people(known: Known, adults: Sequence[Adult], child: ReferredChild | None) -> list[StatedFact]:
+    """Adds the adults and the child as staff gave them. What was said before stays said."""
+    known.adults += adults
+    if child is None:
+        return []
+    known.corrected.append(child)
+    known.household = child.household or known.household
+    fresh = _by(STAFF, child.facts)
+    known.said += fresh
+    return fresh
+
+
+def _by(source: str, facts: Iterable[Fact]) -> list[StatedFact]:
+    return [StatedFact(fact, source) for fact in facts]
