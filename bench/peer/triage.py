@@ -27,7 +27,6 @@ from libs.schemas.events import (
 )
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from services.triage.basis import write_states
 from services.triage.case import Case, File
 from services.triage.casework import Casework
 from services.triage.desk import NewTask

@@ -28,24 +28,17 @@ from libs.platform.telemetry import setup
 from libs.schemas.base import Nothing, Payload
 from libs.schemas.events import (
     BY_NAME,
-    CHECK_CORRECTED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
-    CHILDREN_FOUND,
     INFORMATION_ADDED,
-    PERSON_LINKED,
     RECEIVED,
     WITHDRAWN,
     AddedInformation,
-    CheckCorrected,
     CheckReturned,
     ChecksCompleted,
-    ChildrenFound,
     CompletedChecks,
     EventType,
-    FoundBy,
     InformationAdded,
-    PersonLinked,
     Received,
     ReceivedReferral,
     Reference,
@@ -53,9 +46,7 @@ from libs.schemas.events import (
     Withdrawn,
     WithdrawnReferral,
 )
-from libs.schemas.findings import AgencyState, Answer, Correction, CorrectionKind, Fact
-from libs.schemas.history import EarlierReport, History
-from libs.schemas.people import Band, Linked, LinkMethod
+from libs.schemas.findings import AgencyState, Answer, Fact
 from libs.schemas.person import Date
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
@@ -73,6 +64,7 @@ from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
+from tests.services.triage.enriched import Enriched
 from tests.services.triage.staff import CANARY, Person
 
 ISSUER = "https://issuer.example.org"
@@ -207,7 +199,7 @@ NEGLECTED = (stated("child.hunger", "persistent"), stated("child.home_conditions
 
 
 @dataclass
-class Story:
+class Story(Enriched):
     """One referral, as the other services tell of it."""
 
     children: int = 1
@@ -268,52 +260,6 @@ class Story:
     def question(self, agency: str, child: int = 0) -> str:
         """The question to an agency about a child: the same however often it is asked."""
         return uuid.uuid5(self.child_ids[child], agency).hex
-
-    def corrected(
-        self, agency: str, *facts: Fact, child: int = 0, retracted: bool = False, **fields: Any
-    ) -> Event:
-        """The agency takes its answer back, or gives another in its place."""
-        question = self.question(agency, child)
-        state = AgencyState.RETURNED if facts else AgencyState.NOTHING_HELD
-        answer = Answer(agency=agency, question_id=question, state=state, facts=facts, **fields)
-        correction = Correction(
-            agency=agency,
-            question_id=question,
-            kind=CorrectionKind.RETRACTED if retracted else CorrectionKind.CORRECTED,
-            reason="wrong_person" if retracted else "recorded_wrongly",
-            corrected_at=self.at,
-            answer=None if retracted else answer,
-        )
-        children = {self.child_ids[child]: correction}
-        return self.event(CHECK_CORRECTED, CheckCorrected(shared=self.about(), children=children))
-
-    def linked(self, *earlier: EarlierReport, child: int = 0, revision: int = 1, **fields: Any) -> Event:
-        """What the index says of a child."""
-        history = History(
-            earlier=earlier, event=fields.pop("event", None), duplicates=fields.pop("duplicates", ())
-        )
-        linked = Linked(
-            revision=revision,
-            person_id=uuid.uuid5(self.child_ids[child], "person"),
-            band=fields.pop("band", Band.SAME),
-            method=fields.pop("method", LinkMethod.IDENTIFIER),
-            rules="1",
-            history=history,
-            **fields,
-        )
-        return self.event(
-            PERSON_LINKED, PersonLinked(shared=self.about(), children={self.child_ids[child]: linked})
-        )
-
-    def found(self, *children: ReferredChild, source: str = "social_care") -> Event:
-        """Children whom a check named; they are the story's from now on."""
-        ids = [
-            uuid.uuid5(self.id, f"child/{len(self.child_ids) + place}") for place, _ in enumerate(children)
-        ]
-        self.child_ids += ids
-        shared = FoundBy(reference=self.reference, at=self.at, sources=(source,))
-        found = ChildrenFound(shared=shared, children=dict(zip(ids, children, strict=True)))
-        return self.event(CHILDREN_FOUND, found)
 
     def completed(self, states: dict[str, str] | None = None) -> Event:
         given = dict.fromkeys(AGENCIES, AgencyState.NOTHING_HELD) | {
