@@ -72,6 +72,9 @@ class FamilyChild(_Strict):
     upn: str | None = None
     mother: Mother | None = None
     agencies: dict[Identifier, Knowledge]
+    records: dict[Identifier, dict[str, Any]] = Field(
+        default_factory=dict, description="What each supplier holds, in its own codes: its stand-in reads it."
+    )
 
 
 class Family(_Strict):

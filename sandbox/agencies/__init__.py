@@ -1,0 +1,34 @@
+"""The sandbox's agencies: suppliers that were built apart, each with an API and codes of its own.
+
+They answer from the families' files, and misbehave when told to: `PUT /agencies/{agency}/behaviour`. What each was
+asked is listed at `/agencies/asked`.
+"""
+
+from fastapi import APIRouter
+
+from libs.schemas.clock import Clock
+from sandbox.agencies.control import control_router
+from sandbox.agencies.early_help import EarlyHelp
+from sandbox.agencies.education import Education
+from sandbox.agencies.health import Health
+from sandbox.agencies.housing import Housing
+from sandbox.agencies.marac import Marac
+from sandbox.agencies.police import Police
+from sandbox.agencies.questions import questions_router
+from sandbox.agencies.social_care import SocialCare
+from sandbox.agencies.supplier import Supplier
+from sandbox.families import Families
+
+SUPPLIERS: tuple[type[Supplier], ...] = (Police, Health, Education, Marac, SocialCare, EarlyHelp, Housing)
+AGENCIES = tuple(supplier.name for supplier in SUPPLIERS)
+
+
+def agencies_router(families: Families, *, key: str, clock: Clock) -> APIRouter:
+    """All agencies under `/agencies`. `key` is the secret that each accepts in its own way."""
+    suppliers = {supplier.name: supplier(families, key=key, clock=clock) for supplier in SUPPLIERS}
+    router = APIRouter()
+    router.include_router(control_router(suppliers))
+    router.include_router(questions_router(suppliers, key=key))
+    for supplier in suppliers.values():
+        router.include_router(supplier.router())
+    return router
