@@ -74,7 +74,7 @@ def read_reply(
     now: datetime,
 ) -> Reply:
     """What an agency's reply to this question means. Never raises."""
-    wait = _seconds(retry_after, now)
+    wait = seconds_to_wait(retry_after, now)
     if status == 202:
         return Reply(AgencyState.NO_ANSWER, "accepted", wait)
     if status != 200:
@@ -191,7 +191,7 @@ def _is_code(value: FactValue) -> bool:
     return not isinstance(value, str) or (len(value) <= LONGEST_CODE and value.isidentifier())
 
 
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
+def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
     """`Retry-After` as seconds, at most `LONGEST_RETRY_AFTER`: a number or a date (RFC 9110, section 10.2.3)."""
     if retry_after is None:
         return None
