@@ -19,6 +19,7 @@ from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
 from libs.messaging.reconciler import Sweep
 from libs.messaging.tasks import Background
+from libs.messaging.timers import Handler
 from libs.platform.alarms import Alarms
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
@@ -40,8 +41,13 @@ from services.enrichment.asking import STOP_GRACE, Asker, Asking
 from services.enrichment.checks import Desk
 from services.enrichment.consumer import EnrichmentConsumer
 from services.enrichment.deadlines import Deadlines
-from services.enrichment.effects import DEADLINE
+from services.enrichment.effects import DEADLINE, FAMILY
+from services.enrichment.family.events import worry_of
+from services.enrichment.family.family import Family
+from services.enrichment.family.hub import load_zone
+from services.enrichment.family.records import Records
 from services.enrichment.partnership import AgencyTerms, load_agencies, load_check_terms
+from services.enrichment.people.index import open_index
 from services.enrichment.recorder import Recorder
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
@@ -62,6 +68,8 @@ class Checks:
 
     consumer: EnrichmentConsumer
     deadlines: Deadlines
+    clocks: Mapping[str, Handler]
+    """What each kind of timer sets off."""
     asking: Asking
     recorder: Recorder
 
@@ -101,8 +109,18 @@ def compose(
         lease=timedelta(seconds=settings.ask_lease_seconds),
         grace=min(STOP_GRACE, settings.shutdown_seconds),
     )
-    consumer = EnrichmentConsumer(desk, store, asking.wake)
-    return Checks(consumer, Deadlines(ledger, store, desk), asking, recorder)
+    directory = settings.partnership_dir
+    family = Family(
+        Records(ledger.codec),
+        store,
+        open_index(ledger.codec, directory, settings.people_secret),
+        worry_of(load_dictionary(directory / "facts.yaml")),
+        load_zone(directory / "clocks.yaml"),
+    )
+    consumer = EnrichmentConsumer(desk, store, family, asking.wake)
+    deadlines = Deadlines(ledger, store, desk)
+    clocks: dict[str, Handler] = {DEADLINE: deadlines.passed, FAMILY: family.heard}
+    return Checks(consumer, deadlines, clocks, asking, recorder)
 
 
 def reach_agencies(
@@ -179,7 +197,7 @@ def build(
                 lambda: connect(dsn, service=Service.ENRICHMENT),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
-                handlers={DEADLINE: checks.deadlines.passed},
+                handlers=checks.clocks,
                 sweeps=[Sweep("checks-overdue", RECONCILE_SECONDS, checks.deadlines.reconcile)],
                 workers=[("asking", checks.asking), ("recorder", checks.recorder)],
                 alarm=alarm,

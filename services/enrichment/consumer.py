@@ -26,6 +26,7 @@ from libs.schemas.events import (
     CaseScreened,
     EventType,
     InformationAdded,
+    PeopleCorrected,
     ProcessingResumed,
     ProcessingStopped,
     Received,
@@ -37,6 +38,8 @@ from libs.schemas.events import (
 from libs.schemas.referral import Agreements
 from services.enrichment.checks import Child, Desk, Effect, Referral
 from services.enrichment.effects import carry_out
+from services.enrichment.family.family import Family
+from services.enrichment.family.work import add_child
 from services.enrichment.partnership import NOT_STATED
 from services.enrichment.question import Kept, identifiers, keep
 from services.enrichment.store import Store
@@ -59,10 +62,11 @@ class EnrichmentConsumer:
         }
     )
 
-    def __init__(self, desk: Desk, store: Store, wake: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, store: Store, family: Family, wake: Callable[[], None]) -> None:
         """`wake` is called when a committed batch may have left questions to ask."""
         self._desk = desk
         self._store = store
+        self._family = family
         self._wake = wake
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
@@ -70,25 +74,31 @@ class EnrichmentConsumer:
         referrals = await self._store.load(unit.connection, {event.referral_id for event in events})
         fresh: list[tuple[Referral, datetime, Kept]] = []
         early: list[Event] = []
+        applied: list[Event] = []
         for event in await self._in_order(unit, events):
             if event.type is RECEIVED:
                 if event.referral_id not in referrals:
                     referral, kept = _new(event)
                     referrals[referral.id] = referral
                     fresh.append((referral, event.payload.shared.received_at, kept))
+                    applied.append(event)
             elif event.referral_id not in referrals:
                 early.append(event)
             else:
                 referral = referrals[event.referral_id]
                 carry_out(unit, referral, self._apply(referral, event, unit.now))
+                applied.append(event)
+        await unit.hold(early)
+        await self._store.add(unit.connection, fresh)
+        kept_of = {referral.id: kept for referral, _, kept in fresh}
+        for referral, child in await self._family.apply(unit, applied, referrals, kept_of):
+            carry_out(unit, referral, self._desk.permitted(referral, child, unit.now))
         asks = any(
             check.changed and check.ask_at is not None
             for referral in referrals.values()
             for child in referral.children.values()
             for check in child.checks.values()
         )
-        await unit.hold(early)
-        await self._store.add(unit.connection, fresh)
         await self._store.save(unit.connection, referrals.values(), unit.now)
         if asks:
             unit.committed.append(self._wake)
@@ -154,6 +164,11 @@ class EnrichmentConsumer:
                     for effect in self._desk.permitted(referral, child, now)
                 ]
             case InformationAdded():
+                return []
+            case PeopleCorrected(children=corrected):
+                # Triage may screen a child in the same breath as staff add them.
+                for child_id in corrected.keys() - referral.children.keys() - referral.erased:
+                    add_child(referral, child_id)
                 return []
         if event.type is WITHDRAWN and isinstance(event.payload.shared, WithdrawnReferral):
             referral.withdrawn_at, referral.changed = event.payload.shared.received_at, True

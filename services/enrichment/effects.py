@@ -17,6 +17,9 @@ from services.enrichment.checks import Completed, Due, Effect, Referral, Returne
 DEADLINE = "checks-due"
 """The kind of the timer of a child's deadline; its subject is the child."""
 
+FAMILY = "family"
+"""The kind of the timer after which a referral's people are looked at anew."""
+
 
 def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None:
     """Emits and arms what was decided about one referral."""
@@ -27,6 +30,8 @@ def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None
             case Returned(_, answer):
                 returned = CheckReturned(shared=shared, children={child.id: answer})
                 unit.emit(CHECK_RETURNED, referral.id, returned, trace=child.trace)
+                if answer.people:
+                    unit.arm(FAMILY, referral.id, referral.id, unit.now, trace=child.trace)
             case Completed():
                 states = {check.agency: check.state for check in child.checks.values()}
                 done = CompletedChecks(states=states, due_at=_due(child.due_at, unit.now))

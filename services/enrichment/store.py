@@ -1,12 +1,12 @@
 """Loads and saves referrals' checks, a batch at a time."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from libs.messaging.codec import Codec
+from libs.messaging.codec import Codec, Decoded
 from libs.schemas.events import CheckReturned, Reference
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Level, Rag
@@ -32,9 +32,15 @@ SELECT id, reference, agreement, received_at, kept, string_to_array(erased, ' ')
   FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bytea[], $6::text[], $7::text[])
     AS given (id, reference, agreement, received_at, kept, erased, employers)
 """
+_KEPT = "SELECT id, kept FROM referral WHERE id = ANY ($1::uuid[])"
+_KEEP = """
+UPDATE referral AS r SET kept = given.kept
+  FROM unnest($1::uuid[], $2::bytea[]) AS given (id, kept) WHERE r.id = given.id
+"""
 _SAVE_REFERRALS = """
-UPDATE referral AS r SET agreement = given.agreement, withdrawn_at = given.withdrawn_at
-  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS given (id, agreement, withdrawn_at)
+UPDATE referral AS r SET agreement = given.agreement, withdrawn_at = given.withdrawn_at,
+       employers = string_to_array(given.employers, ' ')
+  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[]) AS given (id, agreement, withdrawn_at, employers)
  WHERE r.id = given.id
 """
 _SAVE_CHILDREN = """
@@ -45,8 +51,8 @@ SELECT id, referral_id, number, string_to_array(identifiers, ' '), level, rag, d
               $8::timestamptz[], $9::timestamptz[], $10::text[])
     AS given (id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent)
 ON CONFLICT (id) DO UPDATE
-   SET level = EXCLUDED.level, rag = EXCLUDED.rag, due_at = EXCLUDED.due_at, screened_at = EXCLUDED.screened_at,
-       completed_at = EXCLUDED.completed_at, traceparent = EXCLUDED.traceparent
+   SET identifiers = EXCLUDED.identifiers, level = EXCLUDED.level, rag = EXCLUDED.rag, due_at = EXCLUDED.due_at,
+       screened_at = EXCLUDED.screened_at, completed_at = EXCLUDED.completed_at, traceparent = EXCLUDED.traceparent
 """
 _SAVE_CHECKS = """
 INSERT INTO agency_check AS c (child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at,
@@ -114,6 +120,24 @@ class Store:
                 [" ".join(sorted(referral.employers)) for referral, _, _ in rows],
             )
 
+    async def kept(self, connection: asyncpg.Connection, referral_ids: Collection[UUID]) -> dict[UUID, Kept]:
+        """What is kept of these referrals; one whose record can no longer be read is left out."""
+        if not referral_ids:
+            return {}
+        rows = await connection.fetch(_KEPT, list(referral_ids))
+        decoded = await self._codec.decode([(Kept, row["kept"]) for row in rows])
+        return {
+            row["id"]: item.payload
+            for row, item in zip(rows, decoded, strict=True)
+            if isinstance(item, Decoded)
+        }
+
+    async def keep(self, connection: asyncpg.Connection, changed: Mapping[UUID, Kept]) -> None:
+        """Stores anew what is kept of referrals."""
+        if changed:
+            encoded = await self._codec.encode(list(changed.values()))
+            await connection.execute(_KEEP, list(changed), encoded)
+
     async def save(
         self, connection: asyncpg.Connection, referrals: Iterable[Referral], now: datetime
     ) -> None:
@@ -127,6 +151,7 @@ class Store:
                 [referral.id for referral in changed],
                 [referral.agreement for referral in changed],
                 [referral.withdrawn_at for referral in changed],
+                [" ".join(sorted(referral.employers)) for referral in changed],
             )
         await self._save_children(connection, [child for child in children if child.changed])
         await self._save_checks(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from libs.schemas.codes import ChildPart, ChildStatus, Sex
 from libs.schemas.people import Member
@@ -95,17 +96,19 @@ def new_among(circle: Circle, named: Sequence[Named], on: date) -> list[Named]:
     return new
 
 
-def remembered(circle: Circle, others: Iterable[Circle], on: date) -> dict[UUID, tuple[UUID, Member]]:
+def remembered(circle: Circle, others: Iterable[Circle], zone: ZoneInfo) -> dict[UUID, tuple[UUID, Member]]:
     """Children whom the index has in the same home as a child of this referral, by the id of the case they would get.
     With each the id of that child.
 
     Only by reports of the twelve months before, which say that the two live together, and only beside the children
     whom the referrer or staff named: who was found leads to nobody else.
     """
+    on = circle.received_at.astimezone(zone).date()
     recent = [
         other
         for other in others
-        if year_before(on) <= other.received_at.date() and other.received_at < circle.received_at
+        if year_before(on) <= other.received_at.astimezone(zone).date()
+        and other.received_at < circle.received_at
     ]
     found: dict[UUID, tuple[UUID, Member]] = {}
     for case in circle.cases.values():

@@ -38,7 +38,6 @@ def family_tables(metadata: MetaData) -> None:
         _some("said", LargeBinary),
         Column("named", ARRAY(Uuid), nullable=False),
         Column("persons", ARRAY(Uuid), nullable=False),
-        Index("home_of_named", "named", postgresql_using="gin"),
         comment="What is kept of a referral for later ones, and who of the index those are who have no case.",
     )
     Table(

@@ -53,7 +53,6 @@ from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.app import Checks, compose, reach_agencies
 from services.enrichment.deadlines import OVERDUE_AFTER
-from services.enrichment.effects import DEADLINE
 from services.enrichment.partnership import AgencyTerms, load_agencies
 from services.enrichment.settings import EnrichmentSettings
 from tests.conftest import execute
@@ -209,7 +208,7 @@ class World:
         agencies = reach_agencies(settings, self.terms, load_dictionary(PARTNERSHIP / "facts.yaml"), clock)
         alarms = Alarms(Service.ENRICHMENT, clock, telemetry.meter)
         checks = compose(ledger, settings, self.terms, agencies, telemetry, alarms)
-        timers = TimerLoop(ledger, {DEADLINE: checks.deadlines.passed})
+        timers = TimerLoop(ledger, checks.clocks)
         parts: list[Part] = [checks.asking, checks.recorder, timers]
         tasks = [asyncio.create_task(part.run()) for part in parts]
         try:

@@ -14,7 +14,6 @@ CREATE TABLE home (
     named       uuid[] NOT NULL,
     persons     uuid[] NOT NULL
 );
-CREATE INDEX home_of_named ON home USING gin (named);
 
 CREATE TABLE contact (
     case_id     uuid        PRIMARY KEY,
