@@ -6,6 +6,7 @@ from datetime import date
 from typing import Protocol
 
 from libs.schemas.findings import SETTLED, AgencyState, Fact
+from libs.schemas.plans import Dash
 from services.enrichment.question import Question
 
 
@@ -26,12 +27,15 @@ class Reply:
     coverage_to: date | None = None
     facts: tuple[Fact, ...] = field(default=(), repr=False)
     narrative: str | None = field(default=None, repr=False)
+    dash: Dash | None = field(default=None, repr=False)
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_content(self) -> bool:
         """Whether it says more than its state."""
-        return bool(self.facts or self.narrative or self.as_of or self.coverage_from or self.coverage_to)
+        return bool(
+            self.facts or self.narrative or self.dash or self.as_of or self.coverage_from or self.coverage_to
+        )
 
     @property
     def settled(self) -> bool:

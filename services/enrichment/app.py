@@ -46,8 +46,11 @@ from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.hub import load_zone
 from services.enrichment.family.records import Records
-from services.enrichment.partnership import AgencyTerms, load_agencies, load_check_terms
+from services.enrichment.partnership import PULLED, AgencyTerms, load_agencies, load_check_terms
 from services.enrichment.people.index import open_index
+from services.enrichment.pulled import api as work
+from services.enrichment.pulled.agency import PulledAgency
+from services.enrichment.pulled.answering import Answering
 from services.enrichment.recorder import Recorder
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
@@ -72,6 +75,7 @@ class Checks:
     """What each kind of timer sets off."""
     asking: Asking
     recorder: Recorder
+    answering: Answering
 
 
 def compose(
@@ -81,8 +85,12 @@ def compose(
     agencies: Mapping[str, Agency],
     telemetry: Telemetry,
     alarms: Alarms,
+    dictionary: Dictionary,
 ) -> Checks:
-    """The parts of checking, built on a ledger. Raises DocumentError for a faulty file."""
+    """The parts of checking, built on a ledger. An agency that `agencies` does not reach fetches its questions.
+
+    Raises DocumentError for a faulty file.
+    """
     leads = [name for name, agency in terms.items() if agency.lead is not None]
     desk = Desk(
         load_check_terms(settings.partnership_dir / "checks.yaml", settings.check_limit),
@@ -91,18 +99,22 @@ def compose(
     )
     store = Store(ledger.codec)
     recorder = Recorder(ledger, store, desk, SystemRandom(), alarms)
+    fetching = {name: PulledAgency(name, ledger) for name in terms}
     asking = Asking(
         [
             Asker(
                 terms[name],
-                agency,
+                fetching[name] if agency is None else agency,
                 ledger=ledger,
                 recorder=recorder,
                 meter=telemetry.meter,
                 alarms=alarms,
-                slots=INSTANT_SLOTS if isinstance(agency, InstantAgency) else terms[name].at_once,
+                slots=INSTANT_SLOTS
+                if agency is None or isinstance(agency, InstantAgency)
+                else terms[name].at_once,
+                lead=None if terms[name].lead is None else fetching[name],
             )
-            for name, agency in agencies.items()
+            for name, agency in ((name, agencies.get(name)) for name in terms)
         ],
         ledger=ledger,
         desk=desk,
@@ -114,22 +126,27 @@ def compose(
         Records(ledger.codec),
         store,
         open_index(ledger.codec, directory, settings.people_secret),
-        worry_of(load_dictionary(directory / "facts.yaml")),
+        worry_of(dictionary),
         load_zone(directory / "clocks.yaml"),
     )
     consumer = EnrichmentConsumer(desk, store, family, asking.wake)
     deadlines = Deadlines(ledger, store, desk)
     clocks: dict[str, Handler] = {DEADLINE: deadlines.passed, FAMILY: family.heard}
-    return Checks(consumer, deadlines, clocks, asking, recorder)
+    answering = Answering(ledger, recorder, terms, dictionary, alarms)
+    return Checks(consumer, deadlines, clocks, asking, recorder, answering)
 
 
 def reach_agencies(
     settings: EnrichmentSettings, terms: Mapping[str, AgencyTerms], dictionary: Dictionary, clock: Clock
 ) -> dict[str, Agency]:
-    """A way to each agency: over HTTP, or inside the process where the settings say so."""
+    """A way to each agency that does not fetch its questions: over HTTP, or inside the process for measuring."""
     if settings.agencies_in_process:
         return {name: InstantAgency() for name in terms}
-    return {name: _over_http(settings, agency, dictionary, clock) for name, agency in terms.items()}
+    return {
+        name: _over_http(settings, agency, dictionary, clock)
+        for name, agency in terms.items()
+        if agency.kind != PULLED
+    }
 
 
 def _over_http(
@@ -186,7 +203,7 @@ def build(
             reached = dict(agencies or reach_agencies(settings, terms, dictionary, time))
             for agency in reached.values():
                 stack.push_async_callback(agency.close)
-            checks = compose(ledger, settings, terms, reached, telemetry, alarms)
+            checks = compose(ledger, settings, terms, reached, telemetry, alarms, dictionary)
 
             async def alarm(code: str, ids: dict[str, str]) -> None:
                 await alarms.raise_alarm(code, **ids)
@@ -203,6 +220,7 @@ def build(
                 alarm=alarm,
             )
             app.state.parked = assembly.parked
+            app.state.answering = checks.answering
             app.state.journeys = journeys.Journeys(ledger)
             app.state.disclosures = disclosures.Register(ledger, Cursors(settings.cursor_secret))
             app.state.pool = pool
@@ -227,7 +245,7 @@ def build(
         "Enrichment",
         settings,
         telemetry,
-        [journeys.router, disclosures.router, parked_router(Refused), health],
+        [journeys.router, disclosures.router, work.router, parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,
     )

@@ -57,6 +57,7 @@ class Check:
             coverage_to=reply.coverage_to if reply else None,
             facts=reply.facts if reply else (),
             narrative=reply.narrative if reply else None,
+            dash=reply.dash if reply else None,
         )
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from libs.schemas.document import DocumentError, Node, collect, read_document
 from libs.schemas.levels import Rag
 
+PULLED = "pulled"
+"""The kind of an agency that fetches its questions."""
+
 NOT_STATED = "not_stated"
 """The answer about an agreement that a referral does not give."""
 
@@ -38,6 +41,8 @@ class AgencyTerms:
     total_seconds: int
     lead: Lead | None = None
     clients: frozenset[str] = frozenset()
+    kind: str = "rest"
+    """`pulled` where the agency fetches its questions, else `rest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def _agency(name: str, node: Node) -> AgencyTerms:
         "read_seconds",
         "total_seconds",
     )
-    fields = node.fields(dict.fromkeys(keys, True) | {"lead": False, "clients": False})
+    fields = node.fields(dict.fromkeys(keys, True) | {"lead": False, "clients": False, "kind": False})
     return AgencyTerms(
         id=name,
         name=fields["name"].text(),
@@ -96,6 +101,7 @@ def _agency(name: str, node: Node) -> AgencyTerms:
         clients=frozenset(item.words() for item in fields["clients"].items())
         if "clients" in fields
         else frozenset(),
+        kind=fields["kind"].choice(["rest", PULLED], "kind") if "kind" in fields else "rest",
     )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from libs.messaging.errors import ErrorClass, classify, code_of
-from libs.messaging.ledger import Bell, Ledger
+from libs.messaging.ledger import Bell, Ledger, Unit
 from libs.platform.alarms import Alarm
 from services.enrichment.agency import Reply
 from services.enrichment.checks import Desk, Effect
@@ -141,27 +141,31 @@ class Recorder:
     async def record(self, batch: Sequence[Recorded]) -> None:
         """Writes a batch in one unit. Replies to what was answered already change nothing."""
         async with self._ledger.unit({item.claim.referral_id for item in batch}) as unit:
-            referrals = await self._store.load(unit.connection, unit.referrals)
-            effects: dict[UUID, list[Effect]] = {}
-            came: list[Disclosure] = []
-            for item in batch:
-                claim = item.claim
-                referral = referrals[claim.referral_id]
-                told = self._desk.replied(
-                    referral.children[claim.child_id],
-                    claim.agency,
-                    claim.attempt,
-                    item.reply,
-                    max(item.at, unit.now),
-                    self._random.random(),
-                )
-                effects.setdefault(referral.id, []).extend(told)
-                if told and item.reply.state in SPOKEN:
-                    came.append(_came(item, unit.now))
-            for referral_id, decided in effects.items():
-                carry_out(unit, referrals[referral_id], decided)
-            await self._store.save(unit.connection, referrals.values(), unit.now)
-            await self._disclosures.record(unit.connection, came)
+            await self.write(unit, batch)
+
+    async def write(self, unit: Unit, batch: Sequence[Recorded]) -> None:
+        """Writes a batch in the caller's unit, which holds its referrals."""
+        referrals = await self._store.load(unit.connection, unit.referrals)
+        effects: dict[UUID, list[Effect]] = {}
+        came: list[Disclosure] = []
+        for item in batch:
+            claim = item.claim
+            referral = referrals[claim.referral_id]
+            told = self._desk.replied(
+                referral.children[claim.child_id],
+                claim.agency,
+                claim.attempt,
+                item.reply,
+                max(item.at, unit.now),
+                self._random.random(),
+            )
+            effects.setdefault(referral.id, []).extend(told)
+            if told and item.reply.state in SPOKEN:
+                came.append(_came(item, unit.now))
+        for referral_id, decided in effects.items():
+            carry_out(unit, referrals[referral_id], decided)
+        await self._store.save(unit.connection, referrals.values(), unit.now)
+        await self._disclosures.record(unit.connection, came)
 
 
 def _came(item: Recorded, now: datetime) -> Disclosure:
@@ -171,7 +175,7 @@ def _came(item: Recorded, now: datetime) -> Disclosure:
         claim.referral_id,
         claim.child_id,
         claim.question_id,
-        claim.permission.names,
+        () if claim.question is None else claim.question.items,
         item.reply,
         now,
         claim.permission.to,

@@ -21,6 +21,7 @@ from sqlmodel import Field, SQLModel
 from libs.platform.access_schema import access_table
 from services.enrichment.family.tables import family_tables
 from services.enrichment.people.tables import people_tables
+from services.enrichment.pulled.tables import pulled_tables
 
 metadata = MetaData()
 
@@ -132,5 +133,6 @@ class DisclosureRow(Base, table=True):
 
 
 family_tables(metadata)
+pulled_tables(metadata)
 access_table(metadata)
 people_tables(metadata)

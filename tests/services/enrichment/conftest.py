@@ -205,9 +205,10 @@ class World:
             failpoints=failpoints,
         )
         telemetry = setup(Service.ENRICHMENT, settings, install=False)
-        agencies = reach_agencies(settings, self.terms, load_dictionary(PARTNERSHIP / "facts.yaml"), clock)
+        dictionary = load_dictionary(PARTNERSHIP / "facts.yaml")
+        agencies = reach_agencies(settings, self.terms, dictionary, clock)
         alarms = Alarms(Service.ENRICHMENT, clock, telemetry.meter)
-        checks = compose(ledger, settings, self.terms, agencies, telemetry, alarms)
+        checks = compose(ledger, settings, self.terms, agencies, telemetry, alarms, dictionary)
         timers = TimerLoop(ledger, checks.clocks)
         parts: list[Part] = [checks.asking, checks.recorder, timers]
         tasks = [asyncio.create_task(part.run()) for part in parts]
