@@ -61,6 +61,18 @@ class Fetching:
 
         await until(put)
 
+    async def until_accepted(self, child_id: uuid.UUID) -> None:
+        """Waits until MARAC's check counts as asked, and the silence as that of an agency that has the question."""
+
+        async def accepted() -> bool:
+            row = await self.instance.ledger.pool.fetchrow(
+                "SELECT state, silence, reason FROM agency_check WHERE child_id = $1 AND agency = 'marac'",
+                child_id,
+            )
+            return tuple(row) == ("pending", "no_answer", "accepted")
+
+        await until(accepted)
+
     async def claim(self, client: str = "marac", most: int = 1) -> dict[str, Any]:
         answer = await self.http.post("/v1/work/claims", json={"most": most}, headers=self.headers(client))
         assert answer.status_code == 200, answer.text

@@ -30,15 +30,7 @@ async def test_a_question_waits_until_it_is_answered_and_the_answer_counts_at_on
     case = Case()
     await fetching.ask(case)
     pool = fetching.instance.ledger.pool
-
-    async def accepted() -> bool:
-        row = await pool.fetchrow(
-            "SELECT state, silence, reason, asked_at FROM agency_check WHERE child_id = $1 AND agency = 'marac'",
-            case.child,
-        )
-        return bool((row["state"], row["silence"], row["reason"]) == ("pending", "no_answer", "accepted"))
-
-    await until(accepted)
+    await fetching.until_accepted(case.child)
     claimed = await fetching.claim()
     (item,) = claimed["items"]
     assert item["question"]["child"]["given_name"] == "Wren"
@@ -60,6 +52,7 @@ async def test_a_question_waits_until_it_is_answered_and_the_answer_counts_at_on
 async def test_a_question_that_is_asked_again_lies_on_the_table_once(fetching: Fetching) -> None:
     case = Case()
     await fetching.ask(case)
+    await fetching.until_accepted(case.child)
     pool = fetching.instance.ledger.pool
     again = fetching.instance.ledger.clock.now()
     await pool.execute("UPDATE agency_check SET ask_at = $1 WHERE agency = 'marac'", again)
