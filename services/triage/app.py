@@ -36,6 +36,8 @@ from services.triage.claims.api import router as claims_router
 from services.triage.clocks.api import router as clocks_router
 from services.triage.consumer import TriageConsumer
 from services.triage.decisions import Decisions
+from services.triage.live.api import router as live_router
+from services.triage.live.feed import Feed
 from services.triage.overdue import Overdue
 from services.triage.policies.api import router as policy_router
 from services.triage.policies.shadow import Shadow
@@ -90,6 +92,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             shadow = Shadow(pool, thresholds.rulebooks)
             policies = Policies(thresholds.rulebooks, shadow.evaluated)
             await policies.start(ledger)
+            app.state.feed = Feed(pool)
             app.state.office = office(ledger, casework, policies, settings)
             alarm_http = None
             if settings.alarm_url is not None:
@@ -112,7 +115,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
                 ],
-                workers=[("overdue", overdue), ("shadow", shadow)],
+                workers=[("overdue", overdue), ("shadow", shadow), ("live", app.state.feed)],
                 alarm=alarm,
             )
             app.state.parked = assembly.parked
@@ -138,7 +141,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         "Triage",
         settings,
         telemetry,
-        [router, claims_router, policy_router, clocks_router, parked_router(Refused), health],
+        [router, claims_router, live_router, policy_router, clocks_router, parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,
     )

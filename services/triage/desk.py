@@ -64,10 +64,14 @@ def _given(columns: Sequence[str]) -> str:
 SELECT_CASES = f"SELECT {', '.join(_COLUMNS)} FROM child_case"  # noqa: S608 - the dataclass's own field names
 
 _SAVE_CASES = f"""
+WITH saved AS (
 INSERT INTO child_case ({", ".join(_COLUMNS)})
 SELECT {", ".join(f"string_to_array({name}, ' ')" if name in _LISTS else name for name in _COLUMNS)}
   FROM unnest({_given(_COLUMNS)}) AS given ({", ".join(_COLUMNS)})
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _COLUMNS if name != "id")}
+RETURNING id
+)
+INSERT INTO case_change (case_id) SELECT id FROM saved ON CONFLICT (case_id) DO UPDATE SET xid = pg_current_xact_id()
 """  # noqa: S608 - the dataclass's own field names
 _SAVE_REFERRALS = """
 INSERT INTO referral (id, reference, agency, received_at, document)

@@ -24,12 +24,23 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 
 metadata = MetaData()
+
+
+class _TransactionId(UserDefinedType[int]):
+    """PostgreSQL's `xid8`, which SQLAlchemy has no type for."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """The type's name."""
+        return "xid8"
 
 
 class _Table(SQLModel):
@@ -268,6 +279,18 @@ class StopRow(_Table, table=True):
     event_type: str = Field(sa_column=_code())
     reason: str = Field(sa_column=_code())
     at: datetime = Field(sa_column=_instant())
+
+
+class CaseChangeRow(_Table, table=True):
+    """The transaction that changed a case last: what whoever listens to the queue has not been told yet."""
+
+    __tablename__ = "case_change"
+    __table_args__ = (Index("case_change_order", "xid", "case_id"),)
+
+    case_id: UUID = Field(primary_key=True)
+    xid: int = Field(
+        sa_column=Column(_TransactionId, nullable=False, server_default=text("pg_current_xact_id()"))
+    )
 
 
 class ClaimRow(_Table, table=True):

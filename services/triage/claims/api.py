@@ -19,6 +19,7 @@ from services.triage.claims import allocation, claim
 from services.triage.claims.allocation import Allocation, AllocationBody, Made, Workload
 from services.triage.claims.claim import Claim, ClaimBody
 from services.triage.claims.presence import Presence, present
+from services.triage.live.changes import touch
 
 MANAGER = "manager"
 
@@ -85,9 +86,11 @@ async def take_pen(request: Request, caller: Writer, case_id: UUID, ledger: Book
         if body.take_over_because is None:
             taken = await claim.hold(connection, case_id, caller, now)
             await note(connection, now, caller, "case.claim", case_id)
+            await touch(connection, [case_id])
             return taken
         if MANAGER not in caller.roles:
             raise Problem(403, "manager-needed", "Only a manager takes a case over", "ask a manager, or wait")
+        await touch(connection, [case_id])
         return await claim.taken_over(connection, ledger.codec, case_id, caller, now, body.take_over_because)
 
 
@@ -99,6 +102,7 @@ async def put_pen_down(caller: Writer, case_id: UUID, ledger: Books) -> Response
         await _demand(connection, case_id)
         if await claim.release(connection, case_id, caller):
             await note(connection, now, caller, "case.release", case_id)
+            await touch(connection, [case_id])
     return Response(status_code=204)
 
 
@@ -135,6 +139,7 @@ async def allocate_case(request: Request, caller: Writer, case_id: UUID, ledger:
         made = Made(worker=body.worker, by=caller.subject, at=now, reason=body.reason)
         await allocation.allocate(connection, ledger.codec, case_id, made)
         await note(connection, now, caller, "case.allocate", case_id)
+        await touch(connection, [case_id])
     return Allocation(worker=made.worker, at=made.at)
 
 
