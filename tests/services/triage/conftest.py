@@ -58,6 +58,8 @@ from services.triage.casework import Casework
 from services.triage.claims.api import router as claims_router
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
+from services.triage.live.api import router as live_router
+from services.triage.live.feed import Feed
 from services.triage.policies.api import router as policy_router
 from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
@@ -166,8 +168,14 @@ async def http(
     async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as client:
         authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
         app = create_app(
-            "Triage", settings, telemetry, [router, claims_router, policy_router], authenticator=authenticator
+            "Triage",
+            settings,
+            telemetry,
+            [router, claims_router, live_router, policy_router],
+            authenticator=authenticator,
         )
+        app.state.feed = Feed(hub.ledger.pool)
+        app.state.stop = asyncio.Event()
         app.state.office = office(hub.ledger, Casework(thresholds), hub.policies, settings)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
