@@ -178,11 +178,15 @@ class Scribe:
         return typed != name
 
     def _nickname(self, values: dict[str, object], human: Human) -> bool:
-        name = self._standing(str(values["given_name"]).lower())
-        forms = self._short.get(name)
-        if not forms:
+        """A short form of the partnership's list, or, once in four times, one that nobody has listed."""
+        given = str(values["given_name"])
+        forms = self._short.get(self._standing(given.lower()))
+        if forms is None or len(given) < 5:
             return False
-        values["given_name"] = self._chance.choice(forms).capitalize()
+        unlisted = given[:3] + self._chance.choice(("y", "ie", "zy"))
+        values["given_name"] = (
+            unlisted if self._chance.random() < 0.25 else self._chance.choice(forms).capitalize()
+        )
         return True
 
     def _spelling(self, values: dict[str, object], human: Human) -> bool:
@@ -191,7 +195,7 @@ class Scribe:
             others = [word for word in self._spellings.get(self._standing(name), ()) if word != name]
             if others:
                 values[field] = self._chance.choice(others).capitalize()
-                return True
+                return str(values[field]).lower() != name
         plain = str(values["family_name"]).translate(
             str.maketrans("łśńóąęćżźšžčņļķģīūāēėųțș", "lsnoaeczzszcnlkgiuaeeuts")
         )

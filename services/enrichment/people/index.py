@@ -115,6 +115,18 @@ class Index:
         }
         return await self._keep(connection, given, wanted, results, batch, now)
 
+    async def search(
+        self, connection: asyncpg.Connection, subject: Subject, beside: Sequence[Subject] = ()
+    ) -> Choice:
+        """Who somebody is among those known, and keeps nothing. `beside`: who is named beside them.
+
+        Raises asyncpg.PostgresError.
+        """
+        home = side_by_side([subject, *beside])[subject.id]
+        wanted = self._store.prepared(profile_of(subject, self._keys.companions(home)))
+        (found,) = await self._store.candidates(connection, [wanted])
+        return choose(wanted.record, found.items(), self.rules, self._names)
+
     async def standing(
         self, connection: asyncpg.Connection, subjects: Collection[UUID]
     ) -> dict[UUID, Identified]:
