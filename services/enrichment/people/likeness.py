@@ -96,8 +96,6 @@ def given_likeness(one: tuple[str, ...], other: tuple[str, ...], names: Names) -
     if len(one) > 1 and len(other) > 1:
         pairs = (word_likeness(mine, theirs, names) for mine in one[1:] for theirs in other[1:])
         seconds = min(pairs, key=_RANK.__getitem__)
-        if seconds is Alike.DIFFERENT:
-            return Alike.DIFFERENT
         return max(first, seconds, key=_RANK.__getitem__)
     if first not in (Alike.SAME, Alike.SPELLING, Alike.SHORT_FORM):
         return first

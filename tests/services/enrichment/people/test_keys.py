@@ -31,6 +31,7 @@ def digests(one: Particulars, keys: Keys = KEYS) -> set[bytes]:
         {"given_name": "Someone"},
         {"family_name": "Fletcher", "address": ELSEWHERE},
         {"given_name": "Kestrel", "family_name": "Wren", "address": None},
+        {"given_name": "Kestrel", "family_name": "Wren", "born": None, "address": None},
         {"born": at(2015), "address": None},
         {"born": None, "address": None},
         {"born": Date(on="2015-11-02"), "address": ELSEWHERE},

@@ -1,5 +1,6 @@
 """Two records are compared the same from both sides, and only what is sure links by itself."""
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stdnum.gb import upn
 
 from libs.schemas.people import Band, Comparison, LinkMethod
 from libs.schemas.person import Address, Date
@@ -158,6 +160,29 @@ def test_a_number_with_a_wrong_check_digit_neither_links_nor_contradicts(wrong: 
     assert judged(subject(**wrong), subject(nhs_number=WREN_NUMBER, upn=WREN_UPN)).band is Band.SAME
 
 
+def test_names_and_a_date_without_a_confirmation_never_link_however_many_points_they_have() -> None:
+    points = {name: dict(levels) for name, levels in RULES.points.items()}
+    points["born"]["same"] = 90
+    generous = replace(RULES, points=points)
+    alone = subject(address=None)
+    assert score(compared(alone), compared(alone), generous, NAMES).band is Band.LIKELY
+    assert score(compared(subject()), compared(subject()), generous, NAMES).band is Band.SAME
+
+
+def test_an_estimate_gives_way_to_an_exact_date() -> None:
+    folded = joined([profile_of(subject(born=at(2013))), profile_of(subject())])
+    assert folded.births == (subject().born,)
+    assert joined([profile_of(subject(born=at(2013)))]).births == (at(2013),)
+
+
+def test_a_temporary_pupil_number_tells_nobody_from_anybody() -> None:
+    bare = dict.fromkeys(("given_name", "family_name", "born", "sex", "address"))
+    digits = "87420002600A"
+    temporary = f"{upn.calc_check_digit(digits)}{digits}"
+    assert upn.is_valid(temporary)
+    assert profile_of(subject(**bare, upn=temporary)).upns == ()
+
+
 def test_two_who_are_same_are_left_to_a_person() -> None:
     candidates = [
         (number(1), compared(subject())),
@@ -200,6 +225,15 @@ def test_the_unborn_are_found_by_the_mother_and_the_expected_date() -> None:
     assert judged(one, unborn("2026-09-01", given_name="Ada")).band is Band.NONE
     assert judged(one, unborn("2026-09-01", born=None)).band is Band.LIKELY
     assert set(KEYS.of(compared(one))) & set(KEYS.of(compared(unborn("2026-10-10", family_name="Shaw"))))
+
+
+def test_the_mothers_number_tells_more_than_her_name() -> None:
+    one = unborn("2026-09-01", nhs_number=WREN_NUMBER)
+    assert (
+        judged(one, unborn("2026-09-01", nhs_number=WREN_NUMBER, family_name="Shaw", born=None)).band
+        is Band.SAME
+    )
+    assert judged(one, unborn("2026-09-01", nhs_number=FINCH_NUMBER)).band is Band.NONE
 
 
 def test_a_child_born_later_is_likely_at_most_the_one_who_was_expected() -> None:
