@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from random import SystemRandom
 
 import httpx
@@ -47,7 +48,8 @@ from services.enrichment.family.family import Family
 from services.enrichment.family.hub import load_zone
 from services.enrichment.family.records import Records
 from services.enrichment.partnership import PULLED, AgencyTerms, load_agencies, load_check_terms
-from services.enrichment.people.index import open_index
+from services.enrichment.people.index import Index, open_index
+from services.enrichment.people.upkeep import rekey
 from services.enrichment.pulled import api as work
 from services.enrichment.pulled.agency import PulledAgency
 from services.enrichment.pulled.answering import Answering
@@ -76,6 +78,7 @@ class Checks:
     asking: Asking
     recorder: Recorder
     answering: Answering
+    index: Index
 
 
 def compose(
@@ -122,10 +125,11 @@ def compose(
         grace=min(STOP_GRACE, settings.shutdown_seconds),
     )
     directory = settings.partnership_dir
+    index = open_index(ledger.codec, directory, settings.people_secret)
     family = Family(
         Records(ledger.codec),
         store,
-        open_index(ledger.codec, directory, settings.people_secret),
+        index,
         worry_of(dictionary),
         load_zone(directory / "clocks.yaml"),
     )
@@ -133,7 +137,7 @@ def compose(
     deadlines = Deadlines(ledger, store, desk)
     clocks: dict[str, Handler] = {DEADLINE: deadlines.passed, FAMILY: family.heard}
     answering = Answering(ledger, recorder, terms, dictionary, alarms)
-    return Checks(consumer, deadlines, clocks, asking, recorder, answering)
+    return Checks(consumer, deadlines, clocks, asking, recorder, answering, index)
 
 
 def reach_agencies(
@@ -215,7 +219,10 @@ def build(
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
                 handlers=checks.clocks,
-                sweeps=[Sweep("checks-overdue", RECONCILE_SECONDS, checks.deadlines.reconcile)],
+                sweeps=[
+                    Sweep("checks-overdue", RECONCILE_SECONDS, checks.deadlines.reconcile),
+                    Sweep("people-rekey", RECONCILE_SECONDS, partial(rekey, ledger, checks.index)),
+                ],
                 workers=[("asking", checks.asking), ("recorder", checks.recorder)],
                 alarm=alarm,
             )

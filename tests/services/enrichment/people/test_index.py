@@ -4,10 +4,14 @@ import asyncio
 from uuid import uuid4
 
 from libs.messaging.codec import PlainCodec
+from libs.messaging.ledger import Ledger
+from libs.platform.clock import SystemClock
+from libs.schemas.events import Service
 from libs.schemas.people import Band, LinkMethod
 from libs.schemas.person import Address, Date
 from services.enrichment.people.index import Index
 from services.enrichment.people.subject import Particulars
+from services.enrichment.people.upkeep import rekey
 from tests.services.enrichment.people.conftest import Hub
 from tests.services.enrichment.people.people import (
     ELSEWHERE,
@@ -222,10 +226,10 @@ async def test_no_column_holds_anything_about_a_person(hub: Hub) -> None:
 async def test_keys_are_made_anew_under_another_secret(hub: Hub) -> None:
     _, person = await hub.known()
     hub.index = Index(PlainCodec(), RULES, NAMES, "another secret of enough letters")
-    async with hub.pool.acquire() as connection:
-        for expected in (1, 0):
-            async with connection.transaction():
-                assert await hub.index.rekey(connection, hub.now) == expected
+    ledger = Ledger(
+        hub.pool, Service.ENRICHMENT, partnership="peterborough", codec=PlainCodec(), clock=SystemClock()
+    )
+    assert [await rekey(ledger, hub.index) for _ in range(2)] == [1, 0]
     (found,) = await hub.identify(subject())
     assert found.person_id == person
 
