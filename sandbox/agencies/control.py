@@ -22,7 +22,7 @@ STYLE = (
 
 
 class Seen(Model):
-    """One question as an agency saw it, however many requests it took. Names of fields, never what they said."""
+    """One question as an agency saw it: how often it was sent, and each request that its answers took. No names."""
 
     question_id: str
     idempotency_keys: tuple[str, ...]

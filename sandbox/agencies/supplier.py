@@ -53,6 +53,7 @@ class Asked:
     child: Mapping[str, Any] = field(default_factory=dict)
     known: FamilyChild | None = None
     requests: int = 0
+    """How often it was asked, however many requests each answer took: `steps` counts those."""
     answered: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     keys: set[str] = field(default_factory=set)
@@ -135,7 +136,7 @@ class Supplier:
             asked.child = child
             asked.known = self._families.find(dict(child), None if mother is None else dict(mother))
             asked.fields |= {name for name, value in child.items() if value}
-        asked.requests += 1
+            asked.requests += 1
         if key is not None:
             asked.keys.add(key)
         return asked

@@ -47,6 +47,7 @@ from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.hub import load_zone
 from services.enrichment.family.records import Records
+from services.enrichment.fhir import FhirAgency, FhirTerms, load_fhir_files
 from services.enrichment.partnership import PULLED, AgencyTerms, load_agencies, load_check_terms
 from services.enrichment.people.index import Index, open_index
 from services.enrichment.people.upkeep import rekey
@@ -143,21 +144,31 @@ def compose(
 def reach_agencies(
     settings: EnrichmentSettings, terms: Mapping[str, AgencyTerms], dictionary: Dictionary, clock: Clock
 ) -> dict[str, Agency]:
-    """A way to each agency that does not fetch its questions: over HTTP, or inside the process for measuring."""
+    """A way to each agency that does not fetch its questions: over HTTP, or inside the process for measuring.
+
+    Raises DocumentError.
+    """
     if settings.agencies_in_process:
         return {name: InstantAgency() for name in terms}
+    fhir = load_fhir_files(settings.partnership_dir / "agencies", dictionary)
     return {
-        name: _over_http(settings, agency, dictionary, clock)
+        name: _over_http(settings, agency, fhir.get(name), dictionary, clock)
         for name, agency in terms.items()
         if agency.kind != PULLED
     }
 
 
 def _over_http(
-    settings: EnrichmentSettings, terms: AgencyTerms, dictionary: Dictionary, clock: Clock
-) -> HttpAgency:
+    settings: EnrichmentSettings,
+    terms: AgencyTerms,
+    fhir: FhirTerms | None,
+    dictionary: Dictionary,
+    clock: Clock,
+) -> Agency:
     timeout = httpx.Timeout(terms.read_seconds, connect=terms.connect_seconds)
     client = http_client(settings.agencies_url, peer=terms.id, limit=terms.at_once, timeout=timeout)
+    if fhir is not None:
+        return FhirAgency(terms, fhir, client, settings.agency_key, dictionary, clock)
     return HttpAgency(terms, client, settings.agency_key, dictionary, clock)
 
 

@@ -5,6 +5,7 @@ sets, a required element that is null or absent, a date written as a number, XHT
 """
 
 import json
+import re
 from datetime import date
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +25,8 @@ from pydantic.alias_generators import to_camel
 
 MAX_ENTRIES = 500
 """Entries of one page; no page about one child has more."""
+
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -241,14 +244,23 @@ def day_of(text: str) -> tuple[date, bool]:
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(body.decode("utf-8"), object_pairs_hook=_unique)
-    except UnicodeDecodeError:
+        text = body.decode("utf-8")
+        fields = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        # Half of a surrogate pair is no character: it could be read, and never written down.
+        if _ESCAPED_SURROGATE.search(text):
+            json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeError:
         raise Unusable("not_utf8") from None
     except (ValueError, RecursionError):
         raise Unusable("not_json") from None
     if not isinstance(fields, dict):
         raise Unusable("contract")
     return fields
+
+
+def _no_number(text: str) -> float:
+    """`NaN` and `Infinity` are no JSON (RFC 8259, section 6)."""
+    raise ValueError
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

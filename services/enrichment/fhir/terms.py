@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TypeVar
 
 from libs.schemas.dictionary import Dictionary, Kind
-from libs.schemas.document import DocumentError, Node, Place, Record, nearest, read_all
+from libs.schemas.document import DocumentError, Node, Place, Record, nearest, read_all, read_document
 from libs.schemas.findings import AgencyState, FactValue
 
 K = TypeVar("K")
@@ -93,6 +94,17 @@ def load_fhir(node: Node, dictionary: Dictionary) -> FhirTerms:
     )
     record.refuse()
     return terms
+
+
+def load_fhir_files(folder: Path, dictionary: Dictionary) -> dict[str, FhirTerms]:
+    """The servers of all agencies of a folder whose file says `kind: fhir`, by agency. Raises DocumentError."""
+    found: dict[str, FhirTerms] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        fields = read_document(path).fields()
+        kind = fields.get("kind")
+        if kind is not None and kind.text() == "fhir" and "dialect" in fields:
+            found[path.stem] = load_fhir(fields["dialect"], dictionary)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

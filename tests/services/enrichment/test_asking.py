@@ -114,19 +114,19 @@ async def test_a_reply_that_can_never_be_recorded_makes_its_agency_unavailable_a
 
     async def ask(self: HttpAgency, question: Question, *, trace: str | None) -> Reply:
         reply = await asked(self, question, trace=trace)
-        return unwritable if self._terms.id == "health" else reply
+        return unwritable if self._terms.id == "education" else reply
 
     monkeypatch.setattr(HttpAgency, "ask", ask)
     instance, case = await world.start(ask_lease_seconds=2, check_deadline_cap_seconds=None), Case()
     with structlog.testing.capture_logs() as logged:
         await instance.take(case.received(), case.screened())
         states = await until_time_is_up(instance, case.child)
-    assert states["health"] == "unavailable"
-    (answer,) = [each for each in await instance.answers(case.child) if each.agency == "health"]
+    assert states["education"] == "unavailable"
+    (answer,) = [each for each in await instance.answers(case.child) if each.agency == "education"]
     assert answer.reason == "not_recorded"
     alarms = [(line["code"], line["agency"]) for line in logged if line["event"] == "alarm"]
-    assert alarms == [("reply-not-recorded", "health")]
-    now, ask_at = SystemClock().now(), "SELECT ask_at FROM agency_check WHERE agency = 'health'"
+    assert alarms == [("reply-not-recorded", "education")]
+    now, ask_at = SystemClock().now(), "SELECT ask_at FROM agency_check WHERE agency = 'education'"
     assert await instance.ledger.pool.fetchval(ask_at) > now + timedelta(minutes=50)
 
 

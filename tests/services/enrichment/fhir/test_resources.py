@@ -49,6 +49,8 @@ def test_a_bundle_gives_its_resources_and_the_next_page() -> None:
         (b'{"resourceType": "Bundle", "resourceType": "Bundle"}', "contract"),
         (b'{"resourceType": "Patient"}', "contract"),
         (b'{"type": "searchset"}', "contract"),
+        (bundle(CONDITION | {"note": [{"text": "\ud800"}]}), "not_utf8"),
+        (b'{"resourceType": "Bundle", "type": "searchset", "total": NaN}', "not_json"),
         (bundle(type="history"), "contract"),
         (bundle(total="1"), "contract"),
         (bundle(total=None, entry=[{}]), "contract"),
@@ -75,6 +77,11 @@ def test_what_is_no_bundle_of_the_standard_is_refused(body: bytes, reason: str) 
 def test_what_the_standards_models_let_pass_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(Unusable, match="contract"):
         findings(bundle(CONDITION | fields))
+
+
+def test_a_character_that_is_written_as_two_halves_is_one() -> None:
+    (finding,) = findings(bundle(CONDITION | {"note": [{"text": "\U0001f9f8"}]}))
+    assert finding.note[0].text == "\U0001f9f8"
 
 
 def test_a_resource_without_a_subject_is_refused() -> None:
