@@ -39,6 +39,7 @@ def read(tmp_path: Path, text: str) -> Agreement:
         ("fresh_days: 3", "fresh_dasy: 3", "did you mean `fresh_days`"),
         ("starts: 2024-04-01", "starts: 2024-4-1", "expected a day"),
         ("starts: 2024-04-01", "starts: 2024-02-30", "expected a day"),
+        ("starts: 2024-04-01", "starts: 20240401", "expected a day"),
         ("ends: 2031-03-31", "ends: 2023-03-31", "ends before it starts"),
         ("emergency_lasts_hours: 24", "emergency_lasts_hours: 240", "at most 72 hours"),
         ("emergency_lasts_hours: 24", "emergency_lasts_hours: 0", "at least 1"),

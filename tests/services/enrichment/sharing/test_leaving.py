@@ -1,0 +1,114 @@
+"""An agency hears what is on record as disclosed, and what cannot be recorded stays here."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from libs.schemas.findings import AgencyState, Basis, Fact
+from libs.schemas.levels import Level, Rag
+from services.enrichment.agency import InstantAgency, Reply
+from services.enrichment.question import SENDABLE, Question
+from tests.conftest import execute
+from tests.services.enrichment.conftest import WREN, Case, Instance, World, until, until_completed
+
+OFFICER = {
+    "given_name": "Suspectfirst",
+    "family_name": "Suspectlast-Test",
+    "thought_to_harm": True,
+    "employer_agency": "cambridgeshire_police",
+}
+REPLY = Reply(
+    AgencyState.RETURNED,
+    facts=(Fact(fact="household.adult_risk", value="possible", basis=Basis.RECORD),),
+    narrative="He is known for violence.",
+)
+OWN = {"police", "health", "education", "marac"}
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> dict[str, Question]:
+    """What each agency was asked; every agency answers at once and in full."""
+    asked: dict[str, Question] = {}
+
+    class Hearing(InstantAgency):
+        def __init__(self, agency: str) -> None:
+            self.agency = agency
+
+        async def ask(self, question: Question, *, trace: str | None) -> Reply:
+            asked[self.agency] = question
+            return REPLY
+
+    def reach(settings: Any, terms: Mapping[str, Any], *_: Any) -> dict[str, Hearing]:
+        return {name: Hearing(name) for name in terms}
+
+    monkeypatch.setattr("tests.services.enrichment.conftest.reach_agencies", reach)
+    return asked
+
+
+async def recorded(instance: Instance, direction: str) -> dict[str, Any]:
+    """The recorded disclosures, by agency."""
+    rows = await instance.ledger.pool.fetch("SELECT * FROM disclosure WHERE direction = $1", direction)
+    return {row["agency"]: row for row in rows}
+
+
+async def test_every_agency_hears_what_is_on_record_and_its_answer_is_recorded_too(
+    world: World, heard: dict[str, Question]
+) -> None:
+    suspect = {**OFFICER, "employer_agency": None}
+    instance, case = await world.start(), Case(children=(WREN,), body={"adults": [suspect]})
+    await instance.take(case.received(), case.screened(Level.SECTION_47, Rag.RED))
+    states = await until_completed(instance, case.child)
+    out, came = await recorded(instance, "out"), await recorded(instance, "in")
+    assert set(out) == set(came) == set(states) == set(heard)
+    assert len(heard["police"].adults) == 1
+    for agency, row in out.items():
+        question = heard[agency]
+        assert question.fields(SENDABLE) - {"adults", "suspect"} == set(row["fields"]) - {"adults", "suspect"}
+        assert bool(question.adults) is bool({"adults", "suspect"} & set(row["fields"]))
+        assert set(question.items) == set(row["items"]) == set(came[agency]["items"])
+        said = json.loads(row["said"])["children"][str(case.child)]
+        assert question.basis in {item["basis"] for item in said["items"]}
+        assert came[agency]["fields"] == ["household.adult_risk", "narrative"]
+
+
+async def test_what_cannot_be_recorded_does_not_leave(world: World, heard: dict[str, Question]) -> None:
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
+    pool = instance.ledger.pool
+    schema = await pool.fetchval("SELECT current_schema()")
+    await execute(world.dsn, f"ALTER TABLE {schema}.disclosure RENAME TO away")
+    await instance.take(case.received(), case.screened())
+    await asyncio.sleep(0.3)
+    assert heard == {}
+    assert await pool.fetchval("SELECT max(attempts) FROM agency_check") == 0
+    await execute(world.dsn, f"ALTER TABLE {schema}.away RENAME TO disclosure")
+    await until_completed(instance, case.child)
+    assert set(await recorded(instance, "out")) == set(heard)
+
+
+async def test_where_the_suspect_works_for_the_police_their_system_hears_nothing(
+    world: World, heard: dict[str, Question]
+) -> None:
+    instance, case = await world.start(), Case(body={"adults": [OFFICER]})
+    await instance.take(case.received(), case.screened(Level.SECTION_47, Rag.RED))
+
+    async def others_answered() -> bool:
+        return set(await recorded(instance, "in")) >= OWN - {"police"}
+
+    await until(others_answered)
+    assert "police" not in heard
+    assert "police" not in await recorded(instance, "out")
+
+
+@pytest.mark.parametrize("agreement", ["refused", "not_sought", None, "a code of a newer release"])
+async def test_without_the_familys_agreement_nothing_of_a_child_in_need_leaves_before_a_person_records_why(
+    world: World, heard: dict[str, Question], agreement: str | None
+) -> None:
+    instance, case = await world.start(), Case(agreement=agreement)
+    await instance.take(case.received(), case.screened(Level.SECTION_17, Rag.AMBER))
+    states = await until_completed(instance, case.child)
+    assert set(states.values()) == {"not_requested"}
+    assert await instance.ledger.pool.fetchval("SELECT count(*) FROM disclosure") == 0
+    assert heard == {}
