@@ -80,9 +80,9 @@ async def test_only_the_fields_that_the_question_bears_are_named(record: Record)
 
 async def test_the_same_question_sent_again_discloses_nothing_more(record: Record) -> None:
     given = circumstances(Level.SECTION_47)
-    for _ in range(3):
-        await record.ask(given)
-    assert await record.pool.fetchval("SELECT count(*) FROM disclosure") == 1
+    for hours in range(3):
+        await record.ask(replace(given, at=IN_FORCE + timedelta(hours=hours)))
+    assert [row["at"] for row in await record.pool.fetch("SELECT at FROM disclosure")] == [IN_FORCE]
     await record.ask(circumstances(Level.SECTION_17))
     assert await record.pool.fetchval("SELECT count(*) FROM disclosure") == 2
 

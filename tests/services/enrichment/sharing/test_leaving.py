@@ -88,7 +88,7 @@ async def test_what_cannot_be_recorded_does_not_leave(world: World, heard: dict[
     assert set(await recorded(instance, "out")) == set(heard)
 
 
-async def test_where_the_suspect_works_for_the_police_their_system_hears_nothing(
+async def test_where_the_suspect_works_for_the_police_only_their_lead_is_asked(
     world: World, heard: dict[str, Question]
 ) -> None:
     instance, case = await world.start(), Case(body={"adults": [OFFICER]})
@@ -99,7 +99,10 @@ async def test_where_the_suspect_works_for_the_police_their_system_hears_nothing
 
     await until(others_answered)
     assert "police" not in heard
-    assert "police" not in await recorded(instance, "out")
+    out = await recorded(instance, "out")
+    assert {agency: row["audience"] for agency, row in out.items() if row["audience"] != "team"} == {
+        "police": "lead"
+    }
 
 
 @pytest.mark.parametrize("agreement", ["refused", "not_sought", None, "a code of a newer release"])
