@@ -18,6 +18,8 @@ from libs.schemas.levels import Destination, Rag, Stage
 from libs.schemas.reference import parse_reference
 from services.triage.access import note
 from services.triage.cases import Cases
+from services.triage.chronology import Chronology, chronology
+from services.triage.commands.commands import Commands
 from services.triage.decisions import DECIDERS, DecisionMade, Decisions
 from services.triage.journeys import Journey, journey
 from services.triage.policies.page import Paper
@@ -53,6 +55,7 @@ class Office:
         readings: Readings,
         tasks: Tasks,
         policies: Policies,
+        commands: Commands,
     ) -> None:
         self.ledger = ledger
         self.queue = queue
@@ -61,6 +64,7 @@ class Office:
         self.readings = readings
         self.tasks = tasks
         self.policies = policies
+        self.commands = commands
         self.paper = Paper()
 
 
@@ -142,6 +146,21 @@ async def read_case(caller: CaseReader, case_id: UUID, office: InOffice, respons
             await note(connection, now, caller, "case.read-blocked", case_id, referral_id=view.referral_id)
     response.headers["ETag"] = f'"{tag}"'
     return view
+
+
+@router.get("/cases/{case_id}/chronology", responses=READS, summary="What happened to a child, as one list")
+async def read_chronology(caller: CaseReader, case_id: UUID, office: InOffice) -> Chronology:
+    """Earlier reports and plans, what was said and done in this referral, and who decided what: with source and day.
+
+    What was corrected or taken back stays in it and is marked. Reading is recorded.
+    """
+    now = office.ledger.clock.now()
+    async with office.ledger.pool.acquire() as connection:
+        view, _ = await office.cases.read(connection, case_id, now)
+        await note(connection, now, caller, "chronology.read", case_id)
+    thresholds = office.cases.thresholds
+    definitions = thresholds.rulebooks.directory.dictionary.definitions
+    return chronology(view, thresholds.clocks.day, {name: one.label for name, one in definitions.items()})
 
 
 @router.get(

@@ -34,6 +34,8 @@ from services.triage.cases import Cases
 from services.triage.casework import Casework
 from services.triage.claims.api import router as claims_router
 from services.triage.clocks.api import router as clocks_router
+from services.triage.commands.api import router as commands_router
+from services.triage.commands.commands import Commands
 from services.triage.consumer import TriageConsumer
 from services.triage.decisions import Decisions
 from services.triage.live.api import router as live_router
@@ -141,7 +143,16 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         "Triage",
         settings,
         telemetry,
-        [router, claims_router, live_router, policy_router, clocks_router, parked_router(Refused), health],
+        [
+            router,
+            commands_router,
+            claims_router,
+            live_router,
+            policy_router,
+            clocks_router,
+            parked_router(Refused),
+            health,
+        ],
         lifespan,
         description=DESCRIPTION,
     )
@@ -162,4 +173,5 @@ def office(ledger: Ledger, casework: Casework, policies: Policies, settings: Tri
         Readings(ledger, casework, policies),
         Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}),
         policies,
+        Commands(ledger, casework, policies),
     )

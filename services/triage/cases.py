@@ -2,42 +2,40 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from libs.messaging.codec import ERASED, Codec, Decoded, Undecodable
+from libs.messaging.codec import Codec, Undecodable
 from libs.platform.problems import Problem
-from libs.schemas.base import Payload
 from libs.schemas.evaluation import Evaluation
-from libs.schemas.events import CheckReturned, InformationAdded, Received, Withdrawn
-from libs.schemas.levels import Destination, Level, Rag, Stage
+from libs.schemas.levels import Destination, Level, Rag
+from services.triage.basis import read_states
 from services.triage.blocked import blocked
 from services.triage.case import Case, is_low
+from services.triage.commands.record import CommandView, command_views, commands_of
+from services.triage.commands.record import Known as CommandsKnown
 from services.triage.decisions import not_found, read_decision
 from services.triage.desk import SELECT_CASES, case_of
-from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation, RecordedReading
+from services.triage.documents import RecordedEvaluation
 from services.triage.explanation import Explanation, explain
-from services.triage.known import Known, learn
+from services.triage.gathering import Gathered, gather
+from services.triage.known import Known
 from services.triage.policies.store import Policies
 from services.triage.queue.tags import tags
 from services.triage.tasks import task_views
 from services.triage.thresholds import Thresholds
 from services.triage.views import (
-    AddedView,
-    AgencyView,
     AtRisk,
     CaseView,
     ClockView,
     EvaluationShown,
     EvaluationView,
-    EvidenceView,
     ReceivedView,
     Recommendation,
-    SiblingView,
     StopView,
 )
+from services.triage.wording import Words
 
 
 class Cases:
@@ -47,6 +45,7 @@ class Cases:
         self._codec = codec
         self.thresholds = thresholds
         self._policies = policies
+        self._words = Words(thresholds.clocks.zone)
 
     async def read(
         self, connection: asyncpg.Connection, case_id: UUID, now: datetime
@@ -58,8 +57,8 @@ class Cases:
             if row is None:
                 raise not_found()
             case = case_of(row)
-            known = Known()
-            evidence = await self._evidence(connection, case, known)
+            gathered = await gather(connection, self._codec, case, self._words, now)
+            evidence, known = gathered.view, gathered.known
             rows = await connection.fetch(
                 "SELECT number, at, trigger, level, rag, could_rise_to FROM evaluation"
                 " WHERE case_id = $1 ORDER BY number",
@@ -70,7 +69,7 @@ class Cases:
                 case_id,
             )
             made = [await read_decision(self._codec, case_id, row["document"]) for row in decisions]
-            evaluation = await self._evaluation(connection, case)
+            evaluation, states = await self._evaluation(connection, case)
             view = CaseView(
                 case_id=case.id,
                 referral_id=case.referral_id,
@@ -85,7 +84,7 @@ class Cases:
                 evidence=evidence,
                 recommendation=self._recommendation(case, known, evidence.received),
                 evaluation=evaluation,
-                explanation=await self._explained(connection, evaluation),
+                explanation=await self._explained(connection, evaluation, states),
                 evaluations=tuple(EvaluationView(**dict(row)) for row in rows),
                 decisions=tuple(decision for decision in made if decision is not None),
                 at_risk=_at_risk(case, rows, decisions),
@@ -101,8 +100,20 @@ class Cases:
                     )
                 ),
                 blocked=await blocked(connection, self._codec, case),
+                commands=await self._commands(connection, case, gathered),
             )
         return view, case.tag
+
+    async def _commands(
+        self, connection: asyncpg.Connection, case: Case, gathered: Gathered
+    ) -> tuple[CommandView, ...]:
+        kept = await commands_of(connection, self._codec, case.id)
+        if not kept:
+            return ()
+        cases = {case.id, *(one.case_id for one in gathered.view.siblings)}
+        linked = gathered.known.linked
+        known = CommandsKnown(linked, gathered.linked_at, gathered.known.given, frozenset(cases))
+        return command_views(case.id, kept, known)
 
     def _recommendation(
         self, case: Case, known: Known, received: ReceivedView | None
@@ -133,105 +144,37 @@ class Cases:
         row = await connection.fetchrow(f"{SELECT_CASES} WHERE id = $1", case_id)
         if row is None:
             raise not_found()
-        found = await self._evaluation(connection, case_of(row), number)
-        explanation = await self._explained(connection, found)
+        found, states = await self._evaluation(connection, case_of(row), number)
+        explanation = await self._explained(connection, found, states)
         if found is None or explanation is None:
             raise Problem(404, "evaluation-not-found", "There is no such evaluation to show")
         return EvaluationShown(evaluation=found, explanation=explanation)
 
     async def _evaluation(
         self, connection: asyncpg.Connection, case: Case, number: int | None = None
-    ) -> Evaluation | None:
-        document = await connection.fetchval(
-            "SELECT document FROM evaluation WHERE case_id = $1 AND number = $2",
+    ) -> tuple[Evaluation | None, str | None]:
+        """An evaluation, and the agencies' states that it rested on."""
+        row = await connection.fetchrow(
+            "SELECT document, states FROM evaluation WHERE case_id = $1 AND number = $2",
             case.id,
             number or case.evaluation,
         )
-        if document is None or (case.unread and case.withheld):
-            return None
-        (item,) = await self._codec.decode([(RecordedEvaluation, document)])
-        return None if isinstance(item, Undecodable) else item.payload.children.get(case.id)
+        if row is None or (case.unread and case.withheld):
+            return None, None
+        (item,) = await self._codec.decode([(RecordedEvaluation, row["document"])])
+        if isinstance(item, Undecodable):
+            return None, None
+        return item.payload.children.get(case.id), row["states"]
 
     async def _explained(
-        self, connection: asyncpg.Connection, evaluation: Evaluation | None
+        self, connection: asyncpg.Connection, evaluation: Evaluation | None, states: str | None
     ) -> Explanation | None:
         if evaluation is None:
             return None
         rulebook = await self._policies.load(connection, evaluation.outcome.policy)
         day = self.thresholds.clocks.day(evaluation.at)
-        return explain(evaluation, rulebook.policy if rulebook is not None else None, day)
-
-    async def _evidence(self, connection: asyncpg.Connection, case: Case, known: Known) -> EvidenceView:
-        rows = await connection.fetch(
-            "SELECT kind, at, document FROM evidence WHERE case_id = $1 ORDER BY number", case.id
-        )
-        decoded: Sequence[Decoded[Payload[Any, Any]] | Undecodable] = await self._codec.decode(
-            [(EVIDENCE[EvidenceKind(row["kind"])], row["document"]) for row in rows]
-        )
-        added, withdrawn, readings = [], [], []
-        erased = unreadable = 0
-        answers: dict[str, list[Any]] = {}
-        for row, item in zip(rows, decoded, strict=True):
-            if isinstance(item, Undecodable):
-                erased, unreadable = erased + (item == ERASED), unreadable + (item != ERASED)
-                continue
-            if case.id in item.erased:
-                erased += 1
-                continue
-            payload = item.payload
-            learn(known, case.id, payload)
-            child = payload.children.get(case.id)
-            if isinstance(payload, InformationAdded):
-                added.append(AddedView(at=row["at"], shared=payload.shared, child=child))
-            elif isinstance(payload, Withdrawn):
-                withdrawn.append(payload.shared)
-            elif isinstance(payload, CheckReturned) and child is not None:
-                answers.setdefault(child.agency, []).append(child)
-            elif isinstance(payload, RecordedReading) and child is not None:
-                readings.append(child)
-        states = await connection.fetch(
-            "SELECT agency, state, reason, asked_at, due_at, answered_at, late FROM agency_state"
-            " WHERE case_id = $1 ORDER BY agency",
-            case.id,
-        )
-        siblings = await connection.fetch(
-            "SELECT id AS case_id, child_number, stage FROM child_case"
-            " WHERE referral_id = $1 AND id <> $2 AND NOT stub ORDER BY child_number",
-            case.referral_id,
-            case.id,
-        )
-        received, readable = await self._received(connection, case)
-        return EvidenceView(
-            received=received,
-            added=tuple(added),
-            withdrawn=tuple(withdrawn),
-            agencies=tuple(
-                AgencyView(**dict(row), answers=tuple(answers.get(row["agency"], ()))) for row in states
-            ),
-            readings=tuple(readings),
-            siblings=tuple(
-                SiblingView(case_id=row[0], child_number=row[1], stage=Stage(row[2])) for row in siblings
-            ),
-            erased=erased,
-            unreadable=unreadable + (not readable),
-        )
-
-    async def _received(self, connection: asyncpg.Connection, case: Case) -> tuple[ReceivedView | None, bool]:
-        """What the referrer wrote; and False where it is kept but is not what it should be."""
-        document = await connection.fetchval("SELECT document FROM referral WHERE id = $1", case.referral_id)
-        if document is None:
-            return None, True
-        (item,) = await self._codec.decode([(Received, document)])
-        if isinstance(item, Undecodable):
-            return None, item == ERASED
-        shared = item.payload.shared
-        view = ReceivedView(
-            received_at=shared.received_at,
-            agency=shared.agency,
-            referral=shared.referral,
-            child=None if case.id in item.erased else item.payload.children.get(case.id),
-        )
-        return view, True
+        agencies = {} if states is None else read_states(states)
+        return explain(evaluation, rulebook.policy if rulebook is not None else None, day, agencies)
 
 
 def _at_risk(

@@ -107,7 +107,7 @@ class Casework(Reckoning):
                 rulebook.dictionary, shared.referral, child, day, others, record or NOTHING_ON_RECORD
             )
             if found_by is not None:
-                stated = stated.model_copy(update={"source": found_by})
+                stated = stated.model_copy(update={"source": found_by, "found": child})
             if child.status == ChildStatus.UNIDENTIFIED:
                 file.new_actions.append(Obliged(IDENTIFY, case.id))
         document = Stated(shared=Nothing(), children={child_id: stated})

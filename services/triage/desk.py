@@ -127,6 +127,11 @@ class NewTask:
         return uuid5(self.about or self.case_id or self.referral_id, self.kind)
 
 
+def task_id(case_id: UUID, about: UUID, kind: str) -> UUID:
+    """The id of a case's task about somebody or something of it."""
+    return uuid5(uuid5(case_id, about.hex), kind)
+
+
 @dataclass(slots=True)
 class Desk:
     """The files of the referrals in hand."""

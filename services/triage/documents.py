@@ -23,6 +23,7 @@ from libs.schemas.events import (
 )
 from libs.schemas.findings import Fact
 from libs.schemas.person import Date
+from libs.schemas.referral import ReferredChild
 
 
 class EvidenceKind(StrEnum):
@@ -55,6 +56,9 @@ class StatedChild(Model):
     status: Open[ChildStatus] = ChildStatus.BORN
     born: Date | None = None
     source: Identifier = Field(REFERRER, description="Who named the child and states `facts`.")
+    found: ReferredChild | None = Field(
+        None, description="A child whom the referrer did not name, as whoever did named it."
+    )
     speaks_for: Identifier = Field(REFERRER, description="The agency whose worry the referrer's is.")
     immediate_danger: bool = False
     early_help: Open[AgreementAnswer] | None = Field(

@@ -4,7 +4,7 @@ What was stored with the evaluation is shown as it was stored; titles, sentences
 still fire come from the policy that it names.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
 from pydantic import Field
@@ -19,9 +19,13 @@ from libs.schemas.evaluation import (
     PossibleRise,
     Trigger,
 )
-from libs.schemas.findings import Basis, FactValue, Period
+from libs.schemas.findings import AgencyState, Basis, FactValue, Period
 from libs.schemas.levels import Level, Rag
 from services.triage.policy import Policy
+from services.triage.standing import AgencyStanding
+from services.triage.wording import silence
+
+NOBODY: Mapping[str, AgencyStanding] = {}
 
 
 class EvidenceShown(Model):
@@ -66,6 +70,15 @@ class RuleShown(Model):
     missing: tuple[MissingShown, ...] = ()
 
 
+class SilenceShown(Model):
+    """An agency that had not wholly answered when it was evaluated, and what its silence meant."""
+
+    agency: Identifier
+    state: Open[AgencyState]
+    reason: str | None = None
+    words: str
+
+
 class Explanation(Model):
     """Why one evaluation came out as it did."""
 
@@ -82,14 +95,31 @@ class Explanation(Model):
     rules: tuple[RuleShown, ...] = Field(description="Those that hold, then those that could.")
     questions: tuple[DecisiveQuestion, ...] = ()
     waiting_on: tuple[Identifier, ...] = ()
+    silences: tuple[SilenceShown, ...] = Field(
+        (), description="What was unknown because an agency had not wholly answered."
+    )
     actions: tuple[str, ...] = ()
     possible_actions: tuple[str, ...] = ()
 
 
-def explain(evaluation: Evaluation, policy: Policy | None, on: date) -> Explanation:
-    """The explanation of a stored evaluation; `on` is the day it was made, `policy` the one that it names."""
+def explain(
+    evaluation: Evaluation,
+    policy: Policy | None,
+    on: date,
+    agencies: Mapping[str, AgencyStanding] = NOBODY,
+) -> Explanation:
+    """The explanation of a stored evaluation; `on` is the day it was made, `policy` the one that it names, `agencies`
+    what each agency's silence or answer meant then.
+    """
     shown = explain_outcome(evaluation.outcome, policy, evaluation.at, on)
-    return shown.model_copy(update={"number": evaluation.number, "trigger": evaluation.trigger})
+    silences = tuple(
+        SilenceShown(agency=agency, state=one.state, reason=one.reason, words=silence(one.state, one.reason))
+        for agency, one in sorted(agencies.items())
+        if not one.spoken
+    )
+    return shown.model_copy(
+        update={"number": evaluation.number, "trigger": evaluation.trigger, "silences": silences}
+    )
 
 
 def explain_outcome(outcome: Outcome, policy: Policy | None, at: Instant, on: date) -> Explanation:

@@ -341,4 +341,24 @@ class AllocationRow(_Table, table=True):
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class CommandRow(_Table, table=True):
+    """What a member of staff ordered; rows are only ever added."""
+
+    __tablename__ = "command"
+    __table_args__ = (
+        UniqueConstraint("by", "idempotency_key", name="command_once"),
+        Index("command_of_case", "case_id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    referral_id: UUID
+    case_id: UUID
+    kind: str = Field(sa_column=_code())
+    by: str = Field(sa_column=_code())
+    at: datetime = Field(sa_column=_instant())
+    idempotency_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 access_table(metadata)

@@ -4,13 +4,16 @@ from uuid import UUID
 
 from pydantic import Field
 
-from libs.schemas.base import Identifier, Instant, Line, Model, Open
+from libs.schemas.base import Identifier, Instant, IsoDate, Line, Model, Open
 from libs.schemas.decision import Decision
 from libs.schemas.evaluation import Evaluation, Trigger
 from libs.schemas.events import AddedInformation, WithdrawnReferral
-from libs.schemas.findings import AgencyState, Answer
+from libs.schemas.findings import AgencyState, Answer, Correction, Fact
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from libs.schemas.referral import ChildInformation, ReferralBody, ReferredChild
+from libs.schemas.people import Candidate, Linked
+from libs.schemas.plans import Worker
+from libs.schemas.referral import Adult, ChildInformation, ReferralBody, ReferredChild
+from services.triage.commands.record import CommandView
 from services.triage.documents import Reading
 from services.triage.explanation import Explanation
 from services.triage.queue.tags import Tag
@@ -23,6 +26,7 @@ class ReceivedView(Model):
     agency: Identifier
     referral: ReferralBody
     child: ReferredChild | None = Field(description="Absent where the child's part was erased.")
+    found_by: str | None = Field(None, description="Who named a child that the referrer did not.")
 
 
 class AddedView(Model):
@@ -33,17 +37,56 @@ class AddedView(Model):
     child: ChildInformation | None = None
 
 
+class AnswerView(Answer):
+    """One answer as it was given, and whether it still counts."""
+
+    counts: bool = Field(description="False where the agency has corrected it or taken it back.")
+
+
 class AgencyView(Model):
     """One agency: what its silence or answer means, and what it said."""
 
     agency: str
     state: Open[AgencyState]
     reason: str | None = None
+    words: str = Field(description="What that means. Each kind of nothing is said differently.")
     asked_at: Instant | None = None
     due_at: Instant | None = None
     answered_at: Instant | None = None
     late: bool
-    answers: tuple[Answer, ...] = ()
+    as_of: IsoDate | None = Field(None, description="The day that its data was last current.")
+    days_old: int | None = Field(None, description="How old its data is now.")
+    coverage_from: IsoDate | None = None
+    coverage_to: IsoDate | None = None
+    items: tuple[Identifier, ...] = Field((), description="What it was asked for.")
+    held_back: dict[Identifier, str] = Field(
+        default_factory=dict, description="What it was not asked for, each with the reason."
+    )
+    reused_from: Instant | None = Field(
+        None, description="When it was given, where an answer to an earlier question was recent enough."
+    )
+    worker: Worker | None = Field(None, description="Whose case the child is there.")
+    answers: tuple[AnswerView, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+
+
+class CandidateView(Candidate):
+    """Somebody of the index who may be the child, field by field, with the score explained."""
+
+    words: str
+
+
+class IndexView(Linked):
+    """Who the child is, as far as is known; what came before; who lives in the household."""
+
+    candidates: tuple[CandidateView, ...] = ()
+
+
+class HomeView(Model):
+    """A statement about the home that was made with a brother or sister."""
+
+    source: Identifier
+    fact: Fact
 
 
 class SiblingView(Model):
@@ -64,6 +107,13 @@ class EvidenceView(Model):
     withdrawn: tuple[WithdrawnReferral, ...] = ()
     agencies: tuple[AgencyView, ...] = ()
     readings: tuple[Reading, ...] = ()
+    index: IndexView | None = Field(None, description="Absent while the index has said nothing yet.")
+    home: tuple[HomeView, ...] = Field((), description="What counts for the child because it is of its home.")
+    worked_out: tuple[Fact, ...] = Field(
+        (), description="What follows beyond the form: history, plans, siblings, adults."
+    )
+    corrected: tuple[ReferredChild, ...] = Field((), description="The child as staff corrected it.")
+    adults: tuple[Adult, ...] = Field((), description="Adults whom staff added or corrected.")
     siblings: tuple[SiblingView, ...] = ()
     erased: int = Field(0, description="How many pieces of evidence were erased.")
     unreadable: int = Field(0, description="How many pieces are kept but not of a form that can be shown.")
@@ -184,3 +234,4 @@ class CaseView(Model):
     tasks: tuple[TaskView, ...] = ()
     stops: tuple[StopView, ...] = ()
     blocked: tuple[BlockedView, ...] = ()
+    commands: tuple[CommandView, ...] = Field((), description="What staff ordered, and what became of it.")

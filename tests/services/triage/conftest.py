@@ -56,6 +56,7 @@ from services.triage.api import router
 from services.triage.app import office
 from services.triage.casework import Casework
 from services.triage.claims.api import router as claims_router
+from services.triage.commands.api import router as commands_router
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.live.api import router as live_router
@@ -171,7 +172,7 @@ async def http(
             "Triage",
             settings,
             telemetry,
-            [router, claims_router, live_router, policy_router],
+            [router, commands_router, claims_router, live_router, policy_router],
             authenticator=authenticator,
         )
         app.state.feed = Feed(hub.ledger.pool)

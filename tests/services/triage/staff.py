@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -30,6 +30,14 @@ class Person:
     async def put(self, path: str, body: Any, tag: str | None = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"} | ({"If-Match": tag} if tag is not None else {})
         return await self.http.put(path, json=body, headers=headers)
+
+    async def post(
+        self, path: str, body: Any, key: str | None = None, tag: str | None = None
+    ) -> httpx.Response:
+        """`key`: the Idempotency-Key; by default a new one."""
+        headers = {"Authorization": f"Bearer {self.token}", "Idempotency-Key": key or uuid4().hex}
+        headers |= {"If-Match": tag} if tag is not None else {}
+        return await self.http.post(path, json=body, headers=headers)
 
     async def delete(self, path: str) -> httpx.Response:
         return await self.http.delete(path, headers={"Authorization": f"Bearer {self.token}"})

@@ -1,0 +1,234 @@
+"""A child's chronology: everything that is known to have happened, as one list with who says it and when."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import Field
+
+from libs.schemas.base import Identifier, Instant, IsoDate, Model
+from libs.schemas.findings import Between, Fact
+from services.triage.views import CaseView
+from services.triage.wording import silence
+
+Day = Callable[[datetime], date]
+"""Gives the hub's day of an instant."""
+
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class EntryKind(StrEnum):
+    """What an entry of a chronology tells of."""
+
+    EARLIER_REPORT = "earlier_report"
+    EARLIER_DECISION = "earlier_decision"
+    STEP_DOWN = "step_down"
+    PLAN_OPENED = "plan_opened"
+    PLAN_CLOSED = "plan_closed"
+    REFERRAL = "referral"
+    FACT = "fact"
+    INFORMATION = "information"
+    WITHDRAWAL = "withdrawal"
+    READING = "reading"
+    ANSWER = "answer"
+    CORRECTION = "correction"
+    COMMAND = "command"
+    DECISION = "decision"
+
+
+class Entry(Model):
+    """One thing that happened."""
+
+    on: IsoDate = Field(description="The day, in the hub.")
+    at: Instant | None = Field(None, description="The moment, where more than the day is known.")
+    kind: EntryKind
+    source: Identifier = Field(description="`referrer`, `staff`, `index`, or an agency's id.")
+    words: str
+    reference: str | None = Field(None, description="Of an earlier referral.")
+    case_id: UUID | None = Field(
+        None, description="The child's case in an earlier referral, where it came here."
+    )
+    counts: bool = Field(True, description="False where it was corrected, taken back or mistaken.")
+
+
+class Chronology(Model):
+    """Everything that is known to have happened to a child, the earliest first."""
+
+    case_id: UUID
+    items: tuple[Entry, ...]
+
+
+def chronology(view: CaseView, today: Day, labels: Mapping[str, str]) -> Chronology:
+    """A case as one list. `today`: the hub's day of an instant. `labels`: what facts are called."""
+    entries = [
+        *_earlier(view),
+        *_plans(view),
+        *_referral(view, today, labels),
+        *_answers(view, today, labels),
+        *_staff(view, today),
+    ]
+    # A day alone stands before the moments of that day.
+    entries.sort(key=lambda one: (one.on, one.at is not None, one.at or _FIRST, one.kind, one.words))
+    return Chronology(case_id=view.case_id, items=tuple(entries))
+
+
+def _earlier(view: CaseView) -> Iterator[Entry]:
+    if view.evidence.index is None:
+        return
+    history = view.evidence.index.history
+    for one in history.earlier:
+        same = one.event is not None and one.event == history.event
+        told = f"Reported by {one.agency}" if one.agency else "Reported"
+        kind = str(one.kind).replace("_", " ")
+        repeat = ", of the same event as this referral" if same else ""
+        yield Entry(
+            on=one.on,
+            kind=EntryKind.EARLIER_REPORT,
+            source="index",
+            words=f"{told}: {kind}{repeat}.",
+            reference=one.reference,
+            case_id=one.case_id,
+            counts=not (one.mistaken or same),
+        )
+        if one.decided_on is not None:
+            level = f" {one.level}".replace("_", " ") if one.level else ""
+            to = f", to {one.destination}".replace("_", " ") if one.destination else ""
+            yield Entry(
+                on=one.decided_on,
+                kind=EntryKind.EARLIER_DECISION,
+                source="index",
+                words=f"Decided:{level}{to}." if level or to else "Decided.",
+                reference=one.reference,
+                case_id=one.case_id,
+                counts=not one.mistaken,
+            )
+    for step in history.step_downs:
+        yield Entry(
+            on=step.on,
+            kind=EntryKind.STEP_DOWN,
+            source="index",
+            words="Social care closed its plan and handed over to early help.",
+            reference=step.reference,
+            case_id=step.case_id,
+        )
+
+
+def _plans(view: CaseView) -> Iterator[Entry]:
+    for agency in view.evidence.agencies:
+        for answer in agency.answers:
+            for plan in answer.plans:
+                name = str(plan.kind).replace("_", " ").capitalize()
+                dates = ((EntryKind.PLAN_OPENED, plan.opened), (EntryKind.PLAN_CLOSED, plan.closed))
+                for kind, on in dates:
+                    if on is not None:
+                        what = "opened" if kind is EntryKind.PLAN_OPENED else "closed"
+                        yield Entry(
+                            on=on,
+                            kind=kind,
+                            source=agency.agency,
+                            words=f"{name}: plan or status {what}.",
+                            counts=answer.counts,
+                        )
+
+
+def _referral(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator[Entry]:
+    received = view.evidence.received
+    if received is not None:
+        words = f"Referral by {received.agency}."
+        if received.found_by is not None:
+            words = f"Referral by {received.agency}; the child was named by {received.found_by}."
+        yield Entry(
+            on=today(received.received_at),
+            at=received.received_at,
+            kind=EntryKind.REFERRAL,
+            source="referrer",
+            words=words,
+            reference=view.reference,
+        )
+        for fact in received.child.facts if received.child else ():
+            if fact.on is not None:
+                yield Entry(on=fact.on, kind=EntryKind.FACT, source="referrer", words=_stated(fact, labels))
+    for added in view.evidence.added:
+        yield Entry(
+            on=today(added.at),
+            at=added.at,
+            kind=EntryKind.INFORMATION,
+            source="referrer",
+            words="The referrer added something.",
+        )
+    for withdrawn in view.evidence.withdrawn:
+        yield Entry(
+            on=today(withdrawn.received_at),
+            at=withdrawn.received_at,
+            kind=EntryKind.WITHDRAWAL,
+            source="referrer",
+            words="The referrer withdrew.",
+        )
+
+
+def _answers(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator[Entry]:
+    for agency in view.evidence.agencies:
+        for answer in agency.answers:
+            for fact in answer.facts:
+                if fact.on is not None:
+                    yield Entry(
+                        on=fact.on,
+                        kind=EntryKind.FACT,
+                        source=agency.agency,
+                        words=_stated(fact, labels),
+                        counts=answer.counts,
+                    )
+            at = answer.answered_at or answer.asked_at
+            if at is not None:
+                yield Entry(
+                    on=today(at),
+                    at=at,
+                    kind=EntryKind.ANSWER,
+                    source=agency.agency,
+                    words=silence(answer.state, answer.reason),
+                    counts=answer.counts,
+                )
+        for correction in agency.corrections:
+            reason = f" ({correction.reason.replace('_', ' ')})" if correction.reason else ""
+            what = "took back what it had answered" if correction.answer is None else "corrected its answer"
+            yield Entry(
+                on=today(correction.corrected_at),
+                at=correction.corrected_at,
+                kind=EntryKind.CORRECTION,
+                source=agency.agency,
+                words=f"The agency {what}{reason}.",
+            )
+
+
+def _staff(view: CaseView, today: Day) -> Iterator[Entry]:
+    for reading in view.evidence.readings:
+        words = f"{reading.read_by} read the referrer's words."
+        yield _by_staff(EntryKind.READING, reading.read_at, words, today)
+    for command in view.commands:
+        what = command.kind.value
+        if command.person is not None:
+            what = str(command.person.action).replace("_", " ")
+        elif command.check is not None:
+            what = f"{command.check.action} {command.check.agency}"
+        words = f"{command.by} ordered: {what} ({command.became})."
+        yield _by_staff(EntryKind.COMMAND, command.at, words, today)
+    for decision in view.decisions:
+        level, to = str(decision.level).replace("_", " "), str(decision.destination).replace("_", " ")
+        words = f"{decision.decided_by} decided: {level}, to {to}."
+        yield _by_staff(EntryKind.DECISION, decision.decided_at, words, today)
+
+
+def _by_staff(kind: EntryKind, at: datetime, words: str, today: Day) -> Entry:
+    return Entry(on=today(at), at=at, kind=kind, source="staff", words=words)
+
+
+def _stated(fact: Fact, labels: Mapping[str, str]) -> str:
+    label = labels.get(fact.fact, fact.fact)
+    if fact.value is True:
+        return f"{label}."
+    value = fact.value
+    if isinstance(value, Between):
+        return f"{label}: {value.at_least} to {value.at_most}."
+    shown = "no" if value is False else str(value).replace("_", " ")
+    return f"{label}: {shown}."

@@ -1,0 +1,1 @@
+"""What staff order beside deciding: who a child is, whom to ask, who else there is."""
