@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from itertools import product
+from typing import Any
 
 from libs.schemas.findings import PARTIAL, AgencyState
 from libs.schemas.people import Band, Candidate, Comparison, Likeness
@@ -49,7 +50,7 @@ async def test_the_case_shows_each_state_distinctly_with_its_times_age_and_gaps(
 ) -> None:
     story = Story()
     asked, due = MONDAY, MONDAY + timedelta(minutes=30)
-    times = {"asked_at": asked, "due_at": due}
+    times: dict[str, Any] = {"asked_at": asked, "due_at": due}
     await hub.take(
         story.received([HUNGRY]),
         story.answer(
