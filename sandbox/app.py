@@ -15,7 +15,8 @@ from starlette.responses import HTMLResponse, JSONResponse
 from libs.platform.clock import SystemClock
 from libs.platform.http import http_client
 from libs.schemas.clock import Clock
-from sandbox.agencies import AGENCIES, agencies_router
+from sandbox.agencies import AGENCIES, make_suppliers, suppliers_router
+from sandbox.agencies.pulling import MARAC_CLIENT, pulling
 from sandbox.alarms import alarms_router
 from sandbox.families import Families, load_families
 from sandbox.issuer import CLIENTS, Issuer, issuer_router, load_clients, load_key
@@ -46,6 +47,7 @@ def build(settings: SandboxSettings, *, clock: Clock | None = None) -> FastAPI:
         audience=settings.audience,
         clock=clock,
     )
+    suppliers = make_suppliers(families, key=settings.agency_key, clock=clock)
     notify = NotifyApi(
         messages,
         load_templates(settings.partnership_dir / "wording.yaml"),
@@ -56,14 +58,15 @@ def build(settings: SandboxSettings, *, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         messages.resume()
-        yield
+        async with pulling(suppliers["marac"], settings.enrichment_url, lambda: issuer.token(MARAC_CLIENT)):
+            yield
         await messages.stop()
         await http.aclose()
         traces.close()
 
     app = FastAPI(title="MASH Triage sandbox", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(issuer_router(issuer))
-    app.include_router(agencies_router(families, key=settings.agency_key, clock=clock))
+    app.include_router(suppliers_router(suppliers, key=settings.agency_key))
     app.include_router(notify_router(notify))
     app.include_router(trace_router(traces))
     app.include_router(alarms_router(clock))
@@ -93,10 +96,7 @@ def _start_page(families: Families, clients: list[str]) -> str:
         ("/traces", "Traces", "one referral through all services, as a waterfall"),
         ("/notify/messages", "Messages", "what GOV.UK Notify's stand-in was asked to send"),
         ("/alarms", "Alarms", "what the services raised"),
-        *(
-            (f"/agencies/{name}/questions", f"Questions to {name}", "what was asked, by id")
-            for name in AGENCIES
-        ),
+        ("/agencies/asked", "Agencies", "what each of " + ", ".join(AGENCIES) + " was asked"),
         ("/openapi.json", "OpenAPI", "everything that the sandbox answers to"),
     ]
     rows = "".join(

@@ -31,6 +31,9 @@ class SandboxSettings(BaseSettings):
         None, description="Where others reach the sandbox, when not at host and port."
     )
     agency_key: str = AGENCY_KEY
+    enrichment_url: str | None = Field(
+        None, description="Where MARAC's stand-in fetches its questions; it fetches none when not set."
+    )
     notify_api_key: str | None = None
     notify_callback_url: str | None = None
     notify_callback_token: str | None = None

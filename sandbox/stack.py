@@ -277,6 +277,7 @@ class Stack:
             "MASH_PORT": str(self.ports["sandbox"]),
             "MASH_DATA": str(self.plan.data / "sandbox"),
             "MASH_NOTIFY_CALLBACK_URL": f"{self.url('notify')}/v1/notify/callback",
+            "MASH_ENRICHMENT_URL": self.url("enrichment"),
         }
 
     def _service_environment(self, service: Service, instance: int) -> dict[str, str]:

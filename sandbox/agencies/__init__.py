@@ -4,6 +4,8 @@ They answer from the families' files, and misbehave when told to: `PUT /agencies
 asked is listed at `/agencies/asked`.
 """
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 
 from libs.schemas.clock import Clock
@@ -23,12 +25,21 @@ SUPPLIERS: tuple[type[Supplier], ...] = (Police, Health, Education, Marac, Socia
 AGENCIES = tuple(supplier.name for supplier in SUPPLIERS)
 
 
-def agencies_router(families: Families, *, key: str, clock: Clock) -> APIRouter:
-    """All agencies under `/agencies`. `key` is the secret that each accepts in its own way."""
-    suppliers = {supplier.name: supplier(families, key=key, clock=clock) for supplier in SUPPLIERS}
+def make_suppliers(families: Families, *, key: str, clock: Clock) -> dict[str, Supplier]:
+    """All suppliers by name. `key` is the secret that each accepts in its own way."""
+    return {supplier.name: supplier(families, key=key, clock=clock) for supplier in SUPPLIERS}
+
+
+def suppliers_router(suppliers: Mapping[str, Supplier], *, key: str) -> APIRouter:
+    """Their APIs, and the controls of all, under `/agencies`."""
     router = APIRouter()
     router.include_router(control_router(suppliers))
     router.include_router(questions_router(suppliers, key=key))
     for supplier in suppliers.values():
         router.include_router(supplier.router())
     return router
+
+
+def agencies_router(families: Families, *, key: str, clock: Clock) -> APIRouter:
+    """Both at once, where nobody else needs the suppliers."""
+    return suppliers_router(make_suppliers(families, key=key, clock=clock), key=key)

@@ -178,7 +178,7 @@ async def test_one_process_answers_for_everything_outside_the_services() -> None
     ):
         assert (await http.get("/livez")).status_code == 200
         page = (await http.get("/")).text
-        for href in ("/traces", "/notify/messages", "/alarms", "/agencies/police/questions", "/openapi.json"):
+        for href in ("/traces", "/notify/messages", "/alarms", "/agencies/asked", "/openapi.json"):
             assert f'href="{href}"' in page
             assert (await http.get(href)).status_code == 200
         assert (await http.get("/issuer/jwks.json")).json()["keys"]

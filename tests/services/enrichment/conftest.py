@@ -47,7 +47,8 @@ from libs.schemas.findings import Answer
 from libs.schemas.levels import Level, Rag
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreement, Agreements, ReferralBody, ReferredChild, Referrer
-from sandbox.agencies import agencies_router
+from sandbox.agencies import make_suppliers, suppliers_router
+from sandbox.agencies.supplier import Supplier
 from sandbox.families import load_families
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import AGENCY_KEY
@@ -108,6 +109,7 @@ class Sandbox:
 
     url: str
     http: httpx.AsyncClient
+    suppliers: Mapping[str, Supplier]
 
     async def tell(self, agency: str, behaviour: str, **more: Any) -> None:
         """Tells an agency how to treat questions."""
@@ -124,9 +126,10 @@ class Sandbox:
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     app = FastAPI()
-    app.include_router(agencies_router(load_families(), key=AGENCY_KEY, clock=SystemClock()))
+    suppliers = make_suppliers(load_families(), key=AGENCY_KEY, clock=SystemClock())
+    app.include_router(suppliers_router(suppliers, key=AGENCY_KEY))
     async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
-        yield Sandbox(url, http)
+        yield Sandbox(url, http, suppliers)
 
 
 @dataclass
@@ -174,13 +177,16 @@ class Instance:
 
 @dataclass
 class World:
-    """Starts instances of enrichment on one database and one sandbox."""
+    """Starts instances of enrichment on one database and one sandbox, with no interface to fetch questions from."""
 
     dsn: str
     settings: EnrichmentSettings
     stack: AsyncExitStack
     terms: dict[str, AgencyTerms] = field(
-        default_factory=lambda: load_agencies(PARTNERSHIP / "agencies.yaml")
+        default_factory=lambda: {
+            name: replace(terms, kind="rest")
+            for name, terms in load_agencies(PARTNERSHIP / "agencies.yaml").items()
+        }
     )
 
     def with_terms(self, **changes: Any) -> None:
