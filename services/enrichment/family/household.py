@@ -15,7 +15,7 @@ from libs.schemas.people import Member
 from libs.schemas.person import FoundPerson, Relation
 from services.enrichment.family.circle import Circle
 from services.enrichment.family.home import INDEX, HomeAdult, HomeChild
-from services.enrichment.family.likeness import alike
+from services.enrichment.family.likeness import alike, is_child
 
 MOST_MEMBERS = 60
 
@@ -59,6 +59,20 @@ class _Said:
     past: bool = False
 
 
+def _same_member(one: _Said, other: _Said) -> bool:
+    """Whether two sources speak of one member.
+
+    Whom the index has as two are two, but for an adult whom an earlier report names as this one does: a mother without
+    a date of birth is somebody new to the index each time, and one person to whoever looks at her child's home.
+    """
+    if one.person_id is not None and one.person_id == other.person_id:
+        return True
+    known = one.person_id is not None and other.person_id is not None
+    if known and (is_child(one.person) or one.past == other.past):
+        return False
+    return alike(one.person, other.person)
+
+
 @dataclass(slots=True)
 class _Joined:
     """What all sources say of one member."""
@@ -66,13 +80,7 @@ class _Joined:
     said: list[_Said] = field(default_factory=list)
 
     def takes(self, other: _Said) -> bool:
-        for one in self.said:
-            if one.person_id is not None and other.person_id is not None:
-                if one.person_id == other.person_id:
-                    return True
-            elif alike(one.person, other.person):
-                return True
-        return False
+        return any(_same_member(one, other) for one in self.said)
 
     def member(self) -> Member:
         """One member. What is said of this referral comes before what the index remembers."""

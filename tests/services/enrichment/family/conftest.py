@@ -1,4 +1,4 @@
-"""The family's part of enrichment on a real database, with an index of people that knows only what is equal."""
+"""The family's part of enrichment on a real database, with the index of people."""
 
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -47,10 +47,10 @@ from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.records import Records
 from services.enrichment.partnership import load_agencies, load_check_terms
+from services.enrichment.people.index import Index, open_index
 from services.enrichment.sharing.agreement import load_agreement
 from services.enrichment.store import Store
 from tests.services.enrichment.conftest import FINCH, PARTNERSHIP, WREN, Case
-from tests.services.enrichment.family.index import ExactIndex
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -73,7 +73,6 @@ class Hub:
     family: Family
     store: Store
     desk: Desk
-    index: ExactIndex
     timers: TimerLoop
 
     async def take(self, *events: Event) -> None:
@@ -188,17 +187,28 @@ class Told(Case):
         return self.event(PEOPLE_CORRECTED, PeopleCorrected(shared=shared, children=parts))
 
 
-@pytest.fixture
-async def hub(enrichment_database: str, dictionary: Dictionary) -> AsyncIterator[Hub]:
-    pool = await create_pool(role_dsn(enrichment_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
-    codec = PlainCodec()
-    ledger = Ledger(pool, Service.ENRICHMENT, partnership="peterborough", codec=codec, clock=SystemClock())
+@pytest.fixture(scope="session")
+def desk() -> Desk:
     terms = load_agencies(PARTNERSHIP / "agencies.yaml")
     leads = [name for name, agency in terms.items() if agency.lead is not None]
     agreement = load_agreement(PARTNERSHIP / "sharing.yaml", leads)
-    desk = Desk(load_check_terms(PARTNERSHIP / "checks.yaml"), terms, agreement)
-    store, index = Store(codec), ExactIndex()
+    return Desk(load_check_terms(PARTNERSHIP / "checks.yaml"), terms, agreement)
+
+
+@pytest.fixture(scope="session")
+def index() -> Index:
+    return open_index(PlainCodec(), PARTNERSHIP, "p" * 32)
+
+
+@pytest.fixture
+async def hub(
+    enrichment_database: str, dictionary: Dictionary, desk: Desk, index: Index
+) -> AsyncIterator[Hub]:
+    pool = await create_pool(role_dsn(enrichment_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
+    codec = PlainCodec()
+    ledger = Ledger(pool, Service.ENRICHMENT, partnership="peterborough", codec=codec, clock=SystemClock())
+    store = Store(codec)
     family = Family(Records(codec), store, index, worry_of(dictionary), ZoneInfo("Europe/London"))
     consumer = EnrichmentConsumer(desk, store, family, lambda: None)
-    yield Hub(ledger, consumer, family, store, desk, index, TimerLoop(ledger, {FAMILY: family.heard}))
+    yield Hub(ledger, consumer, family, store, desk, TimerLoop(ledger, {FAMILY: family.heard}))
     await pool.close()

@@ -3,9 +3,13 @@
 import asyncio
 import itertools
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
+import asyncpg
 import pytest
+from stdnum.gb import nhs
 
 from libs.messaging.event import Event
 from libs.schemas.events import CHILDREN_FOUND
@@ -14,6 +18,8 @@ from libs.schemas.history import SameEvent
 from libs.schemas.levels import Level
 from libs.schemas.people import Band, LinkMethod
 from libs.schemas.referral import ChildInformation
+from services.enrichment.people.index import Index
+from services.enrichment.people.subject import Subject
 from tests.services.enrichment.conftest import FINCH, WREN
 from tests.services.enrichment.family.conftest import (
     DAY,
@@ -83,10 +89,11 @@ async def test_a_case_that_is_decided_is_told_nothing_more_of_others(hub: Hub) -
 async def test_the_order_of_everything_changes_no_history(hub: Hub, together: bool) -> None:
     """Two referrals about one child, the decision on the first and facts added to it, interleaved in every way."""
     found = set()
-    for number, order in enumerate(sorted(set(itertools.permutations("rrdf")))):
-        nhs = {"nhs_number": None, "given_name": f"Wren {number}"}
-        before = Told(children=(child(**nhs),), at=NOON)
-        now = Told(children=(child(**nhs),), at=NOON + 9 * DAY, agency="police")
+    numbers = (number for digits in range(10_000) if nhs.is_valid(number := f"999007{digits:04}"))
+    for order in sorted(set(itertools.permutations("rrdf"))):
+        own = child(nhs_number=next(numbers))
+        before = Told(children=(own,), at=NOON)
+        now = Told(children=(own,), at=NOON + 9 * DAY, agency="police")
         received = [now.received(), before.received()]
         events: list[Event] = []
         for which in order:
@@ -196,10 +203,20 @@ async def test_nothing_is_told_twice(hub: Hub) -> None:
     assert len(await hub.linked(case.child)) == 1
 
 
-async def test_a_batch_is_identified_in_one_call(hub: Hub) -> None:
+async def test_a_batch_is_identified_in_one_call(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    identify = Index.identify
+
+    async def counting(
+        self: Index, connection: asyncpg.Connection, subjects: Sequence[Subject], now: datetime
+    ) -> object:
+        calls.append(len(subjects))
+        return await identify(self, connection, subjects, now)
+
+    monkeypatch.setattr(Index, "identify", counting)
     cases = [Told(children=(child(**HOME),), body={"adults": [MOTHER]}, at=NOON + n * DAY) for n in range(20)]
     await hub.take(*(case.received() for case in cases))
-    assert hub.index.calls == 1
+    assert calls == [40]
     assert len((await hub.last(cases[-1].child)).history.earlier) == 19
 
 
