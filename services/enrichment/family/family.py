@@ -31,6 +31,7 @@ from services.enrichment.effects import FAMILY
 from services.enrichment.family.decisions import said_of_pairs
 from services.enrichment.family.events import IsWorry
 from services.enrichment.family.finding import find, identify
+from services.enrichment.family.household import names_anybody_else
 from services.enrichment.family.index import Index
 from services.enrichment.family.linked import is_news, linked_of
 from services.enrichment.family.records import Records
@@ -220,7 +221,7 @@ class Family:
                 or any(
                     near.received_at >= circle.received_at
                     or theirs is None
-                    or not circle.everybody <= theirs.everybody
+                    or names_anybody_else(circle, theirs)
                     for circle in named_anew
                     if any(case.person_id == near.person_id for case in circle.cases.values())
                 )

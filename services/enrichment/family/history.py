@@ -14,7 +14,7 @@ from libs.schemas.history import EarlierReport, History, PossibleDuplicate, Same
 from services.enrichment.family.contact import Contact
 from services.enrichment.family.events import SAID_BY_STAFF, IsWorry, Pair, compare, label
 
-MOST = 100
+MOST = 60
 """Reports of one person that are looked at, the latest first."""
 
 MOST_DUPLICATES = 50

@@ -19,6 +19,9 @@ from services.enrichment.family.likeness import alike, is_child
 
 MOST_MEMBERS = 60
 
+PAST_HOMES = 12
+"""Other referrals whose homes are looked at, the latest first: who lived with the child before those is history."""
+
 T = TypeVar("T")
 
 RELATION_OF_ROLE = {
@@ -52,6 +55,7 @@ def named_in(child_id: UUID, answer: Answer) -> list[Named]:
 class _Said:
     """What one source says of one member. `past`: the index's, from another referral."""
 
+    referral_id: UUID
     sources: tuple[str, ...]
     person: FoundPerson
     person_id: UUID | None
@@ -62,13 +66,13 @@ class _Said:
 def _same_member(one: _Said, other: _Said) -> bool:
     """Whether two sources speak of one member.
 
-    Whom the index has as two are two, but for an adult whom an earlier report names as this one does: a mother without
+    Whom the index has as two are two, but for an adult whom two referrals about the child name alike: a mother without
     a date of birth is somebody new to the index each time, and one person to whoever looks at her child's home.
     """
     if one.person_id is not None and one.person_id == other.person_id:
         return True
     known = one.person_id is not None and other.person_id is not None
-    if known and (is_child(one.person) or one.past == other.past):
+    if known and (is_child(one.person) or one.referral_id == other.referral_id):
         return False
     return alike(one.person, other.person)
 
@@ -147,8 +151,9 @@ def _everything(
         ):
             continue
         found = circle.person_of(one.subject_id)
-        yield _Said((one.agency,), _bare(one.person), found, _of(cases, found))
-    for other in sorted(others, key=lambda other: (other.received_at, other.referral_id), reverse=True):
+        yield _Said(circle.referral_id, (one.agency,), _bare(one.person), found, _of(cases, found))
+    latest = sorted(others, key=lambda other: (other.received_at, other.referral_id), reverse=True)
+    for other in latest[:PAST_HOMES]:
         for there in other.cases.values():
             if there.person_id == circle.cases[case_id].person_id:
                 yield from _of_home(other, there.id, other.home.children.get(there.id), cases, past=True)
@@ -162,10 +167,23 @@ def _of_home(
         if other_id != case_id and other_id in circle.cases:
             theirs = circle.cases[other_id].person_id
             sources = (INDEX,) if past else other.said_by
-            yield _Said(sources, as_found(other, child), theirs, _of(cases, theirs), past)
+            yield _Said(circle.referral_id, sources, as_found(other, child), theirs, _of(cases, theirs), past)
     for adult in circle.home.shared.adults:
         sources = (INDEX,) if past else adult.said_by
-        yield _Said(sources, as_adult(adult, child), circle.person_of(adult.id), None, past)
+        yield _Said(
+            circle.referral_id, sources, as_adult(adult, child), circle.person_of(adult.id), None, past
+        )
+
+
+def names_anybody_else(circle: Circle, other: Circle) -> bool:
+    """Whether a referral names somebody whom another one does not: by their person, or an adult by name."""
+    theirs = other.everybody
+    adults = [as_adult(adult, None) for adult in other.home.shared.adults]
+    return any(case.person_id not in theirs for case in circle.cases.values()) or any(
+        circle.person_of(adult.id) not in theirs
+        and not any(alike(as_adult(adult, None), known) for known in adults)
+        for adult in circle.home.shared.adults
+    )
 
 
 def as_found(other: HomeChild, child: HomeChild | None) -> FoundPerson:

@@ -79,3 +79,12 @@ async def test_a_second_referral_tells_an_open_one_of_somebody_it_did_not_know(h
     (mother,) = (await hub.last(first.child)).household
     assert (mother.given_name, mother.said_by) == ("Ada", ("index",))
     assert await hub.found(first.id) == []
+
+
+async def test_a_mother_of_whom_only_the_name_is_known_is_shown_once(hub: Hub) -> None:
+    cases = [Told(body={"adults": [MOTHER]}, at=NOON + number * DAY) for number in range(4)]
+    for case in cases:
+        await hub.take(case.received())
+    (mother,) = (await hub.last(cases[-1].child)).household
+    assert (mother.given_name, mother.said_by) == ("Ada", ("referrer", "index"))
+    assert await hub.ledger.pool.fetchval("SELECT count(*) FROM timer") == 0
