@@ -9,6 +9,7 @@ from libs.schemas.base import Identifier, IsoDate, Line, Model, Open
 from libs.schemas.codes import ContactKind
 from libs.schemas.findings import Fact
 from libs.schemas.levels import Destination, Level
+from libs.schemas.plans import Plan
 
 
 class SameEvent(StrEnum):
@@ -55,6 +56,14 @@ class StepDown(Model):
     case_id: UUID | None = None
 
 
+class EarlierPlan(Plan):
+    """A plan that an agency told of when it was asked for an earlier referral. It may have ended since."""
+
+    told_on: IsoDate
+    agency: Identifier
+    case_id: UUID | None = None
+
+
 class History(Model):
     """What the partnership's own index knows of a child. It adds to what agencies say and never stands for it."""
 
@@ -66,3 +75,8 @@ class History(Model):
         (), max_length=50, description="Earlier reports that may tell of the same event: a person says."
     )
     step_downs: tuple[StepDown, ...] = Field((), max_length=50)
+    plans: tuple[EarlierPlan, ...] = Field(
+        (),
+        max_length=100,
+        description="Each plan as it was told of last, for as long as nobody has said more.",
+    )

@@ -30,7 +30,7 @@ def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None
             case Returned(_, answer):
                 returned = CheckReturned(shared=shared, children={child.id: answer})
                 unit.emit(CHECK_RETURNED, referral.id, returned, trace=child.trace)
-                if answer.people:
+                if answer.people or answer.plans:
                     unit.arm(FAMILY, referral.id, referral.id, unit.now, trace=child.trace)
             case Completed():
                 states = {check.agency: check.state for check in child.checks.values()}

@@ -74,6 +74,7 @@ class Circle:
             level=case.level,
             destination=case.destination,
             decided_at=case.decided_at,
+            plans=() if stated is None else stated.plans,
         )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from libs.schemas.codes import ContactKind
 from libs.schemas.findings import Fact
+from libs.schemas.history import EarlierPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Contact:
     level: str | None = None
     destination: str | None = None
     decided_at: datetime | None = None
+    plans: tuple[EarlierPlan, ...] = ()
 
     @property
     def place(self) -> tuple[datetime, UUID]:

@@ -35,7 +35,7 @@ from services.enrichment.family.household import names_anybody_else
 from services.enrichment.family.index import Index
 from services.enrichment.family.linked import is_news, linked_of
 from services.enrichment.family.records import Records
-from services.enrichment.family.taking import take
+from services.enrichment.family.taking import hear, take
 from services.enrichment.family.work import Work
 from services.enrichment.people.index import Identified
 from services.enrichment.question import Kept
@@ -122,7 +122,8 @@ class Family:
         connection = work.unit.connection
         if work.targets:
             stored = work.tell.keys() - work.fresh
-            work.named = await self._records.named(connection, stored)
+            for referral_id, answers in (await self._records.answers(connection, stored)).items():
+                hear(work, work.circles[referral_id], answers)
             await self._look_around(work)
             found = await find(work, self._index, self._store, self._zone)
             if found:

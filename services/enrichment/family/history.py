@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from libs.schemas.codes import ContactKind
-from libs.schemas.history import EarlierReport, History, PossibleDuplicate, SameEvent, StepDown
+from libs.schemas.history import EarlierPlan, EarlierReport, History, PossibleDuplicate, SameEvent, StepDown
 from services.enrichment.family.contact import Contact
 from services.enrichment.family.events import SAID_BY_STAFF, IsWorry, Pair, compare, label
 
@@ -46,6 +46,7 @@ def history_of(
             for one in before
             if one.kind == ContactKind.STEP_DOWN
         )[-50:],
+        plans=_plans(before),
     )
 
 
@@ -87,6 +88,16 @@ def _duplicates(
                 )
             )
     return tuple(found[-MOST_DUPLICATES:])
+
+
+def _plans(before: Sequence[Contact]) -> tuple[EarlierPlan, ...]:
+    """Each plan once, as it was told of last: what is the same kind and was opened on the same day is one plan."""
+    last = {(str(plan.kind), plan.opened): plan for one in before for plan in sorted(one.plans, key=_told)}
+    return tuple(sorted(last.values(), key=_told))[-100:]
+
+
+def _told(plan: EarlierPlan) -> tuple[date, str, str, date]:
+    return plan.told_on, plan.agency, str(plan.kind), plan.opened or date.min
 
 
 def _day(instant: datetime, zone: ZoneInfo) -> date:

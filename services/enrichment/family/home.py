@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from libs.schemas.base import Identifier, Line, Model, Open, Payload
 from libs.schemas.codes import AdultRole, ChildPart, ChildStatus, Sex
 from libs.schemas.findings import Fact
+from libs.schemas.history import EarlierPlan
 from libs.schemas.person import Date
 from libs.schemas.referral import Adult, ReferredChild
 
@@ -46,6 +47,8 @@ class HomeChild(HomePerson):
     nhs_number: str | None = None
     upn: str | None = None
     facts: tuple[Fact, ...] = ()
+    plans: tuple[EarlierPlan, ...] = ()
+    """What agencies told of plans when they were asked for this referral."""
 
 
 class HomeShared(Model):

@@ -12,12 +12,12 @@ import asyncpg
 from libs.messaging.codec import Codec, Decoded
 from libs.schemas.base import Payload
 from libs.schemas.events import CheckReturned, PersonDecided, PersonLinked, Reference
+from libs.schemas.findings import Answer
 from libs.schemas.people import Linked
 from services.enrichment.family.circle import Case, Circle
 from services.enrichment.family.decisions import Word
 from services.enrichment.family.history import MOST
 from services.enrichment.family.home import NO_HOME, Home
-from services.enrichment.family.household import Named, named_in
 
 _HOMES = """
 SELECT h.referral_id, r.reference, r.received_at, h.kind, h.agency, h.said, h.named, h.persons
@@ -151,19 +151,19 @@ class Records:
             for row in await connection.fetch(_WORDS, list(case_ids))
         ]
 
-    async def named(
+    async def answers(
         self, connection: asyncpg.Connection, referral_ids: Collection[UUID]
-    ) -> dict[UUID, list[Named]]:
-        """Whom the answers about each referral's children name."""
+    ) -> dict[UUID, list[tuple[UUID, Answer]]]:
+        """What agencies said for each of these referrals, with the child of each answer."""
         if not referral_ids:
             return {}
         rows = await connection.fetch(_ANSWERS, list(referral_ids))
         decoded = await self._codec.decode([(CheckReturned, row["answer"]) for row in rows])
-        found: dict[UUID, list[Named]] = {}
+        found: dict[UUID, list[tuple[UUID, Answer]]] = {}
         for row, item in zip(rows, decoded, strict=True):
             answer = item.payload.children.get(row["child_id"]) if isinstance(item, Decoded) else None
             if answer is not None:
-                found.setdefault(row["referral_id"], []).extend(named_in(row["child_id"], answer))
+                found.setdefault(row["referral_id"], []).append((row["child_id"], answer))
         return found
 
     async def save(

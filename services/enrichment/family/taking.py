@@ -1,5 +1,6 @@
 """What an event changes in a family, before anybody has been looked for in the index."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from libs.messaging.event import Event
@@ -10,12 +11,15 @@ from libs.schemas.events import (
     PersonDecided,
     Received,
 )
+from libs.schemas.findings import Answer
+from libs.schemas.history import EarlierPlan
 from libs.schemas.referral import ReferredChild
 from services.enrichment.checks import Referral
 from services.enrichment.family.circle import Case, Circle
 from services.enrichment.family.corrections import corrected_home, corrected_kept
 from services.enrichment.family.decisions import word_of
 from services.enrichment.family.home import REFERRER, STAFF, Home, HomeShared, adults_of, child_of, with_facts
+from services.enrichment.family.household import named_in
 from services.enrichment.family.subjects import adult_subjects, child_subject
 from services.enrichment.family.work import Command, Work
 from services.enrichment.question import identifiers, kept_adult
@@ -61,6 +65,31 @@ def take(work: Work, event: Event) -> None:
                         work.changes_what_follows(circle, [circle.cases[child_id]])
         case PeopleCorrected():
             _corrected(work, event, circle, payload)
+
+
+def hear(work: Work, circle: Circle, answers: Sequence[tuple[UUID, Answer]]) -> None:
+    """Applies what agencies said of a referral's children: whom they name, and the plans that later referrals see."""
+    work.named[circle.referral_id] = [
+        one for child_id, answer in answers for one in named_in(child_id, answer)
+    ]
+    for child_id, child in circle.home.children.items():
+        plans = tuple(
+            EarlierPlan(
+                kind=plan.kind,
+                opened=plan.opened,
+                closed=plan.closed,
+                told_on=(answer.answered_at or work.unit.now).date(),
+                agency=answer.agency,
+                case_id=child_id,
+            )
+            for about, answer in answers
+            if about == child_id
+            for plan in answer.plans
+        )
+        if plans != child.plans and child_id in circle.cases:
+            children = {**circle.home.children, child_id: child.model_copy(update={"plans": plans})}
+            circle.home, circle.changed = circle.home.model_copy(update={"children": children}), True
+            work.changes_what_follows(circle, [circle.cases[child_id]])
 
 
 def _received(work: Work, event: Event, payload: Received) -> None:

@@ -38,6 +38,7 @@ from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level
 from libs.schemas.people import Linked
 from libs.schemas.person import FoundPerson
+from libs.schemas.plans import Plan
 from libs.schemas.referral import Adult, ReferredChild
 from services.enrichment.agency import Reply
 from services.enrichment.checks import Desk, Returned
@@ -86,8 +87,15 @@ class Hub:
         while await self.timers.fire_due():
             pass
 
-    async def answered(self, case: "Told", agency: str, *people: Mapping[str, Any], child: int = 0) -> None:
-        """An agency's answer about a child names people."""
+    async def answered(
+        self,
+        case: "Told",
+        agency: str,
+        *people: Mapping[str, Any],
+        child: int = 0,
+        plans: tuple[Mapping[str, Any], ...] = (),
+    ) -> None:
+        """An agency's answer about a child names people, and plans."""
         async with self.ledger.unit([case.id]) as unit:
             referrals = await self.store.load(unit.connection, [case.id])
             referral = referrals[case.id]
@@ -95,7 +103,10 @@ class Hub:
             check = known.checks[agency]
             check.state, check.answered_at, check.changed = AgencyState.RETURNED, unit.now, True
             answer = check.told(Reply(AgencyState.RETURNED)).model_copy(
-                update={"people": tuple(map(FoundPerson.model_validate, people))}
+                update={
+                    "people": tuple(map(FoundPerson.model_validate, people)),
+                    "plans": tuple(map(Plan.model_validate, plans)),
+                }
             )
             check.answer = answer
             carry_out(unit, referral, [Returned(known, answer)])

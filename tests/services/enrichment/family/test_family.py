@@ -5,7 +5,7 @@ import itertools
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 import asyncpg
 import pytest
@@ -17,6 +17,7 @@ from libs.schemas.findings import Fact
 from libs.schemas.history import SameEvent
 from libs.schemas.levels import Level
 from libs.schemas.people import Band, LinkMethod
+from libs.schemas.plans import PlanKind
 from libs.schemas.referral import ChildInformation
 from services.enrichment.people.index import Index
 from services.enrichment.people.subject import Subject
@@ -246,3 +247,19 @@ async def test_a_decision_and_a_new_referral_at_the_same_moment_miss_each_other_
     await hub.settle()
     (report,) = (await hub.last(now.child)).history.earlier
     assert report.decided_on == (NOON + DAY).date()
+
+
+async def test_a_plan_that_was_told_of_for_an_earlier_referral_is_known_to_a_later_one(hub: Hub) -> None:
+    """Also where the answer comes after the later referral, and where a later answer says that the plan has ended."""
+    first, second, third = (Told(at=NOON + number * 30 * DAY) for number in range(3))
+    for case in (first, second, third):
+        await hub.take(case.received(), case.screened())
+    plan = {"kind": "child_protection", "opened": "2025-11-03"}
+    await hub.answered(first, "police", plans=(plan,))
+    (known,) = (await hub.last(third.child)).history.plans
+    assert (known.kind, known.opened, known.closed) == (PlanKind.CHILD_PROTECTION, date(2025, 11, 3), None)
+    assert (known.agency, known.case_id) == ("police", first.child)
+    await hub.answered(second, "police", plans=({**plan, "closed": "2026-03-20"},))
+    (known,) = (await hub.last(third.child)).history.plans
+    assert (known.closed, known.case_id) == (date(2026, 3, 20), second.child)
+    assert (await hub.last(first.child)).history.plans == ()
