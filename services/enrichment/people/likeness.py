@@ -1,5 +1,6 @@
 """How alike two names are, in steps that the rules give points to. Every comparison is symmetric."""
 
+import re
 from enum import StrEnum
 
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -35,6 +36,7 @@ class Alike(StrEnum):
     MISSING = "missing"
 
 
+_ENDING = re.compile("(?:ie|ey|y|i)$")
 _RANK = {alike: rank for rank, alike in enumerate(Alike)}
 _NEAR = frozenset({Alike.SAME, Alike.SPELLING, Alike.SHORT_FORM, Alike.TYPING})
 
@@ -54,9 +56,7 @@ def word_likeness(one: str, other: str, names: Names) -> Alike:
     my_formals, their_formals = names.formals(one), names.formals(other)
     if mine in their_formals or theirs in my_formals:
         return Alike.SHORT_FORM
-    if my_formals & their_formals or names.related.get(mine, frozenset()) & names.related.get(
-        theirs, frozenset()
-    ):
+    if my_formals & their_formals or names.groups(mine) & names.groups(theirs) or _shortened(one, other):
         return Alike.RELATED
     shorter = min(len(one), len(other))
     if shorter == 1:
@@ -72,6 +72,13 @@ def word_likeness(one: str, other: str, names: Names) -> Alike:
     if shorter >= 3 and sound(one) == sound(other):
         return Alike.SOUND
     return Alike.DIFFERENT
+
+
+def _shortened(one: str, other: str) -> bool:
+    """Whether one may be made of the other as nicknames are, such as Soph or Sophy of Sophia."""
+    shorter, longer = sorted((one, other), key=len)
+    stem = _ENDING.sub("", shorter)
+    return len(stem) >= 3 and len(shorter) < len(longer) and longer.startswith(stem)
 
 
 def given_likeness(one: tuple[str, ...], other: tuple[str, ...], names: Names) -> Alike:

@@ -37,6 +37,10 @@ class Names:
         """The names that a word may be short for, each in the spelling that stands for it."""
         return self.formal.get(self.standing(word), NOTHING)
 
+    def groups(self, word: str) -> frozenset[str]:
+        """The groups of related names that a word, in the spelling that stands for it, belongs to."""
+        return self.related.get(word, NOTHING)
+
     def given(self, text: str | None) -> tuple[str, ...]:
         """The words of a given name; none where it is no name, such as `Baby`."""
         return self._named(text, self.titles)

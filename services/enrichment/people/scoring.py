@@ -84,7 +84,7 @@ def score(ours: Record, theirs: Record, rules: Rules, names: Names) -> Score:
     found = (
         ("given_name", given),
         ("family_name", family),
-        ("born", _born(ours.profile.births, theirs.profile.births)),
+        ("born", _age(ours.profile, theirs.profile)),
         ("sex", _shared(ours.profile.sexes, theirs.profile.sexes)),
         ("address", _address(ours.places, theirs.places)),
         ("household", _shared(ours.profile.companions, theirs.profile.companions)),
@@ -171,6 +171,14 @@ def _born(mine: Sequence[Date], theirs: Sequence[Date]) -> BornAlike:
     return min(pairs, key=BORN_RANK.__getitem__, default=BornAlike.MISSING)
 
 
+def _age(ours: Profile, theirs: Profile) -> BornAlike:
+    """By the dates of birth; where one lacks it, a father is still not the son who bears his name."""
+    born = _born(ours.births, theirs.births)
+    if born is BornAlike.MISSING and _shared(ours.grown, theirs.grown) == "different":
+        return BornAlike.DIFFERENT
+    return born
+
+
 def _expected(ours: Profile, theirs: Profile) -> ExpectedAlike:
     pairs = (
         [expected_alike(one, other) for one in ours.expected for other in theirs.expected]
@@ -186,7 +194,7 @@ def _address(mine: Sequence[Place], theirs: Sequence[Place]) -> PlaceAlike:
     return min(pairs, key=PLACE_RANK.__getitem__, default=PlaceAlike.MISSING)
 
 
-def _shared(mine: Sequence[str], theirs: Sequence[str]) -> str:
+def _shared(mine: Sequence[object], theirs: Sequence[object]) -> str:
     if not mine or not theirs:
         return "missing"
     return "same" if any(one in theirs for one in mine) else "different"
@@ -235,7 +243,9 @@ def _text(field: str, profile: Profile) -> str | None:
         case "family_name":
             texts = profile.family_names
         case "born":
-            texts = map(shown, profile.births)
+            texts = [shown(birth) for birth in profile.births] or [
+                "an adult" if grown else "a child" for grown in profile.grown
+            ]
         case "expected":
             texts = map(shown, profile.births or profile.expected)
         case "sex":

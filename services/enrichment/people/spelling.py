@@ -45,6 +45,7 @@ _SOUNDS = (
 )
 """Spellings of one sound in names of South Asia and Eastern Europe, which Metaphone, made for English, tells apart."""
 
+_WORD = re.compile(r"[^\W_]+")
 _SOUNDED_W = re.compile("w(?=[aeiou])")
 
 SOUND_LENGTH = 6
@@ -52,11 +53,12 @@ SOUND_LENGTH = 6
 
 def words(text: str) -> tuple[str, ...]:
     """The words of a name in plain small letters; a hyphen parts words, an apostrophe does not."""
-    lower = text.casefold().translate(_SPECIAL)
-    if not lower.isascii():
-        marks = unicodedata.normalize("NFKD", lower)
-        lower = "".join(mark for mark in marks if not unicodedata.combining(mark)).translate(_SPECIAL)
-    return tuple("".join(mark if mark.isalnum() else " " for mark in lower).split())
+    lower = text.casefold()
+    if lower.isascii():
+        return tuple(_WORD.findall(lower.replace("'", "").replace("`", "")))
+    marks = unicodedata.normalize("NFKD", lower.translate(_SPECIAL))
+    plain = "".join(mark for mark in marks if not unicodedata.combining(mark))
+    return tuple(_WORD.findall(plain.translate(_SPECIAL)))
 
 
 def sound(word: str) -> str:

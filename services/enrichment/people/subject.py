@@ -61,6 +61,8 @@ class Profile(Model):
     companions: tuple[str, ...] = ()
     """Keyed hashes of those who were said to live with the person: nobody else's name is kept here."""
     mothers: tuple[Particulars, ...] = ()
+    grown: tuple[StrictBool, ...] = ()
+    """Whether the person was named as an adult, as a child, or as either by different sources."""
 
     @property
     def unborn(self) -> bool:
@@ -88,6 +90,7 @@ def profile_of(one: Particulars, companions: Iterable[str] = ()) -> Profile:
         upns=_some(unique_pupil_number(one.upn)),
         companions=tuple(sorted(companions)),
         mothers=_some(one.mother) if isinstance(one, Subject) else (),
+        grown=(one.adult,) if isinstance(one, Subject) else (),
     )
 
 
@@ -111,6 +114,7 @@ def joined(profiles: Iterable[Profile]) -> Profile:
         upns=_distinct(number for part in parts for number in part.upns),
         companions=_distinct((token for part in parts for token in part.companions), at_most=40),
         mothers=_distinct(mother for part in parts for mother in part.mothers),
+        grown=_distinct(grown for part in parts for grown in part.grown),
     )
 
 

@@ -183,6 +183,16 @@ def test_a_temporary_pupil_number_tells_nobody_from_anybody() -> None:
     assert profile_of(subject(**bare, upn=temporary)).upns == ()
 
 
+def test_a_father_is_not_the_son_who_bears_his_name() -> None:
+    father, son = subject(adult=True, born=None), subject()
+    result = judged(father, son)
+    assert result.band is Band.POSSIBLE
+    lines = {line.field: line for line in explained(compared(father), compared(son), result)}
+    assert (lines["born"].ours, str(lines["born"].likeness)) == ("an adult", "different")
+    # Who was a child then may be an adult now: dates of birth say more than either word.
+    assert judged(subject(adult=True), son).band is Band.SAME
+
+
 def test_two_who_are_same_are_left_to_a_person() -> None:
     candidates = [
         (number(1), compared(subject())),
