@@ -61,6 +61,18 @@ async def test_not_the_same_is_remembered_and_never_offered_again(hub: Hub) -> N
     assert not again.done
 
 
+async def test_a_refusal_ends_when_somebody_says_the_opposite(hub: Hub) -> None:
+    _, person = await hub.known()
+    one = subject(born=at(2015))
+    await hub.identify(one)
+    await hub.decide(one.id, UNLINK, person_id=person)
+    command, _ = await hub.decide(one.id, LINK, person_id=person)
+    (row,) = await hub.rows("SELECT until IS NULL AS stands, ended_by FROM person_apart")
+    assert (row["stands"], row["ended_by"]) == (False, command)
+    await hub.decide(one.id, UNDO, undoes=command)
+    assert (await hub.standing(one.id))[0].candidates == ()
+
+
 async def test_a_refusal_that_is_taken_back_is_offered_again(hub: Hub) -> None:
     _, person = await hub.known()
     one = subject(born=at(2015))

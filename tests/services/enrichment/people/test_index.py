@@ -19,6 +19,7 @@ from tests.services.enrichment.people.people import (
     NAMES,
     RULES,
     WREN_NUMBER,
+    WREN_UPN,
     at,
     subject,
 )
@@ -79,10 +80,20 @@ async def test_two_of_one_referral_are_two_people_even_where_everything_agrees(h
         one.person_id,
         other.person_id,
     }
-    # An agency that names the child means the same child.
+    # Nor is one who is added to the list later.
+    (third,) = await hub.identify(subject(referral_id=referral))
+    assert third.person_id not in (one.person_id, other.person_id)
     (named,) = await hub.identify(subject(referral_id=referral, source="police", nhs_number=None))
     assert named.band is Band.NONE
-    assert len(named.candidates) == 2
+    assert len(named.candidates) == 3
+
+
+async def test_a_child_who_is_added_to_a_list_is_another_than_those_on_it(hub: Hub) -> None:
+    referral = uuid4()
+    (one,) = await hub.identify(subject(referral_id=referral))
+    (added,) = await hub.identify(subject(referral_id=referral))
+    assert added.person_id != one.person_id
+    assert [candidate.person_id for candidate in added.candidates] == [one.person_id]
 
 
 async def test_an_agency_may_name_a_child_whom_the_referrer_named(hub: Hub) -> None:
@@ -131,11 +142,20 @@ async def test_two_referrals_at_once_about_one_new_child_make_one_person(hub: Hu
 
 async def test_links_at_once_to_one_person_all_count(hub: Hub) -> None:
     """The two share no key with each other, so only the person's own lock keeps both."""
-    nobody = dict.fromkeys(("given_name", "family_name", "born", "sex", "address"))
-    _, person = await hub.known(nhs_number=WREN_NUMBER, upn="T874200026001")
-    first = subject(**nobody | {"address": Address(lines=("1 Birch Lane",))}, nhs_number=WREN_NUMBER)
-    second = subject(**nobody | {"address": Address(lines=("2 Cedar Lane",))}, upn="T874200026001")
-    await asyncio.gather(hub.identify(first), hub.identify(second))
+    nobody = dict.fromkeys(("given_name", "family_name", "born", "sex"))
+    _, person = await hub.known(nhs_number=WREN_NUMBER, upn=WREN_UPN)
+    birch, cedar = Address(lines=("1 Birch Lane",)), Address(lines=("2 Cedar Lane",))
+    async with hub.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        first = subject(**nobody, address=birch, nhs_number=WREN_NUMBER)
+        await hub.index.identify(connection, [first], hub.now)
+        second = asyncio.create_task(hub.identify(subject(**nobody, address=cedar, upn=WREN_UPN)))
+        await asyncio.wait([second], timeout=0.3)
+        assert not second.done()
+        await transaction.commit()
+    (found,) = await second
+    assert found.person_id == person
     (row,) = await hub.rows("SELECT profile FROM person WHERE id = $1", person)
     assert b"Birch" in row["profile"]
     assert b"Cedar" in row["profile"]
