@@ -96,7 +96,7 @@ ON CONFLICT (low, high) WHERE until IS NULL DO NOTHING
 """
 _STALE = "SELECT id FROM person WHERE keyed < $1 OR keyed > $1 LIMIT $2"
 
-COMPARED = 80
+COMPARED = 40
 """So many persons are compared with a record at most, those with the weightiest keys in common."""
 
 
