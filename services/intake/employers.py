@@ -33,7 +33,7 @@ class Employers:
         own = [one for one in self.known if agency in one.members and not one.members.isdisjoint(employers)]
         if agency not in employers and not own:
             return False
-        return client not in {one.lead for one in own if one.lead is not None}
+        return client not in {one.lead for one in own}
 
 
 def employers_of(adults: Iterable[Adult]) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The data-sharing agreement: `sharing.yaml`, read with every mistake named, and asked for decisions."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from libs.schemas.document import DocumentError, Node, collect, distinct, nearest, read_all, read_document
 from libs.schemas.levels import Level
 from services.enrichment.question import SENDABLE
-from services.enrichment.sharing.decision import Ground, Line, Needed, decide
+from services.enrichment.sharing.decision import Ground, Line, Needed, by_item, decide
 from services.enrichment.sharing.permission import About, Circumstances, Mode, Permission
 
 LONGEST_EMERGENCY_HOURS = 72
@@ -63,6 +63,10 @@ class Agreement:
     items: Mapping[str, Item]
     signed: tuple[Signed, ...]
     leads: frozenset[str] = frozenset()
+    _items: Mapping[str, Mapping[str, tuple[Line, ...]]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_items", by_item(self.lines))
 
     @property
     def agencies(self) -> tuple[str, ...]:
@@ -76,8 +80,8 @@ class Agreement:
 
     def decide(self, agency: str, circumstances: Circumstances) -> Permission:
         """What this agency may be asked in these circumstances, and why not the rest."""
-        lines = [line for line in self.lines if line.agency == agency]
-        return decide(lines, self.emergency_lasts, agency in self.leads, circumstances)
+        items = self._items.get(agency, {})
+        return decide(agency, items, self.emergency_lasts, agency in self.leads, circumstances)
 
 
 def load_agreement(path: Path, leads: Collection[str] = ()) -> Agreement:

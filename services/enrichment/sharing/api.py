@@ -15,10 +15,10 @@ from libs.platform.cursors import Cursors
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Instant, Model
 from services.enrichment.sharing.disclosures import (
-    DisclosedItem,
     DisclosedOrder,
     Disclosures,
     Filters,
+    Footing,
     Found,
 )
 
@@ -41,8 +41,8 @@ class DisclosureView(Model):
     items: tuple[str, ...] = Field(description="What was asked for, or answered.")
     grounds: tuple[str, ...]
     emergency: bool
-    rests_on: tuple[DisclosedItem, ...] = Field(
-        description="Purpose and lawful basis of each item; nothing where the child was erased."
+    rests_on: tuple[Footing, ...] = Field(
+        description="Purpose and lawful basis of the items; nothing where the child was erased."
     )
     orders: tuple[DisclosedOrder, ...] = Field(description="Who had it asked by hand, and who approved.")
 
@@ -103,7 +103,7 @@ def _view(found: Found) -> DisclosureView:
         items=tuple(row["items"]),
         grounds=tuple(row["grounds"]),
         emergency=row["emergency"],
-        rests_on=() if said is None else said.items,
+        rests_on=() if said is None else said.rests_on,
         orders=() if said is None else said.orders,
     )
 

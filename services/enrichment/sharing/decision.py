@@ -4,7 +4,7 @@ A line grants on its own conditions alone, and an item is granted by any line th
 away what it granted and adds nothing, and a worse level, which satisfies more lines, never takes away.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -46,6 +46,11 @@ class Ground:
     basis: str
     citation: str
 
+    @property
+    def lawful_basis(self) -> str:
+        """The basis with its citation."""
+        return f"{self.basis} ({self.citation})"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -62,25 +67,37 @@ class Line:
     ends: date
 
 
+def by_item(lines: Iterable[Line]) -> dict[str, dict[str, tuple[Line, ...]]]:
+    """The lines by agency and item, the items of each in the order of their names."""
+    found: dict[str, dict[str, list[Line]]] = {}
+    for line in sorted(lines, key=lambda one: one.item):
+        found.setdefault(line.agency, {}).setdefault(line.item, []).append(line)
+    return {agency: {item: tuple(of) for item, of in items.items()} for agency, items in found.items()}
+
+
 def decide(
-    lines: Sequence[Line], emergency_lasts: timedelta, has_lead: bool, known: Circumstances
+    agency: str,
+    items: Mapping[str, Sequence[Line]],
+    emergency_lasts: timedelta,
+    has_lead: bool,
+    known: Circumstances,
 ) -> Permission:
-    """What the lines of one agency grant. `has_lead`: whether it names a safeguarding lead."""
+    """What the lines of one agency grant, by item. `has_lead`: whether it names a safeguarding lead."""
     to: Audience = "team"
-    if not lines:
+    if not items:
         return Permission((), {}, to, Reason.NOT_LISTED)
-    agency = lines[0].agency
     if agency in known.suspect_works_for:
         to = "lead"
         if not has_lead:
-            return Permission((), dict.fromkeys(_items(lines), Reason.NO_LEAD.value), to, Reason.NO_LEAD)
+            return Permission((), dict.fromkeys(items, Reason.NO_LEAD.value), to, Reason.NO_LEAD)
     orders = [
         order for order in known.orders if order.agency == agency and order.stands(known.at, emergency_lasts)
     ]
+    today = known.at.astimezone(ENGLAND).date()
     granted: list[Grant] = []
     held_back: dict[str, str] = {}
-    for item in _items(lines):
-        outcomes = [(line, _open(line, known, orders)) for line in lines if line.item == item]
+    for item, lines in items.items():
+        outcomes = [(line, _open(line, today, known, orders)) for line in lines]
         opened = [(line, by) for line, by in outcomes if not isinstance(by, Reason)]
         if opened:
             granted.append(_grant(opened))
@@ -90,18 +107,13 @@ def decide(
     return Permission(tuple(granted), held_back, to, refusal)
 
 
-def _items(lines: Sequence[Line]) -> list[str]:
-    return sorted({line.item for line in lines})
-
-
 def _nearest(reasons: Iterable[Reason]) -> Reason:
     order = list(Reason)
     return min(reasons, key=order.index)
 
 
-def _open(line: Line, known: Circumstances, orders: Sequence[Order]) -> Order | Reason | None:
+def _open(line: Line, today: date, known: Circumstances, orders: Sequence[Order]) -> Order | Reason | None:
     """None where the line grants by itself, the order by which it does, or why it does not."""
-    today = known.at.astimezone(ENGLAND).date()
     if today > line.ends:
         return Reason.EXPIRED
     if today < line.starts:
@@ -149,7 +161,7 @@ def _grant(opened: Sequence[tuple[Line, Order | None]]) -> Grant:
         item=line.item,
         mode=Mode.CONTENT if any(one.mode is Mode.CONTENT for one, _ in opened) else Mode.EXISTENCE,
         purpose=line.ground.purpose if order is None else order.purpose,
-        basis=f"{line.ground.basis} ({line.ground.citation})" if order is None else order.basis,
+        basis=line.ground.lawful_basis if order is None else order.basis,
         ground=line.ground.name,
         freshness=min(one.freshness for one, _ in opened),
         about=line.about,

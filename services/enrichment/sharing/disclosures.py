@@ -14,7 +14,7 @@ import asyncpg
 from pydantic import Field
 
 from libs.messaging.codec import Codec, Decoded
-from libs.schemas.base import Identifier, Instant, Line, Model, Open, Payload, Text
+from libs.schemas.base import Identifier, Instant, Line, Model, Payload, Text
 from services.enrichment.agency import Reply
 from services.enrichment.question import Question
 from services.enrichment.sharing.permission import Audience, Grant, Mode, Permission
@@ -31,15 +31,17 @@ class Shared(Model):
     """Nothing: a disclosure is about one child."""
 
 
-class DisclosedItem(Model):
-    """One item, how much of it was asked for, and why that was lawful."""
+class Footing(Model):
+    """Why the items were asked for that rest on one ground, and by whose order where they need one."""
 
-    item: Identifier
-    mode: Open[Mode]
+    items: tuple[Identifier, ...]
+    existence_only: tuple[Identifier, ...] = Field(
+        (), description="Those of them of which only the existence was asked."
+    )
+    ground: Identifier = Field(description="The ground of the data-sharing agreement.")
     purpose: Text
     basis: Text
-    ground: Identifier = Field(description="The ground of the data-sharing agreement on which it rests.")
-    order_id: UUID | None = Field(None, description="The order without which it would not have left.")
+    order_id: UUID | None = Field(None, description="The order without which they would not have left.")
 
 
 class DisclosedOrder(Model):
@@ -56,7 +58,7 @@ class DisclosedOrder(Model):
 class Said(Model):
     """What a disclosure rests on, in words."""
 
-    items: tuple[DisclosedItem, ...] = ()
+    rests_on: tuple[Footing, ...] = ()
     orders: tuple[DisclosedOrder, ...] = ()
 
 
@@ -99,7 +101,7 @@ def asked(
         grounds=tuple(sorted({grant.ground for grant in permission.items})),
         emergency=any(order.emergency for order in permission.orders),
         said=Said(
-            items=tuple(map(_item, permission.items)),
+            rests_on=_footings(permission),
             orders=tuple(
                 DisclosedOrder(
                     order_id=order.id,
@@ -115,14 +117,21 @@ def asked(
     )
 
 
-def _item(grant: Grant) -> DisclosedItem:
-    return DisclosedItem(
-        item=grant.item,
-        mode=grant.mode,
-        purpose=grant.purpose,
-        basis=grant.basis,
-        ground=grant.ground,
-        order_id=None if grant.order is None else grant.order.id,
+def _footings(permission: Permission) -> tuple[Footing, ...]:
+    """The granted items by what they rest on."""
+    groups: dict[tuple[str, UUID | None], list[Grant]] = {}
+    for grant in permission.items:
+        groups.setdefault((grant.ground, None if grant.order is None else grant.order.id), []).append(grant)
+    return tuple(
+        Footing(
+            items=tuple(grant.item for grant in grants),
+            existence_only=tuple(grant.item for grant in grants if grant.mode is Mode.EXISTENCE),
+            ground=ground,
+            purpose=grants[0].purpose,
+            basis=grants[0].basis,
+            order_id=order_id,
+        )
+        for (ground, order_id), grants in groups.items()
     )
 
 

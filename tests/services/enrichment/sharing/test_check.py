@@ -68,6 +68,11 @@ def test_an_agency_without_a_named_lead_is_a_gap() -> None:
     ]
 
 
+def test_of_an_agency_that_no_file_describes_no_lead_is_missed() -> None:
+    said = found(replace(COMPLETE, leads=ALL - {"marac"}), Surroundings(DICTIONARY, ALL - {"marac"}))
+    assert [one.text for one in said if one.agency == "marac"] == []
+
+
 def test_a_childs_own_fact_among_what_is_asked_once_for_a_household_is_a_gap() -> None:
     items = {**COMPLETE.items, "health": replace(COMPLETE.items["health"], about=About.HOUSEHOLD)}
     assert any(

@@ -16,7 +16,7 @@ from libs.schemas.levels import Level
 from services.enrichment.agency import Reply
 from services.enrichment.question import question_for
 from services.enrichment.sharing.disclosures import Direction, Disclosures, Filters, answered, asked
-from services.enrichment.sharing.permission import Circumstances
+from services.enrichment.sharing.permission import Circumstances, Mode
 from tests.services.enrichment.sharing.conftest import Caller
 from tests.services.enrichment.sharing.making import (
     AGREEMENT,
@@ -25,6 +25,8 @@ from tests.services.enrichment.sharing.making import (
     IN_FORCE,
     circumstances,
     emergency,
+    order,
+    with_lines,
 )
 
 NEWEST = 2**63 - 1
@@ -63,10 +65,26 @@ async def test_what_left_is_recorded_with_purpose_basis_and_who_approved(record:
     assert "adults" in found.row["items"]
     assert {"names", "born", "address", "adults", "suspect"} <= set(found.row["fields"])
     assert found.said is not None
-    assert {item.basis for item in found.said.items} == {by_order.basis}
+    assert {item.basis for item in found.said.rests_on} == {by_order.basis}
     assert [(one.by, one.approver, one.reason) for one in found.said.orders] == [
         ("Sam Sandbox", "Morgan Sandbox", by_order.reason)
     ]
+
+
+async def test_items_are_told_by_what_they_rest_on_and_how_much_of_them_was_asked(record: Record) -> None:
+    lines = [
+        replace(line, mode=Mode.EXISTENCE) if line.item == "adults" else line
+        for line in AGREEMENT.lines
+        if line.item != "help" or line.ground.name == "significant_harm"
+    ]
+    given = circumstances(Level.EARLY_HELP, "given", orders=(order(items=frozenset({"help"})),))
+    permission = with_lines(lines).decide("police", given)
+    question = question_for(FAMILY, CHILD, permission, uuid.uuid4())
+    assert question is not None
+    own, ordered = asked("police", record.referral_id, CHILD, question, permission, IN_FORCE).said.rests_on
+    assert (ordered.items, ordered.purpose, ordered.order_id) == (("help",), order().purpose, order().id)
+    assert (own.ground, own.existence_only, own.order_id) == ("with_agreement", ("adults",), None)
+    assert "safety" in own.items
 
 
 async def test_only_the_fields_that_the_question_bears_are_named(record: Record) -> None:

@@ -70,7 +70,7 @@ async def test_every_agency_hears_what_is_on_record_and_its_answer_is_recorded_t
         assert bool(question.adults) is bool({"adults", "suspect"} & set(row["fields"]))
         assert set(question.items) == set(row["items"]) == set(came[agency]["items"])
         said = json.loads(row["said"])["children"][str(case.child)]
-        assert question.basis in {item["basis"] for item in said["items"]}
+        assert question.basis in {item["basis"] for item in said["rests_on"]}
         assert came[agency]["fields"] == ["household.adult_risk", "narrative"]
 
 
