@@ -15,6 +15,8 @@ from fastapi import FastAPI
 async def serve(app: FastAPI) -> AsyncIterator[str]:
     """Serves on a free port of the loopback interface; gives the base address."""
     listening = socket.create_server(("127.0.0.1", 0))
+    # An answer goes out in two writes. asyncio sends them at once only from sockets that it made itself.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1)
     )
