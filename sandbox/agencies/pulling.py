@@ -13,7 +13,13 @@ from sandbox.agencies.marac import Marac
 from sandbox.agencies.supplier import Supplier
 
 MOST = 20
-LOOK_EVERY = 0.25
+LOOK_SOON = 0.05
+LOOK_SELDOM = 0.5
+"""Seconds between two looks: soon while questions come, more and more seldom while none does."""
+
+AT_ONCE = 4
+"""Answers on their way at the same time."""
+
 AWAY_SECONDS = 1.0
 """How long the hub is left alone after it could not be reached or refused."""
 
@@ -52,41 +58,46 @@ class Pulling:
         self._http = http
         self._fetch_token = token
         self._token, self._token_until = "", 0.0
-        self._one_by_one = asyncio.Lock()
+        self._on_their_way = asyncio.Semaphore(AT_ONCE)
         self._answers: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Looks and answers until it is cancelled. A hub that is away is looked for again."""
+        wait = LOOK_SOON
         try:
             while True:
-                wait = await self._look()
+                found = await self._look()
+                wait = AWAY_SECONDS if found is None else LOOK_SOON if found else min(2 * wait, LOOK_SELDOM)
                 await asyncio.sleep(wait)
         finally:
             for task in self._answers:
                 task.cancel()
 
-    async def _look(self) -> float:
+    async def _look(self) -> int | None:
+        """How many questions were fetched; None where the hub is away."""
         try:
             claimed = await self._http.post("/v1/work/claims", json={"most": MOST}, headers=self._headers)
             body = claimed.json() if claimed.status_code == 200 else None
         except (httpx.HTTPError, ValueError):
             body = None
         if body is None:
-            return AWAY_SECONDS
+            return None
+        # One by one under one claim: each answer prolongs it for all of its questions.
+        one_by_one = asyncio.Lock()
         for item in body["items"]:
-            task = asyncio.create_task(self._answer(body["claim_id"], item))
+            task = asyncio.create_task(self._answer(body["claim_id"], item, one_by_one))
             self._answers.add(task)
             task.add_done_callback(self._answers.discard)
-        return 0.0 if len(body["items"]) == MOST else LOOK_EVERY
+        return len(body["items"])
 
-    async def _answer(self, claim_id: str, item: dict[str, Any]) -> None:
+    async def _answer(self, claim_id: str, item: dict[str, Any], one_by_one: asyncio.Lock) -> None:
         refusals = 0
         while refusals < TRIES:
             said = await self._agency.answer(item["question"])
             if said.status_code == 202:
                 await asyncio.sleep(float(said.headers["retry-after"]))
                 continue
-            async with self._one_by_one:
+            async with one_by_one, self._on_their_way:
                 status = await self._put(item["question_id"], claim_id, said)
             if status < 300 or status == 409:
                 return
