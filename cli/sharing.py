@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from libs.platform.clock import SystemClock
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.document import DocumentError, Node, nearest, read_document
 from services.enrichment.sharing.agreement import Agreement, load_agreement
-from services.enrichment.sharing.check import Kind, Surroundings
+from services.enrichment.sharing.check import Kind, Surroundings, fields_used
 from services.enrichment.sharing.check import check as check_agreement
 from services.enrichment.sharing.decision import ENGLAND
 from services.enrichment.sharing.english import Section
@@ -68,7 +69,8 @@ def check(
         dictionary = load_dictionary(folder / "facts.yaml")
     except DocumentError as error:
         fail("\n".join(error.faults))
-    around = Surroundings(dictionary, frozenset(agencies))
+    uses = {name: used for name, fields in agencies.items() if (used := _used(fields)) is not None}
+    around = Surroundings(dictionary, frozenset(agencies), uses)
     found = check_agreement(agreement, around, _day(on), timedelta(days=days))
     if as_json:
         findings = [{"kind": one.kind, "agency": one.agency, "text": one.text} for one in found]
@@ -105,6 +107,20 @@ def _agencies(folder: Path) -> dict[str, dict[str, Node]]:
         return {name: node.fields() for name, node in listed.items()}
     files = sorted((folder / "agencies").glob("*.yaml"))
     return {path.stem: read_document(path).fields() for path in files}
+
+
+def _used(fields: dict[str, Node]) -> frozenset[str] | None:
+    """What an agency is told of a question, where its file says how it is asked; None where that is not in the file."""
+    dialect = fields["dialect"].fields() if "dialect" in fields else {}
+    return fields_used(_scalars(dialect["ask"])) if "ask" in dialect else None
+
+
+def _scalars(node: Node) -> Iterator[str]:
+    if isinstance(node.value, str):
+        yield node.value
+    else:
+        for member in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from _scalars(member)
 
 
 def _page(title: str, sections: tuple[Section, ...]) -> Page:

@@ -118,7 +118,7 @@ class Question(Model):
         bears: set[str] = set()
         for person in (self.child, self.mother, *self.adults):
             if person is not None:
-                bears |= {_NAME_OF[name] for name, value in person if value is not None}
+                bears |= {FIELD_OF[name] for name, value in person if value is not None}
         if self.mother is not None:
             bears.add("mother")
         if self.adults:
@@ -126,7 +126,7 @@ class Question(Model):
         return frozenset(bears)
 
 
-_NAME_OF = {
+FIELD_OF = {
     "given_name": "names",
     "family_name": "names",
     "also_known_as": "names",

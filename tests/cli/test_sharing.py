@@ -52,6 +52,19 @@ def test_what_is_wrong_is_told_and_ends_with_1(folder: Path) -> None:
     assert any((one["agency"], one["kind"]) == ("marac", "expiry") for one in report["findings"])
 
 
+def test_a_field_that_an_agencys_own_file_does_not_send_on_is_told(folder: Path) -> None:
+    (folder / "agencies.yaml").unlink(missing_ok=True)
+    agencies = folder / "agencies"
+    shutil.rmtree(agencies, ignore_errors=True)
+    agencies.mkdir()
+    ask = "{post: /search, body: {surname: child.family_name, born: day(child.born.on), upn: child.upn}}"
+    lead = "lead: {name: The lead, client: education-lead}"
+    (agencies / "education.yaml").write_text(f"name: Schools\n{lead}\ndialect:\n  ask: {ask}\n")
+    _, text = run("check", str(folder))
+    assert "education: the field `school` is listed" in text
+    assert "education: the field `upn` is listed" not in text
+
+
 def test_a_mistake_in_the_file_is_named_with_its_place(folder: Path) -> None:
     file = folder / "sharing.yaml"
     file.write_text(file.read_text().replace("share: content", "share: contnet", 1))

@@ -1,6 +1,7 @@
 """Finds what is missing from a data-sharing agreement, what stands twice, what ends soon and what nothing uses."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -8,6 +9,7 @@ from itertools import combinations
 
 from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Dictionary
 from libs.schemas.document import nearest
+from services.enrichment.question import FIELD_OF
 from services.enrichment.sharing.agreement import Agreement, Signed
 from services.enrichment.sharing.decision import Needed
 from services.enrichment.sharing.permission import About
@@ -48,6 +50,17 @@ class Surroundings:
     dictionary: Dictionary
     agencies: frozenset[str]
     uses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def fields_used(expressions: Iterable[str]) -> frozenset[str]:
+    """The fields that an agency's interface sends on, by the expressions that fill in what it is asked with."""
+    words = {word for text in expressions for word in re.findall(r"\w+", text)}
+    used = {field for part, field in FIELD_OF.items() if part in words}
+    if words & {"mother", "person"}:
+        used.add("mother")
+    if "adults" in words:
+        used |= {"adults", "suspect"}
+    return frozenset(used)
 
 
 def check(agreement: Agreement, around: Surroundings, on: date, within: timedelta) -> list[Finding]:

@@ -7,7 +7,7 @@ import pytest
 
 from libs.schemas.dictionary import load_dictionary
 from services.enrichment.sharing.agreement import Agreement
-from services.enrichment.sharing.check import Finding, Kind, Surroundings, check
+from services.enrichment.sharing.check import Finding, Kind, Surroundings, check, fields_used
 from services.enrichment.sharing.permission import About
 from tests.services.enrichment.sharing.making import AGREEMENT, PARTNERSHIP, with_lines
 
@@ -144,6 +144,12 @@ def test_what_is_listed_and_never_used_is_told() -> None:
     assert texts(replace(schooling, leads=ALL), Kind.UNUSED) == [
         "police: is asked for `education`, and the dictionary takes no fact of it from there"
     ]
+
+
+def test_what_an_interface_sends_on_is_read_from_its_expressions() -> None:
+    used = fields_used(["day(person.born.on)", "child.postcode", "adults[].family_name", "'SUBJECT'"])
+    assert used == {"born", "address", "names", "mother", "adults", "suspect"}
+    assert fields_used(["child.nhs_number", '"on"']) == {"nhs_number"}
 
 
 def test_a_ground_on_which_nothing_rests_is_told() -> None:

@@ -57,10 +57,10 @@ async def record(enrichment_database: str) -> AsyncIterator[Record]:
 
 
 async def test_what_left_is_recorded_with_purpose_basis_and_who_approved(record: Record) -> None:
-    by_order = emergency(approver="Morgan Sandbox", reason="The baby is with a man who is not known.")
-    await record.ask(circumstances(Level.EARLY_HELP, "refused", orders=(by_order,)))
+    by_order = emergency("marac", reason="The baby is with a man who is not known.")
+    await record.ask(circumstances(Level.EARLY_HELP, "refused", orders=(by_order,)), "marac")
     (found,) = await record.disclosures.page(record.pool, Filters(), NEWEST, 10)
-    assert (found.row["direction"], found.row["agency"], found.row["audience"]) == ("out", "police", "team")
+    assert (found.row["direction"], found.row["agency"], found.row["audience"]) == ("out", "marac", "team")
     assert found.row["emergency"] is True
     assert "adults" in found.row["items"]
     assert {"names", "born", "address", "adults", "suspect"} <= set(found.row["fields"])

@@ -63,7 +63,7 @@ async def test_every_agency_hears_what_is_on_record_and_its_answer_is_recorded_t
     states = await until_completed(instance, case.child)
     out, came = await recorded(instance, "out"), await recorded(instance, "in")
     assert set(out) == set(came) == set(states) == set(heard)
-    assert len(heard["police"].adults) == 1
+    assert len(heard["marac"].adults) == 1
     for agency, row in out.items():
         question = heard[agency]
         assert question.fields(SENDABLE) - {"adults", "suspect"} == set(row["fields"]) - {"adults", "suspect"}
