@@ -58,7 +58,10 @@ async def test_every_agency_hears_what_is_on_record_and_its_answer_is_recorded_t
     world: World, heard: dict[str, Question]
 ) -> None:
     suspect = {**OFFICER, "employer_agency": None}
-    instance, case = await world.start(), Case(children=(WREN,), body={"adults": [suspect]})
+    instance, case = (
+        await world.start(check_deadline_cap_seconds=None),
+        Case(children=(WREN,), body={"adults": [suspect]}),
+    )
     await instance.take(case.received(), case.screened(Level.SECTION_47, Rag.RED))
     states = await until_completed(instance, case.child)
     out, came = await recorded(instance, "out"), await recorded(instance, "in")
@@ -91,7 +94,7 @@ async def test_what_cannot_be_recorded_does_not_leave(world: World, heard: dict[
 async def test_where_the_suspect_works_for_the_police_only_their_lead_is_asked(
     world: World, heard: dict[str, Question]
 ) -> None:
-    instance, case = await world.start(), Case(body={"adults": [OFFICER]})
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case(body={"adults": [OFFICER]})
     await instance.take(case.received(), case.screened(Level.SECTION_47, Rag.RED))
 
     async def others_answered() -> bool:
@@ -109,7 +112,7 @@ async def test_where_the_suspect_works_for_the_police_only_their_lead_is_asked(
 async def test_without_the_familys_agreement_nothing_of_a_child_in_need_leaves_before_a_person_records_why(
     world: World, heard: dict[str, Question], agreement: str | None
 ) -> None:
-    instance, case = await world.start(), Case(agreement=agreement)
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case(agreement=agreement)
     await instance.take(case.received(), case.screened(Level.SECTION_17, Rag.AMBER))
     states = await until_completed(instance, case.child)
     assert set(states.values()) == {"not_requested"}
