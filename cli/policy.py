@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from cli.console import fail, out
 from libs.schemas.dictionary import Names
-from libs.schemas.document import DocumentError, nearest, read_document
+from libs.schemas.document import DocumentError, nearest
 from services.triage.derived.functions import DERIVES
 from services.triage.policy import Policy, load_policy, read_texts
 from services.triage.policy.check import check as check_policy
@@ -73,9 +73,8 @@ def read(path: Path) -> Policy:
 
 def names_beside(path: Path) -> Names:
     """What the dictionary may name that is kept elsewhere: derivations, and the agencies where their file is there."""
-    file = folder_of(path) / "agencies.yaml"
-    agencies = read_document(file).fields()["agencies"].fields() if file.exists() else None
-    return Names(agencies, DERIVES)
+    agencies = [file.stem for file in sorted((folder_of(path) / "agencies").glob("*.yaml"))]
+    return Names(agencies or None, DERIVES)
 
 
 def folder_of(path: Path) -> Path:

@@ -101,10 +101,6 @@ def _load(folder: Path) -> tuple[Agreement, dict[str, dict[str, Node]]]:
 
 
 def _agencies(folder: Path) -> dict[str, dict[str, Node]]:
-    one_file = folder / "agencies.yaml"
-    if one_file.exists():
-        listed = read_document(one_file).fields()["agencies"].fields()
-        return {name: node.fields() for name, node in listed.items()}
     files = sorted((folder / "agencies").glob("*.yaml"))
     return {path.stem: read_document(path).fields() for path in files}
 

@@ -33,7 +33,7 @@ from services.enrichment.sharing.permission import Permission
 from services.enrichment.tables import CheckRow, ChildRow, ReferralRow, metadata
 
 peer = Peer("enrichment", metadata)
-terms = load_agencies(peer.partnership / "agencies.yaml")
+terms = load_agencies(peer.partnership / "agencies")
 desk = Desk(
     load_check_terms(peer.partnership / "checks.yaml", None),
     terms,

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Protocol
 
 from libs.schemas.findings import SETTLED, AgencyState, Fact
-from libs.schemas.plans import Dash
+from libs.schemas.person import FoundPerson
+from libs.schemas.plans import Dash, Plan, Worker
 from services.enrichment.question import Question
 
 
@@ -28,14 +29,16 @@ class Reply:
     facts: tuple[Fact, ...] = field(default=(), repr=False)
     narrative: str | None = field(default=None, repr=False)
     dash: Dash | None = field(default=None, repr=False)
+    plans: tuple[Plan, ...] = field(default=(), repr=False)
+    worker: Worker | None = field(default=None, repr=False)
+    people: tuple[FoundPerson, ...] = field(default=(), repr=False)
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_content(self) -> bool:
         """Whether it says more than its state."""
-        return bool(
-            self.facts or self.narrative or self.dash or self.as_of or self.coverage_from or self.coverage_to
-        )
+        said = (self.facts, self.narrative, self.dash, self.plans, self.worker, self.people)
+        return any(said) or bool(self.as_of or self.coverage_from or self.coverage_to)
 
     @property
     def settled(self) -> bool:

@@ -21,9 +21,16 @@ class HttpAgency:
     """One agency's REST interface. `client` has the agency's address, its limits and its timeouts by phase."""
 
     def __init__(
-        self, terms: AgencyTerms, client: httpx.AsyncClient, key: str, dictionary: Dictionary, clock: Clock
+        self,
+        terms: AgencyTerms,
+        endpoint: str,
+        client: httpx.AsyncClient,
+        key: str,
+        dictionary: Dictionary,
+        clock: Clock,
     ) -> None:
         self._terms = terms
+        self._endpoint = endpoint
         self._client = client
         self._key = key
         self._dictionary = dictionary
@@ -49,7 +56,7 @@ class HttpAgency:
                 asyncio.timeout(self._terms.total_seconds),
                 self._client.stream(
                     "POST",
-                    self._terms.endpoint,
+                    self._endpoint,
                     content=question.model_dump_json(exclude_none=True).encode(),
                     headers=self._headers(question),
                 ) as response,

@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import partial
 from random import SystemRandom
 
-import httpx
 from fastapi import FastAPI
 
 from libs.messaging.assembly import assemble
@@ -37,7 +36,6 @@ from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.events import Service
 from services.enrichment import journeys
 from services.enrichment.agency import Agency, InstantAgency
-from services.enrichment.agency_http import HttpAgency
 from services.enrichment.asking import STOP_GRACE, Asker, Asking
 from services.enrichment.checks import Desk
 from services.enrichment.consumer import EnrichmentConsumer
@@ -47,13 +45,13 @@ from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.hub import load_zone
 from services.enrichment.family.records import Records
-from services.enrichment.fhir import FhirAgency, FhirTerms, load_fhir_files
-from services.enrichment.partnership import PULLED, AgencyTerms, load_agencies, load_check_terms
+from services.enrichment.partnership import AgencyTerms, load_agencies, load_check_terms
 from services.enrichment.people.index import Index, open_index
 from services.enrichment.people.upkeep import rekey
 from services.enrichment.pulled import api as work
 from services.enrichment.pulled.agency import PulledAgency
 from services.enrichment.pulled.answering import Answering
+from services.enrichment.reach import reach_agencies
 from services.enrichment.recorder import Recorder
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
@@ -141,37 +139,6 @@ def compose(
     return Checks(consumer, deadlines, clocks, asking, recorder, answering, index)
 
 
-def reach_agencies(
-    settings: EnrichmentSettings, terms: Mapping[str, AgencyTerms], dictionary: Dictionary, clock: Clock
-) -> dict[str, Agency]:
-    """A way to each agency that does not fetch its questions: over HTTP, or inside the process for measuring.
-
-    Raises DocumentError.
-    """
-    if settings.agencies_in_process:
-        return {name: InstantAgency() for name in terms}
-    fhir = load_fhir_files(settings.partnership_dir / "agencies", dictionary)
-    return {
-        name: _over_http(settings, agency, fhir.get(name), dictionary, clock)
-        for name, agency in terms.items()
-        if agency.kind != PULLED
-    }
-
-
-def _over_http(
-    settings: EnrichmentSettings,
-    terms: AgencyTerms,
-    fhir: FhirTerms | None,
-    dictionary: Dictionary,
-    clock: Clock,
-) -> Agency:
-    timeout = httpx.Timeout(terms.read_seconds, connect=terms.connect_seconds)
-    client = http_client(settings.agencies_url, peer=terms.id, limit=terms.at_once, timeout=timeout)
-    if fhir is not None:
-        return FhirAgency(terms, fhir, client, settings.agency_key, dictionary, clock)
-    return HttpAgency(terms, client, settings.agency_key, dictionary, clock)
-
-
 def build(
     settings: EnrichmentSettings,
     *,
@@ -185,7 +152,7 @@ def build(
     and what PostgreSQL raises; Kafka and the agencies may be away.
     """
     time = clock or SystemClock()
-    terms = load_agencies(settings.partnership_dir / "agencies.yaml")
+    terms = load_agencies(settings.partnership_dir / "agencies")
     dictionary = load_dictionary(settings.partnership_dir / "facts.yaml")
     telemetry = setup(Service.ENRICHMENT, settings)
 

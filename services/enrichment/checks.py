@@ -58,6 +58,9 @@ class Check:
             facts=reply.facts if reply else (),
             narrative=reply.narrative if reply else None,
             dash=reply.dash if reply else None,
+            plans=reply.plans if reply else (),
+            worker=reply.worker if reply else None,
+            people=reply.people if reply else (),
         )
 
 

@@ -1,16 +1,30 @@
-"""Reads which agencies are asked (`agencies.yaml`) and under which clocks (`checks.yaml`)."""
+"""Reads which agencies are asked (`agencies/`) and under which clocks (`checks.yaml`)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from libs.schemas.document import DocumentError, Node, collect, read_document
 from libs.schemas.levels import Rag
 
-PULLED = "pulled"
-"""The kind of an agency that fetches its questions."""
+
+class Kind(StrEnum):
+    """How an agency is reached."""
+
+    REST = "rest"
+    """Over an interface that its file describes."""
+    FHIR = "fhir"
+    PULLED = "pulled"
+    """It fetches its questions."""
+    QUESTIONS = "questions"
+    """It answers whole questions in the hub's own form, below `MASH_AGENCIES_URL` at `/agencies/{id}/questions`."""
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 NOT_STATED = "not_stated"
 """The answer about an agreement that a referral does not give."""
@@ -34,15 +48,13 @@ class AgencyTerms:
 
     id: str
     name: str
-    endpoint: str
     at_once: int
     connect_seconds: int
     read_seconds: int
     total_seconds: int
     lead: Lead | None = None
     clients: frozenset[str] = frozenset()
-    kind: str = "rest"
-    """`pulled` where the agency fetches its questions, else `rest`."""
+    kind: Kind = Kind.REST
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,43 +77,50 @@ class CheckTerms:
         return wait if self.limit is None else min(wait, self.limit)
 
 
-def load_agencies(path: Path) -> dict[str, AgencyTerms]:
-    """Reads `agencies.yaml`. Raises DocumentError naming every mistake with its place."""
-    root = read_document(path).fields({"about": True, "agencies": True})
+def load_agencies(folder: Path) -> dict[str, AgencyTerms]:
+    """Reads every agency's file of a folder; the file's name is the agency's id. Raises DocumentError naming every
+    mistake with its place. What an interface's `dialect` says is read by the adapter of its `kind`.
+    """
     agencies: dict[str, AgencyTerms] = {}
 
-    def add(name: str, node: Node) -> None:
-        agencies[name] = _agency(name, node)
+    def add(path: Path) -> None:
+        agencies[path.stem] = _agency(path.stem, agency_file(path))
 
-    faults = collect(partial(add, name, node) for name, node in root["agencies"].fields().items())
+    faults = collect(partial(add, path) for path in sorted(folder.glob("*.yaml")))
+    if not faults and not agencies:
+        faults = [f"{folder.name}: there is no agency's file"]
     if faults:
         raise DocumentError(faults)
     return agencies
 
 
-def _agency(name: str, node: Node) -> AgencyTerms:
-    keys = (
-        "name",
-        "endpoint",
-        "at_once",
-        "connect_seconds",
-        "read_seconds",
-        "total_seconds",
+def agency_file(path: Path) -> dict[str, Node]:
+    """The members of an agency's file. Raises DocumentError."""
+    name = path.stem
+    if not _NAME.fullmatch(name):
+        raise DocumentError([f"{path.name}: an agency's file is named after its id, in small letters"])
+    keys = {"name": True, "kind": True, "lead": False, "clients": False, "limits": True, "dialect": False}
+    return read_document(path).fields(keys)
+
+
+def _agency(name: str, fields: Mapping[str, Node]) -> AgencyTerms:
+    limits = fields["limits"].fields(
+        dict.fromkeys(("at_once", "connect_seconds", "read_seconds", "total_seconds"), True)
     )
-    fields = node.fields(dict.fromkeys(keys, True) | {"lead": False, "clients": False, "kind": False})
+    kind = Kind(fields["kind"].choice([one.value for one in Kind], "kind"))
+    described = kind in (Kind.REST, Kind.FHIR)
+    if described != ("dialect" in fields):
+        said = "is asked, and needs a" if described else "has an interface of the hub's own, and no"
+        raise DocumentError([f"{fields['kind'].place}: such an agency {said} `dialect`"])
     return AgencyTerms(
         id=name,
-        name=fields["name"].text(),
-        endpoint=fields["endpoint"].text(),
-        at_once=fields["at_once"].whole(1),
-        connect_seconds=fields["connect_seconds"].whole(1),
-        read_seconds=fields["read_seconds"].whole(1),
-        total_seconds=fields["total_seconds"].whole(1),
+        name=fields["name"].words(),
+        kind=kind,
+        **{key: one.whole(1) for key, one in limits.items()},
         lead=_lead(fields["lead"]) if "lead" in fields else None,
         clients=frozenset(item.words() for item in fields["clients"].items())
         if "clients" in fields
         else frozenset(),
-        kind=fields["kind"].choice(["rest", PULLED], "kind") if "kind" in fields else "rest",
     )
 
 

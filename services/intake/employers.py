@@ -47,11 +47,7 @@ def employers_of(adults: Iterable[Adult]) -> frozenset[str]:
 
 def load_employers(directory: Path) -> Employers:
     """Reads what the agencies' files say of it. Raises DocumentError naming the mistake with its place."""
-    file = directory / "agencies.yaml"
-    if file.exists():
-        named = read_document(file).fields()["agencies"].fields()
-    else:
-        named = {path.stem: read_document(path) for path in sorted((directory / "agencies").glob("*.yaml"))}
+    named = {path.stem: read_document(path) for path in sorted((directory / "agencies").glob("*.yaml"))}
     return Employers(tuple(_employer(agency, node) for agency, node in named.items()))
 
 

@@ -46,8 +46,11 @@ def test_a_file_with_mistakes_is_refused_with_all_of_them(tmp_path: Path) -> Non
 
 
 def test_an_agency_that_is_none_of_the_partnerships_is_refused(tmp_path: Path) -> None:
-    agencies = "about: x\nagencies:\n  police: {}\n  health: {}\n"
-    code, output = run("check", folder(tmp_path, {**TEXTS, "agencies.yaml": agencies}))
+    made = folder(tmp_path, TEXTS)
+    (tmp_path / "agencies").mkdir()
+    for agency in ("police", "health"):
+        (tmp_path / "agencies" / f"{agency}.yaml").write_text("kind: pulled\n")
+    code, output = run("check", made)
     assert code == 1
     assert "unknown source `education`" in output
 

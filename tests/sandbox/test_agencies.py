@@ -62,7 +62,7 @@ def test_the_families_are_synthetic_and_speak_the_dictionary() -> None:
 
 
 def test_the_partnership_asks_the_agencies_that_there_are() -> None:
-    assert set(load_agencies(PARTNERSHIP / "agencies.yaml")) <= set(AGENCIES)
+    assert set(load_agencies(PARTNERSHIP / "agencies")) <= set(AGENCIES)
 
 
 @pytest.mark.parametrize(

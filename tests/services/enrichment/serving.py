@@ -35,7 +35,7 @@ class Hub:
 @asynccontextmanager
 async def hub(world: World, sandbox: Sandbox) -> AsyncIterator[Hub]:
     """Starts it, with MARAC's team looking for its questions."""
-    world.terms = load_agencies(PARTNERSHIP / "agencies.yaml")
+    world.terms = load_agencies(PARTNERSHIP / "agencies")
     instance = await world.start(check_deadline_cap_seconds=None)
     telemetry = setup(Service.ENRICHMENT, world.settings, install=False)
     key = ECKey.generate_key("P-256", {"kid": "test", "use": "sig", "alg": "ES256"})

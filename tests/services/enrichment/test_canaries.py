@@ -27,9 +27,9 @@ from sandbox.agencies import make_suppliers, suppliers_router
 from sandbox.agencies.behaviour import Fault
 from sandbox.families import Families, Family
 from sandbox.settings import AGENCY_KEY
-from services.enrichment.app import reach_agencies
-from services.enrichment.partnership import PULLED, load_agencies
+from services.enrichment.partnership import Kind, load_agencies
 from services.enrichment.question import Question, Subject
+from services.enrichment.reach import reach_agencies
 from tests.sandbox.serving import serve
 from tests.services.enrichment.conftest import PARTNERSHIP, Case, Sandbox, World, until_time_is_up
 from tests.services.enrichment.serving import hub
@@ -179,8 +179,7 @@ async def test_no_client_leaves_a_person_behind_however_its_agency_fails(
 ) -> None:
     settings = world.settings.model_copy(update={"agencies_url": watched.sandbox.url})
     terms = {
-        name: replace(one, total_seconds=5)
-        for name, one in load_agencies(PARTNERSHIP / "agencies.yaml").items()
+        name: replace(one, total_seconds=5) for name, one in load_agencies(PARTNERSHIP / "agencies").items()
     }
     clients = reach_agencies(settings, terms, dictionary, SystemClock())
     number = 0
@@ -239,7 +238,7 @@ async def test_nothing_of_a_person_is_left_outside_payloads_when_every_agency_fa
             case = Case(children=({**CHILD, "address": address},))
             await running.instance.take(case.received(), case.screened(Level.SECTION_47))
             await until_time_is_up(running.instance, case.child)
-        fetching = [name for name, one in terms.items() if one.kind == PULLED]
+        fetching = [name for name, one in terms.items() if one.kind is Kind.PULLED]
         rows = []
         for table in ("referral", "child", "agency_check", "disclosure", "work", "access", "outbox", "timer"):
             sealed = "- 'payload' - 'kept' - 'answer' - 'said' - 'question' - 'sealed' - 'given'"

@@ -18,7 +18,7 @@ from services.enrichment.sharing.agreement import load_agreement
 PARTNERSHIP = Path("deploy/partnership")
 DESK = Desk(
     load_check_terms(PARTNERSHIP / "checks.yaml"),
-    load_agencies(PARTNERSHIP / "agencies.yaml"),
+    load_agencies(PARTNERSHIP / "agencies"),
     load_agreement(PARTNERSHIP / "sharing.yaml"),
 )
 AGENCIES = sorted(DESK.agencies)

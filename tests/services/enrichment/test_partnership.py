@@ -1,5 +1,7 @@
 """A mistake in the files about agencies and their clocks is refused with its place."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ PARTNERSHIP = Path("deploy/partnership")
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("agencies.yaml", "at_once: 10", "at_onec: 10", "did you mean `at_once`"),
-        ("agencies.yaml", "client: police-lead", "cleint: police-lead", "did you mean `client`"),
+        ("agencies/police.yaml", "at_once: 20", "at_onec: 20", "did you mean `at_once`"),
+        ("agencies/police.yaml", "client: police-lead", "cleint: police-lead", "did you mean `client`"),
+        ("agencies/police.yaml", "kind: rest", "kind: rets", "did you mean `rest`"),
+        ("agencies/police.yaml", "kind: rest", "kind: pulled", "and no `dialect`"),
         ("checks.yaml", "  red: 30\n", "", "`red` is missing"),
         ("checks.yaml", "  red: 30\n", "  red: 9000\n", "more urgent must not have a longer deadline"),
         ("checks.yaml", "[30, 120, 480, 1440]", "[]", "at least one wait"),
@@ -25,15 +29,18 @@ def test_a_mistake_in_a_file_is_named_with_its_place(
 ) -> None:
     text = (PARTNERSHIP / file).read_text()
     assert old in text
-    path = tmp_path / file
+    path = tmp_path / Path(file).name
     path.write_text(text.replace(old, new))
+    load: Callable[[], object] = partial(load_agencies, tmp_path)
+    if file == "checks.yaml":
+        load = partial(load_check_terms, path)
     with pytest.raises(DocumentError) as refused:
-        (load_agencies if file == "agencies.yaml" else load_check_terms)(path)
+        load()
     assert message in str(refused.value)
-    assert f"{file}:" in str(refused.value)
+    assert f"{path.name}:" in str(refused.value)
 
 
 def test_an_agency_names_its_lead_and_who_belongs_to_it() -> None:
-    police = load_agencies(PARTNERSHIP / "agencies.yaml")["police"]
+    police = load_agencies(PARTNERSHIP / "agencies")["police"]
     assert police.lead == Lead("Head of professional standards", "police-lead")
     assert police.clients == {"cambridgeshire_police"}

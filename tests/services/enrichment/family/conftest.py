@@ -200,7 +200,7 @@ class Told(Case):
 
 @pytest.fixture(scope="session")
 def desk() -> Desk:
-    terms = load_agencies(PARTNERSHIP / "agencies.yaml")
+    terms = load_agencies(PARTNERSHIP / "agencies")
     leads = [name for name, agency in terms.items() if agency.lead is not None]
     agreement = load_agreement(PARTNERSHIP / "sharing.yaml", leads)
     return Desk(load_check_terms(PARTNERSHIP / "checks.yaml"), terms, agreement)

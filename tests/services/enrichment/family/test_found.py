@@ -33,7 +33,7 @@ async def test_a_child_whom_an_agency_names_gets_a_case_and_checks_when_it_is_sc
     await hub.take(
         replace(screened, payload=screened.payload.model_copy(update={"children": {child_id: part}}))
     )
-    assert await hub.ledger.pool.fetchval(checks, child_id) == 4
+    assert await hub.ledger.pool.fetchval(checks, child_id) == 6
     assert await hub.ledger.pool.fetchval("SELECT number FROM child WHERE id = $1", child_id) == 2
 
 

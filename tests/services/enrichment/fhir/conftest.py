@@ -33,7 +33,7 @@ def fhir_terms(dictionary: Dictionary) -> FhirTerms:
 
 @pytest.fixture(scope="session")
 def agency_terms() -> AgencyTerms:
-    return load_agencies(PARTNERSHIP / "agencies.yaml")["health"]
+    return load_agencies(PARTNERSHIP / "agencies")["health"]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from libs.platform.service import create_app
 from libs.platform.telemetry import setup
 from libs.schemas.events import Service
 from sandbox.issuer import Client, Issuer, load_clients
-from services.enrichment.partnership import PULLED
+from services.enrichment.partnership import Kind
 from services.enrichment.pulled import api
 from tests.sandbox.serving import serve
 from tests.services.enrichment.conftest import Case, Instance, Sandbox, World, until
@@ -96,7 +96,8 @@ class Fetching:
 @pytest.fixture
 async def fetching(world: World, sandbox: Sandbox, scratch: Path) -> AsyncIterator[Fetching]:
     world.terms = {
-        name: replace(terms, kind=PULLED) if name == "marac" else terms for name, terms in world.terms.items()
+        name: replace(terms, kind=Kind.PULLED) if name == "marac" else terms
+        for name, terms in world.terms.items()
     }
     instance = await world.start(check_deadline_cap_seconds=30.0)
     telemetry = setup(Service.ENRICHMENT, world.settings, install=False)

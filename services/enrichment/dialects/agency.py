@@ -1,0 +1,182 @@
+"""An agency that is asked as its file describes."""
+
+import asyncio
+from collections import OrderedDict
+from datetime import UTC, timedelta
+from typing import Any
+
+import httpx
+from opentelemetry import context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from libs.schemas.clock import Clock
+from libs.schemas.dictionary import Dictionary
+from libs.schemas.findings import AgencyState
+from services.enrichment.agency import Reply
+from services.enrichment.dialects.asking import filled, path_of, sought, wanted_parts, wanted_sections
+from services.enrichment.dialects.exchange import Exchange, Pace, Silent, Tokens
+from services.enrichment.dialects.expressions import Unreadable
+from services.enrichment.dialects.reading import framed, person_found, reply_of, state_of
+from services.enrichment.dialects.terms import Dialect
+from services.enrichment.partnership import AgencyTerms
+from services.enrichment.question import Question
+from services.enrichment.replies import seconds_to_wait, unavailable
+
+ASK = "answer"
+"""Under which name expressions find the document of the first request."""
+
+MOST_PLACES = 10_000
+"""Submitted questions whose place is remembered. One that is forgotten is submitted again, under the same id."""
+
+LONGEST_POLL = 1.0
+"""Seconds that a submitted question is waited for in place; one that takes longer is asked for again later."""
+
+_W3C = TraceContextTextMapPropagator()
+
+
+class DialectAgency:
+    """One agency's interface. `client` has its address, its limits and its timeouts by phase."""
+
+    def __init__(
+        self,
+        terms: AgencyTerms,
+        dialect: Dialect,
+        client: httpx.AsyncClient,
+        secret: str,
+        dictionary: Dictionary,
+        clock: Clock,
+    ) -> None:
+        self._terms = terms
+        self._dialect = dialect
+        self._client = client
+        self._secret = secret
+        self._dictionary = dictionary
+        self._clock = clock
+        self._tokens = Tokens(dialect.authentication, secret)
+        self._pace = Pace(dialect.per_second)
+        self._places: OrderedDict[str, str] = OrderedDict()
+
+    async def ask(self, question: Question, *, trace: str | None) -> Reply:
+        """Asks once, for at most the agency's `total_seconds`. Every failure is a reply with its reason."""
+        token = context.attach(_W3C.extract({"traceparent": trace})) if trace else None
+        exchange = Exchange(
+            self._dialect,
+            self._client,
+            self._secret,
+            self._tokens,
+            self._pace,
+            question.question_id,
+            self._clock,
+        )
+        try:
+            async with asyncio.timeout(self._terms.total_seconds):
+                return await self._ask(question, exchange)
+        except Silent as silent:
+            return silent.reply
+        except Unreadable as unreadable:
+            return unavailable(unreadable.reason)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+                return unavailable("cannot_connect")
+            # Some answer without the rest is an agency that is broken, not one that needs time to look.
+            return unavailable("too_slow") if exchange.began else Reply(AgencyState.NO_ANSWER, "timeout")
+        except httpx.ConnectError:
+            return unavailable("cannot_connect")
+        except httpx.HTTPError:
+            return unavailable("broken_off")
+        finally:
+            if token is not None:
+                context.detach(token)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    async def _ask(self, question: Question, exchange: Exchange) -> Reply:
+        dialect, asked = self._dialect, sought(question)
+        parts, sections = wanted_parts(dialect, question), wanted_sections(dialect, question)
+        body = filled(dialect.ask.body, asked | {"parts": parts})
+        if dialect.ask.submitted:
+            first = await self._submitted(question.question_id, body or {}, exchange)
+        else:
+            status, headers, first = await exchange.post(dialect.ask.path, body or {})
+            if status == 202:
+                raise Silent(_accepted(headers, self._clock))
+        first = await exchange.whole(first, dialect.ask.pages)
+        documents: dict[str, Any] = {ASK: first}
+        latest = self._clock.now().astimezone(UTC).date() + timedelta(days=1)
+        state = None if dialect.ask.states is None else state_of(dialect.ask.states, first)
+        if state is not None and state is not AgencyState.RETURNED:
+            declined = state is AgencyState.DECLINED
+            return _with(framed(dialect, documents, latest), state, "agency_declined" if declined else None)
+        if dialect.ask.who is not None:
+            found = person_found(dialect.ask.who, first, asked["person"], dialect.dates)
+            if found is None:
+                if dialect.nobody is None:
+                    raise Unreadable("empty_answer")
+                return _with(framed(dialect, documents, latest), dialect.nobody, None)
+            documents["who"] = found
+        for section in sections:
+            _, _, page = await exchange.get(path_of(section.path, documents.get("who", {})))
+            for theirs, ours in section.same.values():
+                if theirs.of(page) != ours.of(documents.get("who", {})):
+                    raise Unreadable("about_someone_else")
+            documents[section.name] = await exchange.whole(page, section.pages)
+        existence = bool(question.existence_only) and not parts and not sections
+        return reply_of(dialect, self._dictionary, documents, latest, existence=existence)
+
+    async def _submitted(self, question_id: str, body: Any, exchange: Exchange) -> Any:
+        """The result of a question that is submitted and fetched. One that has expired is submitted anew, once."""
+        for attempt in (1, 2):
+            place = self._places.get(question_id)
+            if place is None:
+                status, headers, document = await exchange.post(self._dialect.ask.path, body)
+                if status == 200:
+                    return document
+                place = headers.get("location")
+                if place is None:
+                    raise Unreadable
+                self._remember(question_id, place)
+                await _wait(headers, self._clock)
+            try:
+                status, headers, document = await exchange.get(place)
+            except Silent as silent:
+                if silent.reply.reason != "http_410" or attempt == 2:
+                    raise
+                self._places.pop(question_id, None)
+                continue
+            if status == 202:
+                await _wait(headers, self._clock)
+                status, headers, document = await exchange.get(place)
+            if status == 202:
+                raise Silent(_accepted(headers, self._clock))
+            self._places.pop(question_id, None)
+            return document
+        raise AssertionError("the second attempt returns or raises")
+
+    def _remember(self, question_id: str, place: str) -> None:
+        self._places[question_id] = place
+        if len(self._places) > MOST_PLACES:
+            self._places.popitem(last=False)
+
+
+def _accepted(headers: httpx.Headers, clock: Clock) -> Reply:
+    return Reply(AgencyState.NO_ANSWER, "accepted", seconds_to_wait(headers.get("retry-after"), clock.now()))
+
+
+async def _wait(headers: httpx.Headers, clock: Clock) -> None:
+    """Waits as long as the agency asks. Raises Silent where that is longer than anybody waits in place."""
+    wait = seconds_to_wait(headers.get("retry-after"), clock.now()) or 0.0
+    if wait > LONGEST_POLL:
+        raise Silent(_accepted(headers, clock))
+    await asyncio.sleep(wait)
+
+
+def _with(reply: Reply, state: AgencyState, reason: str | None) -> Reply:
+    return Reply(
+        state,
+        reason,
+        as_of=reply.as_of,
+        coverage_from=reply.coverage_from,
+        coverage_to=reply.coverage_to,
+    )

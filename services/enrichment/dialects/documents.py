@@ -1,0 +1,48 @@
+"""Reads what an agency sent as JSON, trusting nothing: neither its length nor its depth nor its names."""
+
+import json
+from typing import Any
+
+from services.enrichment.dialects.expressions import Unreadable
+
+DEEPEST = 60
+"""Brackets within brackets: no honest answer about one child is deeper."""
+
+
+def parse(content_type: str, body: bytes) -> Any:
+    """The document of a body. Raises Unreadable with the reason why it is none."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise Unreadable("not_json")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unreadable("not_utf8") from None
+    try:
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise Unreadable("not_json") from None
+    if not isinstance(document, dict):
+        raise Unreadable
+    _measure(document, 1)
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        # Which of the two is meant cannot be known.
+        raise Unreadable
+    return fields
+
+
+def _no_number(name: str) -> Any:
+    raise Unreadable
+
+
+def _measure(part: Any, depth: int) -> None:
+    if depth > DEEPEST:
+        raise Unreadable
+    if isinstance(part, dict | list):
+        for one in part.values() if isinstance(part, dict) else part:
+            _measure(one, depth + 1)
