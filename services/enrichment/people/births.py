@@ -36,6 +36,9 @@ class BornAlike(StrEnum):
     DIFFERENT = "different"
     MISSING = "missing"
 
+    # Equal to its text, a member may share the text's hash; an enumeration's own is worked out anew each time.
+    __hash__ = str.__hash__
+
 
 class ExpectedAlike(StrEnum):
     """How two pregnancies' dates, or a birth and an expected date, agree, best first."""
@@ -46,6 +49,9 @@ class ExpectedAlike(StrEnum):
     NEAR = "near"
     DIFFERENT = "different"
     MISSING = "missing"
+
+    # Equal to its text, a member may share the text's hash; an enumeration's own is worked out anew each time.
+    __hash__ = str.__hash__
 
 
 BORN_RANK = {alike: rank for rank, alike in enumerate(BornAlike)}

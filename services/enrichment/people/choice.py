@@ -8,7 +8,7 @@ from libs.schemas.base import maker
 from libs.schemas.people import Band, Candidate, LinkMethod
 from services.enrichment.people.names import Names
 from services.enrichment.people.rules import Rules
-from services.enrichment.people.scoring import Record, Score, explained, score
+from services.enrichment.people.scoring import Record, Score, explained, may_be, score
 
 OFFERED = 10
 """So many candidates are shown at most: whoever has to choose among more does not look."""
@@ -42,7 +42,8 @@ def choose(
     scored = [
         (person_id, theirs, found)
         for person_id, theirs in candidates
-        if (found := score(ours, theirs, rules, names)).band is not Band.NONE
+        if may_be(ours, theirs, rules, names)
+        and (found := score(ours, theirs, rules, names)).band is not Band.NONE
     ]
     same = [each for each in scored if each[2].band is Band.SAME and each[0] not in doubted]
     decisive = [each for each in same if each[2].by_identifier] or same

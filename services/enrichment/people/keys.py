@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from services.enrichment.people.births import years_of
 from services.enrichment.people.names import Names
-from services.enrichment.people.scoring import Record
+from services.enrichment.people.scoring import Record, mothers
 from services.enrichment.people.spelling import sound
 from services.enrichment.people.subject import Particulars
 
@@ -74,7 +74,7 @@ class Keys:
                 yield from (("year", (*pair, str(year)), 1) for year in sorted(years))
 
     def _by_mother(self, record: Record) -> Iterable[tuple[str, tuple[str, ...], int]]:
-        for mother in record.mothers:
+        for mother in mothers(record, self._names):
             yield from (("mother", (number,), 100) for number in mother.profile.nhs_numbers)
             for first, last in product(
                 sorted(self._sounds(mother.given)), sorted(self._parts(mother.family))

@@ -35,6 +35,9 @@ class Alike(StrEnum):
     DIFFERENT = "different"
     MISSING = "missing"
 
+    # Equal to its text, a member may share the text's hash; an enumeration's own is worked out anew each time.
+    __hash__ = str.__hash__
+
 
 _ENDING = re.compile("(?:ie|ey|y|i)$")
 _RANK = {alike: rank for rank, alike in enumerate(Alike)}

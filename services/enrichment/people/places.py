@@ -46,6 +46,9 @@ class PlaceAlike(StrEnum):
     DIFFERENT = "different"
     MISSING = "missing"
 
+    # Equal to its text, a member may share the text's hash; an enumeration's own is worked out anew each time.
+    __hash__ = str.__hash__
+
 
 PLACE_RANK = {alike: rank for rank, alike in enumerate(PlaceAlike)}
 

@@ -32,6 +32,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The fields that are compared, and how each can agree."""
 
+_BESIDE = frozenset(FIELDS) - {"nhs_number", "upn", "mother", "expected"}
+"""What the score of two who were born is made of, where no identifier agrees."""
+
 IDENTIFIERS = ("nhs_number", "upn")
 
 NEVER_SAME: Mapping[str, tuple[str, ...]] = {
@@ -70,6 +73,12 @@ class Rules:
     limits: Mapping[tuple[str, str], Band]
     identifier_limits: Mapping[tuple[str, str], Band]
     confirmed_by: frozenset[tuple[str, str]]
+
+    def hopeless(self, *found: tuple[str, str]) -> bool:
+        """Whether a pair cannot be offered by its score, however well all other fields agree."""
+        known = {field for field, _ in found}
+        most = sum(max(levels.values()) for field, levels in self.points.items() if field in _BESIDE - known)
+        return most + sum(self.points[field][level] for field, level in found) < self.bands[Band.POSSIBLE]
 
 
 def load_rules(path: Path) -> Rules:

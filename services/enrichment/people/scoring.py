@@ -40,7 +40,6 @@ class Record:
     given: tuple[tuple[str, ...], ...]
     family: tuple[tuple[str, ...], ...]
     places: tuple[Place, ...]
-    mothers: "tuple[Record, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,27 @@ def record(profile: Profile, names: Names) -> Record:
         _distinct(given),
         _distinct(family),
         _distinct(place(address) for address in profile.addresses),
-        tuple(record(profile_of(mother), names) for mother in profile.mothers),
     )
+
+
+def mothers(one: Record, names: Names) -> tuple[Record, ...]:
+    """The mothers of somebody, in the form in which they are compared: made only where they are needed."""
+    return tuple(record(profile_of(mother), names) for mother in one.profile.mothers)
+
+
+def may_be(ours: Record, theirs: Record, rules: Rules, names: Names) -> bool:
+    """Whether comparing two records is worth it: no where given name and date of birth leave no hope."""
+    mine, other = ours.profile, theirs.profile
+    if mine.unborn or other.unborn:
+        return True
+    numbers = (_shared(mine.nhs_numbers, other.nhs_numbers), _shared(mine.upns, other.upns))
+    if "same" in numbers:
+        return True
+    born = _age(mine, other)
+    if born is not BornAlike.DIFFERENT:
+        return True
+    given, _ = _names(ours, theirs, names)
+    return not rules.hopeless(("born", born), ("given_name", given))
 
 
 def score(ours: Record, theirs: Record, rules: Rules, names: Names) -> Score:
@@ -96,7 +114,7 @@ def score(ours: Record, theirs: Record, rules: Rules, names: Names) -> Score:
 
 def _unborn(ours: Record, theirs: Record, rules: Rules, names: Names) -> Score:
     found = (
-        ("mother", _mothers(ours.mothers, theirs.mothers, names)),
+        ("mother", _mothers(mothers(ours, names), mothers(theirs, names), names)),
         ("expected", _expected(ours.profile, theirs.profile)),
         ("address", _address(ours.places, theirs.places)),
         ("household", _shared(ours.profile.companions, theirs.profile.companions)),

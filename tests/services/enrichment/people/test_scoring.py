@@ -13,7 +13,7 @@ from stdnum.gb import upn
 from libs.schemas.people import Band, Comparison, LinkMethod
 from libs.schemas.person import Address, Date
 from services.enrichment.people.choice import choose
-from services.enrichment.people.scoring import Score, explained, record, score
+from services.enrichment.people.scoring import Score, explained, may_be, record, score
 from services.enrichment.people.subject import Particulars, Subject, joined, profile_of
 from tests.services.enrichment.people.people import (
     ELSEWHERE,
@@ -40,6 +40,21 @@ def judged(one: Subject, other: Subject) -> Score:
 @settings(max_examples=150)
 def test_a_pair_scores_the_same_from_both_sides(one: Subject, other: Subject) -> None:
     assert judged(one, other) == judged(other, one)
+
+
+@given(subjects(), subjects())
+@settings(max_examples=150)
+def test_only_those_are_left_uncompared_who_would_not_be_offered(one: Subject, other: Subject) -> None:
+    if not may_be(compared(one), compared(other), RULES, NAMES):
+        assert judged(one, other).band is Band.NONE
+
+
+def test_a_sibling_is_not_compared_in_full() -> None:
+    brother = subject(given_name="Finch", born=Date(on="2013-07-30"))
+    assert not may_be(compared(subject()), compared(brother), RULES, NAMES)
+    assert may_be(
+        compared(subject(upn=WREN_UPN)), compared(brother.model_copy(update={"upn": WREN_UPN})), RULES, NAMES
+    )
 
 
 @given(subjects(), subjects(), st.sampled_from(("nhs_number", "upn")))
