@@ -18,8 +18,9 @@ from libs.schemas.clock import Clock
 from sandbox.agencies import AGENCIES, make_suppliers, suppliers_router
 from sandbox.agencies.pulling import MARAC_CLIENT, pulling
 from sandbox.alarms import alarms_router
+from sandbox.authorization import Authorization, authorization_router
 from sandbox.families import Families, load_families
-from sandbox.issuer import CLIENTS, Issuer, issuer_router, load_clients, load_key
+from sandbox.issuer import CLIENTS, Issuer, issuer_router, load_clients, load_key, load_people
 from sandbox.messages import Messages
 from sandbox.notify import NotifyApi, callback_post, load_templates, notify_router
 from sandbox.settings import SandboxSettings
@@ -65,7 +66,9 @@ def build(settings: SandboxSettings, *, clock: Clock | None = None) -> FastAPI:
         traces.close()
 
     app = FastAPI(title="MASH Triage sandbox", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.include_router(issuer_router(issuer))
+    authorization = Authorization(issuer, load_people())
+    app.include_router(issuer_router(issuer, authorization.exchange))
+    app.include_router(authorization_router(authorization))
     app.include_router(suppliers_router(suppliers, key=settings.agency_key))
     app.include_router(notify_router(notify))
     app.include_router(trace_router(traces))

@@ -1,4 +1,7 @@
-"""The sandbox's token issuer: OAuth 2 client credentials (RFC 6749 4.4), access tokens as RFC 9068 asks."""
+"""The sandbox's token issuer: OAuth 2 client credentials (RFC 6749 4.4), access tokens as RFC 9068 asks.
+
+`sandbox.authorization` adds the sign-in of people to it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import hmac
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,8 @@ class Client:
     scopes: tuple[str, ...]
     agency: str | None = None
     roles: tuple[str, ...] = ()
+    returns_to: str | None = None
+    """The path that people come back to who sign in to this client, where it is an application for people."""
 
 
 class RefusedRequest(Exception):
@@ -50,15 +55,25 @@ class RefusedRequest(Exception):
 
 def load_clients(path: Path = CLIENTS) -> dict[str, Client]:
     """The clients of a file in the form of `sandbox/clients.yaml`, by id."""
-    entries: Mapping[str, dict[str, Any]] = yaml.safe_load(path.read_text())["clients"]
+    return _load(path, "clients")
+
+
+def load_people(path: Path = CLIENTS) -> dict[str, Client]:
+    """The people of the same file who can sign in, by the subject of their tokens. None has a secret."""
+    return _load(path, "people")
+
+
+def _load(path: Path, section: str) -> dict[str, Client]:
+    entries: Mapping[str, dict[str, Any]] = yaml.safe_load(path.read_text())[section]
     return {
         client_id: Client(
             id=client_id,
-            secret=entry["secret"],
+            secret=entry.get("secret", ""),
             name=entry["name"],
             scopes=tuple(entry["scopes"]),
             agency=entry.get("agency"),
             roles=tuple(entry.get("roles", ())),
+            returns_to=entry.get("returns_to"),
         )
         for client_id, entry in entries.items()
     }
@@ -91,9 +106,9 @@ class Issuer:
     ) -> None:
         self._key = key
         self._clients = clients
-        self._issuer = issuer
+        self.name = issuer
         self._audience = audience
-        self._clock = clock
+        self.clock = clock
 
     def jwks(self) -> dict[str, Any]:
         """The public key, as a JSON Web Key Set."""
@@ -102,26 +117,37 @@ class Issuer:
     def token(self, client_id: str, *, scopes: tuple[str, ...] | None = None) -> str:
         """An access token for a client, signed with ES256. Raises KeyError for a client that is not known."""
         client = self._clients[client_id]
-        now = int(self._clock.now().timestamp())
+        return self.access_token(client, client_id, client.scopes if scopes is None else scopes)
+
+    def access_token(self, about: Client, client_id: str, scopes: tuple[str, ...]) -> str:
+        """An access token for whoever `about` is, got through this client."""
         claims: dict[str, Any] = {
-            "iss": self._issuer,
             "aud": self._audience,
-            "sub": client.id,
-            "client_id": client.id,
-            "scope": " ".join(client.scopes if scopes is None else scopes),
+            "sub": about.id,
+            "client_id": client_id,
+            "scope": " ".join(scopes),
             "jti": str(uuid.uuid4()),
-            "iat": now,
-            "exp": now + LIFETIME_SECONDS,
-            "roles": list(client.roles),
-            "name": client.name,
+            "roles": list(about.roles),
+            "name": about.name,
         }
-        if client.agency is not None:
-            claims["agency"] = client.agency
-        return jwt.encode({"typ": "at+jwt", "alg": "ES256", "kid": self._key.kid}, claims, self._key)
+        if about.agency is not None:
+            claims["agency"] = about.agency
+        return self.signed("at+jwt", claims)
+
+    def signed(self, kind: str, claims: Mapping[str, Any]) -> str:
+        """A token of this issuer that is valid for an hour."""
+        now = int(self.clock.now().timestamp())
+        times = {"iss": self.name, "iat": now, "exp": now + LIFETIME_SECONDS}
+        header = {"typ": kind, "alg": "ES256", "kid": self._key.kid}
+        return jwt.encode(header, {**times, **claims}, self._key)
+
+    def client(self, client_id: str) -> Client | None:
+        """The client of that id."""
+        return self._clients.get(client_id)
 
     def grant(self, authorization: str | None, form: Mapping[str, str]) -> dict[str, Any]:
         """Answers a token request. Raises RefusedRequest."""
-        client = self._authenticate(authorization, form)
+        client = self.authenticate(authorization, form)
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise RefusedRequest("invalid_request")
@@ -137,14 +163,15 @@ class Issuer:
             "scope": " ".join(scopes),
         }
 
-    def _authenticate(self, authorization: str | None, form: Mapping[str, str]) -> Client:
+    def authenticate(self, authorization: str | None, form: Mapping[str, str]) -> Client:
+        """The client that a request proves to come from. Raises RefusedRequest."""
         if authorization is not None:
             client_id, secret = _basic(authorization)
         else:
             client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
         client = self._clients.get(client_id)
         expected = client.secret if client is not None else ""
-        if not hmac.compare_digest(secret.encode(), expected.encode()) or client is None:
+        if not hmac.compare_digest(secret.encode(), expected.encode()) or client is None or not expected:
             raise RefusedRequest("invalid_client", 401)
         return client
 
@@ -163,7 +190,8 @@ def _basic(authorization: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-def _form(body: bytes) -> dict[str, str]:
+def read_form(body: bytes) -> dict[str, str]:
+    """The fields of a form, each once. Raises RefusedRequest."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20)
     except ValueError:
@@ -173,8 +201,12 @@ def _form(body: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def issuer_router(issuer: Issuer) -> APIRouter:
-    """`POST /issuer/token` and `GET /issuer/jwks.json`."""
+Exchange = Callable[[str | None, Mapping[str, str]], dict[str, Any]]
+"""Answers a token request: its Authorization header and its form. Raises RefusedRequest."""
+
+
+def issuer_router(issuer: Issuer, exchange: Exchange | None = None) -> APIRouter:
+    """`POST /issuer/token` and `GET /issuer/jwks.json`. `exchange` answers the requests that bring a code."""
     router = APIRouter(prefix="/issuer", tags=["issuer"])
 
     @router.post("/token")
@@ -184,7 +216,9 @@ def issuer_router(issuer: Issuer) -> APIRouter:
         try:
             if len(body) > MAX_FORM_BYTES:
                 raise RefusedRequest("invalid_request")
-            answer = issuer.grant(request.headers.get("authorization"), _form(body))
+            form, authorization = read_form(body), request.headers.get("authorization")
+            by_code = exchange is not None and form.get("grant_type") == "authorization_code"
+            answer = (exchange if exchange is not None and by_code else issuer.grant)(authorization, form)
         except RefusedRequest as refused:
             challenge = {"WWW-Authenticate": 'Basic realm="sandbox"'} if refused.status == 401 else {}
             return JSONResponse(

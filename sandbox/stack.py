@@ -305,6 +305,9 @@ class Stack:
                 "MASH_AGENCIES_URL": sandbox,
                 "MASH_AGENCY_KEY": AGENCY_KEY,
                 "MASH_PEOPLE_SECRET": self._secret,
+                "MASH_PUBLIC_URL": self.url(Service.ENRICHMENT.value),
+                "MASH_SIGN_IN_CLIENT": "enrichment-pages",
+                "MASH_SIGN_IN_SECRET": "sandbox-only-enrichment-pages",
                 "MASH_CHECK_DEADLINE_CAP_SECONDS": "20",
             }
         if service is Service.NOTIFY:

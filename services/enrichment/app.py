@@ -28,8 +28,10 @@ from libs.platform.database import connect, create_pool
 from libs.platform.health import health_router
 from libs.platform.http import http_client
 from libs.platform.migrations import check_schema
+from libs.platform.pages import Pages, pages_router
 from libs.platform.parked_api import parked_router
 from libs.platform.service import create_app
+from libs.platform.signin import SignIn
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary, load_dictionary
@@ -49,6 +51,7 @@ from services.enrichment.partnership import AgencyTerms, load_agencies, load_che
 from services.enrichment.people.index import Index, open_index
 from services.enrichment.people.upkeep import rekey
 from services.enrichment.pulled import api as work
+from services.enrichment.pulled import web
 from services.enrichment.pulled.agency import PulledAgency
 from services.enrichment.pulled.answering import Answering
 from services.enrichment.reach import reach_agencies
@@ -206,6 +209,9 @@ def build(
             )
             app.state.parked = assembly.parked
             app.state.answering = checks.answering
+            if settings.has_pages:
+                signin = SignIn(settings, app.state.authenticator, keys, time)
+                app.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
             app.state.journeys = journeys.Journeys(ledger)
             app.state.disclosures = disclosures.Register(ledger, Cursors(settings.cursor_secret))
             app.state.pool = pool
@@ -230,7 +236,15 @@ def build(
         "Enrichment",
         settings,
         telemetry,
-        [journeys.router, disclosures.router, work.router, parked_router(Refused), health],
+        [
+            journeys.router,
+            disclosures.router,
+            work.router,
+            web.router,
+            pages_router(),
+            parked_router(Refused),
+            health,
+        ],
         lifespan,
         description=DESCRIPTION,
     )

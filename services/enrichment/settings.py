@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from libs.platform.settings import Secret, ServiceSettings
+from libs.platform.settings import Secret
+from libs.platform.signin import SignInSettings
 
 
-class EnrichmentSettings(ServiceSettings):
+class EnrichmentSettings(SignInSettings):
     """Settings of the enrichment service."""
 
     port: int = Field(8102, ge=0, le=65535, description="Port of the API; 0 takes a free one.")

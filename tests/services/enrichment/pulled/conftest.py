@@ -1,38 +1,39 @@
 """Agencies that fetch their questions, over HTTP from a running enrichment on a real database."""
 
+import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from html import unescape
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from joserfc.jwk import ECKey
 
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
+from libs.platform.http import http_client
+from libs.platform.pages import Pages, pages_router
 from libs.platform.service import create_app
+from libs.platform.signin import SignIn
 from libs.platform.telemetry import setup
 from libs.schemas.events import Service
-from sandbox.issuer import Client, Issuer, load_clients
+from sandbox.authorization import Authorization, authorization_router
+from sandbox.issuer import Client, Issuer, issuer_router, load_clients, load_people
 from services.enrichment.partnership import Kind
-from services.enrichment.pulled import api
+from services.enrichment.pulled import api, web
 from tests.sandbox.serving import serve
 from tests.services.enrichment.conftest import Case, Instance, Sandbox, World, until
 
-ISSUER = "https://issuer.example.org"
 CLIENTS = {
     **load_clients(),
     "marac": Client("marac", "s", "MARAC", ("checks:answer",), "marac"),
     "marac-second": Client("marac-second", "s", "MARAC", ("checks:answer",), "marac"),
     "police-team": Client("police-team", "s", "Police", ("checks:answer",), "police"),
 }
-
-
-def issuer() -> Issuer:
-    key = ECKey.generate_key("P-256", {"kid": "test", "use": "sig", "alg": "ES256"})
-    return Issuer(key, CLIENTS, issuer=ISSUER, audience="mash", clock=SystemClock())
 
 
 @dataclass
@@ -93,25 +94,87 @@ class Fetching:
         return [each for each in await self.instance.answers(child_id) if each.agency == "marac"]
 
 
+@asynccontextmanager
+async def token_issuer() -> AsyncIterator[Issuer]:
+    """The sandbox's issuer behind a real socket, with the sign-in of people."""
+    app = FastAPI()
+    key = ECKey.generate_key("P-256", {"kid": "test", "use": "sig", "alg": "ES256"})
+    async with serve(app) as url:
+        tokens = Issuer(key, CLIENTS, issuer=f"{url}/issuer", audience="mash", clock=SystemClock())
+        authorization = Authorization(tokens, load_people())
+        app.include_router(issuer_router(tokens, authorization.exchange))
+        app.include_router(authorization_router(authorization))
+        yield tokens
+
+
 @pytest.fixture
-async def fetching(world: World, sandbox: Sandbox, scratch: Path) -> AsyncIterator[Fetching]:
+async def fetching(world: World, sandbox: Sandbox) -> AsyncIterator[Fetching]:
     world.terms = {
         name: replace(terms, kind=Kind.PULLED) if name == "marac" else terms
         for name, terms in world.terms.items()
     }
     instance = await world.start(check_deadline_cap_seconds=30.0)
-    telemetry = setup(Service.ENRICHMENT, world.settings, install=False)
-    tokens = issuer()
-    keys = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=tokens.jwks())))
-    app = create_app(
-        "Enrichment",
-        world.settings,
-        telemetry,
-        [api.router],
-        authenticator=Authenticator(ISSUER, ISSUER, "mash", keys, SystemClock()),
-    )
-    app.state.answering = instance.checks.answering
-    async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with AsyncExitStack() as stack:
+        tokens = await stack.enter_async_context(token_issuer())
+        keys = await stack.enter_async_context(http_client(peer="issuer"))
+        jwks_url = f"{tokens.name}/jwks.json"
+        authenticator = Authenticator(jwks_url, tokens.name, "mash", keys, SystemClock())
+        settings = world.settings.model_copy(
+            update={
+                "issuer": tokens.name,
+                "jwks_url": jwks_url,
+                "sign_in_client": "enrichment-pages",
+                "sign_in_secret": "sandbox-only-enrichment-pages",
+            }
+        )
+        telemetry = setup(Service.ENRICHMENT, settings, install=False)
+        stack.callback(telemetry.shutdown)
+        routers = [api.router, web.router, pages_router()]
+        app = create_app("Enrichment", settings, telemetry, routers, authenticator=authenticator)
+        app.state.answering = instance.checks.answering
+        url = await stack.enter_async_context(serve(app))
+        signin = SignIn(settings.model_copy(update={"public_url": url}), authenticator, keys, SystemClock())
+        app.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
         yield Fetching(instance, url, tokens, http)
-    await keys.aclose()
-    telemetry.shutdown()
+
+
+class Browser:
+    """Somebody at the pages: follows links, keeps cookies, and fills in the forms that it was shown."""
+
+    def __init__(self, url: str) -> None:
+        self.http = httpx.AsyncClient(base_url=url, follow_redirects=True)
+        self.seen: list[httpx.Response] = []
+
+    async def get(self, path: str) -> httpx.Response:
+        return self._see(await self.http.get(path))
+
+    async def sign_in(self, person: str, path: str = "/questions") -> httpx.Response:
+        """Comes to a page, is sent to the issuer, and says there who they are."""
+        shown = await self.get(path)
+        assert shown.url.path == "/issuer/authorize", shown.text
+        return await self.submit({"person": person})
+
+    async def submit(
+        self, fields: Mapping[str, str], action: str = "", *, files: Any = None
+    ) -> httpx.Response:
+        """Sends the form of the page whose action ends so, with its hidden fields."""
+        page = self.seen[-1]
+        forms = re.findall(r'<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>', page.text, re.DOTALL)
+        found = [(path, body) for path, body in forms if path.endswith(action) and path != "/sign-out"]
+        path, body = found[0] if found else next(form for form in forms if form[0] == action)
+        hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', body)
+        values = {name: unescape(value) for name, value in hidden} | dict(fields)
+        target = page.url.join(path)
+        return self._see(await self.http.post(target, data=values, files=files))
+
+    def _see(self, response: httpx.Response) -> httpx.Response:
+        self.seen.append(response)
+        return response
+
+
+@pytest.fixture
+async def browser(fetching: Fetching) -> AsyncIterator[Browser]:
+    one = Browser(fetching.url)
+    yield one
+    await one.http.aclose()

@@ -275,6 +275,6 @@ async def test_the_operations_keep_what_their_description_says(fetching: Fetchin
         paths="^/v1/work",
         valid_is_taken=False,
         at_least=10,
-        seconds=8,
+        seconds=12,
     )
     assert found is None, found

@@ -1,0 +1,173 @@
+"""Pages for people in the GOV.UK Design System's manner: rendered here, no script, nothing from elsewhere, not kept.
+
+The components' mark-up is the design system's own; the style sheet is ours, for its fonts and crest are not a
+council's to use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, PackageLoader, PrefixLoader, select_autoescape
+from jinja2.loaders import ChoiceLoader
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from libs.platform.problems import Problem
+from libs.platform.signin import BEGIN, DONE, OUT, Session, SignIn, SignInFailed
+
+_HERE = Path(__file__).with_name("templates")
+_STYLE = (_HERE / "page.css").read_bytes()
+_STYLE_PATH = f"/assets/{sha256(_STYLE).hexdigest()[:16]}.css"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_A_YEAR = "public, max-age=31536000, immutable"
+MOST_FIELDS = 400
+
+_SAID = {
+    403: "You may not do this",
+    404: "There is nothing here",
+    409: "Somebody else was first",
+    413: "The file is too large",
+    503: "This does not work at the moment",
+}
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or no longer; `to` is where they come to once they are."""
+
+    def __init__(self, to: str) -> None:
+        super().__init__("not signed in")
+        self.to = to
+
+
+class Pages:
+    """Renders a service's pages; set as `app.state.pages`. `templates`: its own directory of templates."""
+
+    def __init__(self, service: str, home: str, signin: SignIn, templates: Path) -> None:
+        loader = ChoiceLoader(
+            [
+                FileSystemLoader([templates, _HERE]),
+                PrefixLoader({"govuk_frontend_jinja": PackageLoader("govuk_frontend_jinja")}),
+            ]
+        )
+        self._environment = Environment(
+            loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
+        )
+        self._environment.globals |= {"service": service, "home": home, "stylesheet": _STYLE_PATH}
+        self.home = home
+        self.signin = signin
+
+    def page(
+        self, template: str, session: Session | None = None, *, status: int = 200, **values: Any
+    ) -> Response:
+        """A page. With a session, the session counts as used."""
+        html = self._environment.get_template(template).render(session=session, **values)
+        response = HTMLResponse(
+            html,
+            status,
+            {
+                "content-security-policy": _POLICY,
+                "cache-control": "no-store",
+                "referrer-policy": "same-origin",
+            },
+        )
+        if session is not None:
+            self.signin.keep(response, session)
+        return response
+
+    def message(
+        self, heading: str, lines: Sequence[str], session: Session | None = None, *, status: int = 200
+    ) -> Response:
+        """A page that only says something."""
+        link = {"href": self.home, "text": "Go to the start"}
+        return self.page("message.html", session, status=status, heading=heading, lines=lines, link=link)
+
+
+def signed_in(request: Request, scope: str) -> Session:
+    """Who is signed in and may do what a page is for. Raises NotSignedIn, Problem 403."""
+    pages: Pages = request.app.state.pages
+    session = pages.signin.session(request)
+    if session is None:
+        raise NotSignedIn(request.url.path if request.method == "GET" else pages.home)
+    if scope not in session.scopes:
+        raise Problem(403, "scope-missing", "Your sign-in does not permit this")
+    return session
+
+
+async def form_of(request: Request, session: Session) -> dict[str, Any]:
+    """The fields of a form of this session, files among them. Raises Problem 403 for a form that is not."""
+    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
+    fields = dict(form.items())
+    if not session.proves(fields.get("csrf")):
+        raise Problem(403, "form-not-ours", "This form is out of date")
+    return fields
+
+
+class PageRoute(APIRoute):
+    """An operation for people: a failure is a page too, and whoever is not signed in is sent to do so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def for_people(request: Request) -> Response:
+            pages: Pages | None = getattr(request.app.state, "pages", None)
+            if pages is None:
+                raise Problem(404, "not-found", "There is nothing here")
+            try:
+                return await handle(request)
+            except NotSignedIn as error:
+                return RedirectResponse(f"{BEGIN}?to={error.to}", 303, {"cache-control": "no-store"})
+            except SignInFailed as error:
+                structlog.get_logger().warning("sign-in failed", code=error.code)
+                lines = [
+                    "You could not be signed in. Try again; if it fails again, tell whoever runs this service."
+                ]
+                return pages.message("You are not signed in", lines, status=403)
+            except RequestValidationError:
+                return pages.message(_SAID[404], ["Check the address."], status=404)
+            except Problem as problem:
+                heading = _SAID.get(problem.status, problem.title)
+                lines = [line for line in (f"{problem.title}.", problem.detail) if line]
+                return pages.message(heading, lines, pages.signin.session(request), status=problem.status)
+
+        return for_people
+
+
+def pages_router() -> APIRouter:
+    """Sign-in, sign-out and the style sheet."""
+    router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+    @router.get(BEGIN)
+    async def begin(request: Request) -> Response:
+        pages: Pages = request.app.state.pages
+        return await pages.signin.begin(request.query_params.get("to", pages.home))
+
+    @router.get(DONE)
+    async def done(request: Request) -> Response:
+        pages: Pages = request.app.state.pages
+        return await pages.signin.finish(request)
+
+    @router.post(OUT)
+    async def out(request: Request) -> Response:
+        pages: Pages = request.app.state.pages
+        session = pages.signin.session(request)
+        if session is not None:
+            await form_of(request, session)
+        response = pages.message("You are signed out", ["Close the window if others use this computer."])
+        pages.signin.end(response)
+        return response
+
+    @router.get(_STYLE_PATH)
+    async def style(request: Request) -> Response:
+        return Response(_STYLE, media_type="text/css", headers={"cache-control": _A_YEAR})
+
+    return router
