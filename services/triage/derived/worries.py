@@ -36,6 +36,8 @@ AGENCY_OF_ROLE: Mapping[ReferrerRole, str] = {
     ReferrerRole.MIDWIFE: "health",
     ReferrerRole.HOSPITAL: "health",
     ReferrerRole.OTHER_HEALTH: "health",
+    ReferrerRole.SOCIAL_WORKER: "social_care",
+    ReferrerRole.EARLY_HELP_WORKER: "early_help",
 }
 """The agency that a referrer speaks for, so that its referral and its answer count as one worry."""
 

@@ -73,7 +73,7 @@ from tests.services.triage.staff import CANARY, Person
 ISSUER = "https://issuer.example.org"
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
-AGENCIES = ("education", "health", "marac", "police")
+AGENCIES = ("early_help", "education", "health", "marac", "police", "social_care")
 
 CODEC = PlainCodec()
 

@@ -121,13 +121,14 @@ async def test_each_answer_is_evaluated_once(hub: HubWorld) -> None:
     answers = [story.answer(agency) for agency in AGENCIES]
     await hub.take(story.received([HUNGRY]))
     await hub.take(*answers[:3])
-    await hub.take(answers[3], story.completed())
+    await hub.take(*answers[3:], story.completed())
 
     rows = await hub.rows("SELECT number, trigger, event_id FROM evaluation ORDER BY number")
-    assert [row["trigger"] for row in rows] == ["received", "answer", "answer", "answer", "answer"]
+    assert [row["trigger"] for row in rows] == ["received", *["answer" for _ in AGENCIES]]
     assert [row["event_id"] for row in rows[1:]] == [answer.id for answer in answers]
     case = await hub.case(story.child_ids[0])
-    assert (case.evaluation, case.answers) == (5, 4)
+    # One more piece of evidence: that social care holds nothing means that no plan is open.
+    assert (case.evaluation, case.answers) == (1 + len(AGENCIES), len(AGENCIES) + 1)
 
 
 async def test_a_rise_before_completion_is_told_again_and_only_then(hub: HubWorld) -> None:
@@ -152,10 +153,12 @@ async def test_completion_routes_once_and_silence_stays_unknown(hub: HubWorld) -
     assert await hub.names(story.id) == ["case-screened", "case-routed"]
     states = await hub.rows("SELECT agency, state FROM agency_state ORDER BY agency")
     assert [tuple(row) for row in states] == [
+        ("early_help", "nothing_held"),
         ("education", "not_requested"),
         ("health", "nothing_held"),
         ("marac", "unavailable"),
         ("police", "no_answer"),
+        ("social_care", "nothing_held"),
     ]
     assert case.could_rise_to is Level.SECTION_47
 

@@ -158,7 +158,7 @@ async def forget(hub: HubWorld, story: Story) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_order_of_topics_changes_nothing_in_the_end(hub: HubWorld, seed: int) -> None:
     chance = random.Random(seed)
     story = Story(children=chance.choice((1, 2)))

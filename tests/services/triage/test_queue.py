@@ -126,10 +126,12 @@ async def test_a_case_shows_its_evidence_first_and_every_agencys_state(hub: HubW
     )
     agencies = {one["agency"]: one for one in view["evidence"]["agencies"]}
     assert {name: one["state"] for name, one in agencies.items()} == {
+        "early_help": "nothing_held",
         "education": "nothing_held",
         "health": "nothing_held",
         "marac": "no_answer",
         "police": "returned",
+        "social_care": "nothing_held",
     }
     assert agencies["police"]["answers"][0]["facts"][0]["fact"] == STRANGLED.fact
     assert view["evidence"]["received"]["child"]["given_name"] == CANARY

@@ -13,7 +13,7 @@ from libs.schemas.levels import Level, Rag
 from services.triage.policy import ChildFacts, Decisive, Policy, Rule, StatedFact
 from services.triage.policy.conditions import Comparison, Condition, Several
 
-AGENCIES = ("education", "health", "marac", "police")
+AGENCIES = ("early_help", "education", "health", "marac", "police", "social_care")
 ANSWERED = (AgencyState.RETURNED, AgencyState.NOTHING_HELD)
 SILENT = tuple(state for state in AgencyState if state not in ANSWERED)
 OVERDUE = (AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE, AgencyState.DECLINED)

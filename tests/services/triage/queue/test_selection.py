@@ -106,7 +106,7 @@ async def test_a_case_is_found_by_what_it_waits_for_where_the_child_lives_and_wh
     await hub.take(there.answer("police", state="nothing_held"))
     assert await cases(awaiting="police") == [str(other.child_ids[0])]
     [item] = [one for one in (await worker.get("/v1/queue")).json()["items"] if one["case_id"] == mine]
-    assert item["awaiting"] == ["education", "health", "marac"]
+    assert item["awaiting"] == ["early_help", "education", "health", "marac", "social_care"]
     assert item["locality"] is not None
     assert await cases(locality=item["locality"]) == [mine]
     assert await cases(tag="missing") == [mine]
