@@ -137,7 +137,9 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
         evaluations = await own.pool.fetch(
             "SELECT case_id, count(*) FROM evaluation WHERE trigger = 'answer' GROUP BY case_id"
         )
-        assert {row[0]: row[1] for row in evaluations} == {story.child_ids[0]: len(AGENCIES) for story in stories}
+        assert {row[0]: row[1] for row in evaluations} == {
+            story.child_ids[0]: len(AGENCIES) for story in stories
+        }
 
         staff = {"Authorization": f"Bearer {issuer.token('staff-sw-1')}"}
         page = (await first.get("/v1/queue", headers=staff)).json()
