@@ -36,8 +36,6 @@ KNOWN = {
 }
 """A child of whom the agency holds something, and how many days old what it holds is."""
 
-LEGACY = frozenset(("police", "education"))
-
 FETCHES = frozenset(("marac",))
 """Agencies that fetch their questions: theirs is to answer, so that nothing of theirs can be unavailable."""
 
@@ -115,6 +113,9 @@ async def test_each_kind_of_nothing_is_told_apart_by_every_way_of_asking(
             [each for each in agencies if each not in FETCHES] if name == "hang" else []
         )
         assert await answers(running, cases[name]) == {}, "what is pending is told by nobody"
+        pending = "SELECT array_agg(DISTINCT state) FROM agency_check WHERE child_id = $1"
+        pool = running.instance.ledger.pool
+        assert await pool.fetchval(pending, cases[name].child) == [AgencyState.PENDING]
         await until_time_is_up(running.instance, cases[name].child)
     said = {name: await answers(running, case) for name, case in cases.items()}
     for agency in agencies:
@@ -140,17 +141,17 @@ async def test_each_kind_of_nothing_is_told_apart_by_every_way_of_asking(
 
 
 async def test_coverage_is_told_with_its_dates(running: Hub, sandbox: Sandbox) -> None:
-    agencies = [each for each in running.instance.checks.answering.terms if each not in LEGACY]
+    agencies = list(running.instance.checks.answering.terms)
     await tell(sandbox, agencies, "outside_coverage", "outside_coverage")
     case = Case(children=(child("outside_coverage"),))
     await running.instance.take(case.received(), case.screened(Level.SECTION_47))
     await until_completed(running.instance, case.child)
     today = SystemClock().now().date()
     for agency, answer in (await answers(running, case)).items():
-        if agency in agencies and agency not in ("early_help", "housing"):
-            assert answer.coverage_from is not None, agency
-            assert answer.coverage_from < today, agency
-            assert answer.coverage_to == today, agency
+        assert answer.coverage_from is not None, agency
+        assert answer.coverage_from < today, agency
+        # Early help tells since when it has records, and not until when.
+        assert answer.coverage_to == (None if agency == "early_help" else today), agency
 
 
 async def test_who_was_not_asked_is_told_so_with_the_reason_and_heard_of_nothing(
