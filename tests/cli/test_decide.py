@@ -13,6 +13,9 @@ from cli.decide import PLACES
 from cli.main import app
 from cli.samples import EXAMPLES
 from libs.schemas.levels import Destination
+from services.triage.policy import load_policy, read_texts
+
+AGENCIES = load_policy(read_texts(Path(__file__).parents[2] / "deploy" / "partnership")).dictionary.agencies
 
 WORKED = EXAMPLES / "decide"
 NOW = "2026-11-25T09:00:00Z"
@@ -101,7 +104,7 @@ def test_the_same_facts_as_json_and_with_more_said_of_them(tmp_path: Path) -> No
 
 
 def test_a_score_of_which_not_all_was_asked_stays_within_bounds(tmp_path: Path) -> None:
-    answers = ", ".join(f"{agency}: nothing_held" for agency in ("education", "health", "marac", "police"))
+    answers = ", ".join(f"{agency}: nothing_held" for agency in AGENCIES)
     facts = f"family.services_needed_together: 1 to 5\nanswers: {{{answers}}}\n"
     (child,) = decide(written(tmp_path, facts))["children"]
     assert (child["level"], child["could_rise_to"]) == ("universal", "targeted")
