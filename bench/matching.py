@@ -174,10 +174,10 @@ class World:
         ]
         found = {
             "as they come": self.sightings([*children, *children, *people], mixed),
-            "twins": self.sightings(some("twin", inside=True), each),
-            "twins of those known": self.sightings(some("twin", inside=False), each),
-            "same-named cousins": self.sightings(some("namesake", inside=True), each),
-            "same-named cousins of those known": self.sightings(some("namesake", inside=False), each),
+            "twins": self.sightings(some("twin", inside=True), 3 * each),
+            "twins of those known": self.sightings(some("twin", inside=False), 3 * each),
+            "same-named cousins": self.sightings(some("namesake", inside=True), 3 * each),
+            "same-named cousins of those known": self.sightings(some("namesake", inside=False), 3 * each),
             "strangers": self.sightings(strangers, each),
         }
         return found | {f"error: {error}": self.sightings(known, each, error) for error in RATES}

@@ -55,15 +55,16 @@ class Keys:
         yield from (("nhs", (number,), 100) for number in profile.nhs_numbers)
         yield from (("upn", (number,), 100) for number in profile.upns)
         yield from self._by_mother(record)
+        places = {home.postcode for home in record.places} | {home.uprn for home in record.places}
         if profile.unborn:
             # A family name expected for an unborn child is nobody's yet.
+            yield from (("expected at", (where,), 2) for where in sorted(places) if where)
             return
         given, family = self._sounds(record.given), self._parts(record.family)
         either = sorted(given | family)
         for birth in profile.births:
             if birth.on is not None:
                 yield from (("born", (birth.on.isoformat(), each), 3) for each in either)
-        places = {home.postcode for home in record.places} | {home.uprn for home in record.places}
         yield from (("home", (where, each), 2) for where in sorted(places) if where for each in either)
         years = {year for birth in profile.births for year in years_of(birth)}
         for first, last in product(sorted(given), sorted(family)):

@@ -220,7 +220,7 @@ def _shared(mine: Sequence[object], theirs: Sequence[object]) -> str:
 
 def _mothers(mine: Sequence[Record], theirs: Sequence[Record], names: Names) -> str:
     pairs = [_mother(one, other, names) for one in mine for other in theirs]
-    return min(pairs, key=("same", "close", "different").index, default="missing")
+    return min(pairs, key=("same", "close", "different", "missing").index, default="missing")
 
 
 def _mother(one: Record, other: Record, names: Names) -> str:
@@ -241,9 +241,9 @@ def _mother(one: Record, other: Record, names: Names) -> str:
     at_home = home in (PlaceAlike.SAME, PlaceAlike.CLOSE)
     if named and (born is BornAlike.SAME or (born is BornAlike.MISSING and at_home)):
         return "same"
-    known = given is not Alike.MISSING and (
-        family is not Alike.DIFFERENT or born is BornAlike.SAME or at_home
-    )
+    if given is Alike.MISSING:
+        return "missing"
+    known = family is not Alike.DIFFERENT or born is BornAlike.SAME or at_home
     return "close" if known else "different"
 
 

@@ -19,6 +19,7 @@ from tests.services.enrichment.people.people import (
     ELSEWHERE,
     FINCH_NUMBER,
     FINCH_UPN,
+    HOME,
     KEYS,
     NAMES,
     RULES,
@@ -250,6 +251,15 @@ def test_the_unborn_are_found_by_the_mother_and_the_expected_date() -> None:
     assert judged(one, unborn("2026-09-01", given_name="Ada")).band is Band.NONE
     assert judged(one, unborn("2026-09-01", born=None)).band is Band.LIKELY
     assert set(KEYS.of(compared(one))) & set(KEYS.of(compared(unborn("2026-10-10", family_name="Shaw"))))
+
+
+def test_a_mother_without_a_name_speaks_neither_for_nor_against() -> None:
+    named, nameless = unborn("2026-09-01"), unborn("2026-09-08", given_name=None, family_name=None, born=None)
+    at_home = [one.model_copy(update={"address": HOME}) for one in (named, nameless)]
+    result = judged(*at_home)
+    assert ("mother", "missing", 0) in result.likeness
+    assert result.band is Band.POSSIBLE
+    assert set(KEYS.of(compared(at_home[0]))) & set(KEYS.of(compared(at_home[1])))
 
 
 def test_the_mothers_number_tells_more_than_her_name() -> None:
