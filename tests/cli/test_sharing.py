@@ -41,6 +41,12 @@ def test_an_agency_that_there_is_not_is_told_with_the_nearest_one() -> None:
     assert "did you mean `police`?" in text
 
 
+def test_the_shipped_agreement_fits_the_shipped_agencies_and_dictionary() -> None:
+    code, text = run("check", "--on", "2026-11-25")
+    assert "0 to put right" in text
+    assert code == 0
+
+
 def test_what_is_wrong_is_told_and_ends_with_1(folder: Path) -> None:
     code, text = run("check", str(folder), "--on", "2030-03-01")
     assert code == 1
