@@ -8,6 +8,8 @@ import pytest
 
 from libs.schemas.codes import ChildPart, ChildStatus
 from libs.schemas.events import CaseScreened
+from libs.schemas.levels import Level
+from services.enrichment.question import KeptChild
 from tests.services.enrichment.conftest import FINCH, WREN
 from tests.services.enrichment.family.conftest import DAY, HOME, MOTHER, NOON, SIBLING, Hub, Told, child
 
@@ -176,3 +178,45 @@ async def test_adults_whom_staff_add_join_the_household_and_replace_nobody(hub: 
     await hub.take(case.corrected({}, (lodger,)))
     members = {one.given_name: one for one in (await hub.last(case.child)).household}
     assert {name: one.said_by for name, one in members.items()} == {"Ada": ("referrer",), "Lee": ("staff",)}
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_triage_may_screen_a_child_in_the_same_breath_as_staff_add_it(hub: Hub, together: bool) -> None:
+    case, added = Told(at=NOON), uuid.uuid4()
+    corrected = case.corrected({added: FINCH})
+    first = case.child
+    case.child_ids = [added]
+    screened = case.screened(Level.SECTION_47)
+    for batch in [[case.received(), corrected, screened]] if together else [[corrected], [screened], []]:
+        await hub.take(*batch)
+    if not together:
+        case.child_ids = [first]
+        await hub.take(case.received())
+    states = await hub.ledger.pool.fetch("SELECT DISTINCT state FROM agency_check WHERE child_id = $1", added)
+    assert {row["state"] for row in states} == {"pending"}
+
+
+async def test_an_unborn_child_of_whose_birth_nothing_is_said_stays_unborn(hub: Hub) -> None:
+    unborn = {"status": "unborn", "family_name": "Kestrel-Test", "expected": {"on": "2026-08-01"}}
+    case = Told(children=(unborn,), at=NOON)
+    await hub.take(case.received())
+
+    async def kept() -> KeptChild:
+        async with hub.ledger.pool.acquire() as connection:
+            return (await hub.store.kept(connection, [case.id]))[case.id].children[case.child]
+
+    await hub.take(case.corrected({case.child: {"family_name": "Drake-Test"}}))
+    assert ((await kept()).family_name, (await kept()).status) == ("Drake-Test", ChildStatus.UNBORN)
+    assert (await kept()).expected is not None
+    await hub.take(case.corrected({case.child: {"born": {"on": "2026-07-20"}}}))
+    assert ((await kept()).status, (await kept()).expected) == (ChildStatus.BORN, None)
+
+
+async def test_a_suspects_employer_whom_staff_name_is_known_to_every_question(hub: Hub) -> None:
+    case = Told(at=NOON)
+    await hub.take(case.received(), case.screened(Level.SECTION_47))
+    suspect = {"given_name": "Lee", "thought_to_harm": True, "employer_agency": "police"}
+    await hub.take(case.corrected({}, (suspect,)))
+    async with hub.ledger.unit([case.id]) as unit:
+        referral = (await hub.store.load(unit.connection, [case.id]))[case.id]
+    assert referral.employers == {"police"}
