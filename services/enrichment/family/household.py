@@ -151,7 +151,7 @@ def _everything(
         ):
             continue
         found = circle.person_of(one.subject_id)
-        yield _Said(circle.referral_id, (one.agency,), _bare(one.person), found, _of(cases, found))
+        yield _Said(circle.referral_id, (one.agency,), one.person, found, _of(cases, found))
     latest = sorted(others, key=lambda other: (other.received_at, other.referral_id), reverse=True)
     for other in latest[:PAST_HOMES]:
         for there in other.cases.values():
@@ -222,10 +222,6 @@ def as_adult(adult: HomeAdult, child: HomeChild | None) -> FoundPerson:
         same_household=_labels(adult, child),
         thought_to_harm=adult.thought_to_harm,
     )
-
-
-def _bare(person: FoundPerson) -> FoundPerson:
-    return person.model_copy(update={"address": None, "phone": None})
 
 
 def _labels(one: HomeAdult | HomeChild, child: HomeChild | None) -> bool | None:

@@ -114,6 +114,15 @@ async def test_the_index_finds_nobody_who_is_not_surely_of_the_home(
     assert await hub.found(now.id) == []
 
 
+async def test_a_sibling_whom_the_index_could_not_tell_from_others_is_shown_and_not_found(hub: Hub) -> None:
+    finch = {"given_name": "Finch", "family_name": "Kestrel-Test", **HOME}
+    before, now = Told(children=(child(**HOME), finch), at=NOON), Told(at=NOON + DAY)
+    await hub.take(before.received())
+    await hub.take(now.received())
+    assert await hub.found(now.id) == []
+    assert [one.given_name for one in (await hub.last(now.child)).household] == ["Finch"]
+
+
 async def test_a_link_that_is_only_likely_finds_nobody_until_a_person_makes_it(hub: Hub) -> None:
     before = Told(children=(child(nhs_number=None, **HOME), {**FINCH, **HOME}), at=NOON)
     now = Told(children=(child(nhs_number=None, born=None),), at=NOON + 9 * DAY)
@@ -132,6 +141,7 @@ async def test_who_was_found_leads_to_nobody_else(hub: Hub) -> None:
     await hub.take(elsewhere.received())
     await hub.take(case.received(), case.screened())
     await hub.answered(case, "police", SIBLING)
+    await hub.answered(case, "health", {"relation": "parent", "given_name": "Ada"})
     assert [child.given_name for _, _, child in await hub.found(case.id)] == ["Finch"]
 
 
@@ -164,6 +174,8 @@ async def test_a_correction_finds_out_anew_who_the_child_is_and_asks_what_was_he
     assert held_back == {("not_requested", "not_identifiable")}
     await hub.take(now.corrected({now.child: {"nhs_number": WREN["nhs_number"]}}))
     assert [one.case_id for one in (await hub.last(now.child)).history.earlier] == [before.child]
+    known_by = await hub.ledger.pool.fetchval("SELECT identifiers FROM child WHERE id = $1", now.child)
+    assert known_by == ["nhs_number"]
     asked = {row["state"] for row in await hub.ledger.pool.fetch(states, now.child)}
     assert "pending" in asked
     async with hub.ledger.pool.acquire() as connection:
@@ -220,3 +232,15 @@ async def test_a_suspects_employer_whom_staff_name_is_known_to_every_question(hu
     async with hub.ledger.unit([case.id]) as unit:
         referral = (await hub.store.load(unit.connection, [case.id]))[case.id]
     assert referral.employers == {"police"}
+
+
+async def test_a_correction_that_makes_an_earlier_report_the_childs_is_told_to_the_later_one(
+    hub: Hub,
+) -> None:
+    before = Told(children=({"given_name": "Ren"},), at=NOON)
+    now = Told(at=NOON + 9 * DAY)
+    await hub.take(before.received())
+    await hub.take(now.received())
+    assert (await hub.last(now.child)).history.earlier == ()
+    await hub.take(before.corrected({before.child: {"nhs_number": WREN["nhs_number"]}}))
+    assert [one.case_id for one in (await hub.last(now.child)).history.earlier] == [before.child]
