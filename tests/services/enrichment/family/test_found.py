@@ -135,7 +135,7 @@ async def test_a_link_that_is_only_likely_finds_nobody_until_a_person_makes_it(h
 
 
 async def test_who_was_found_leads_to_nobody_else(hub: Hub) -> None:
-    rook = {"given_name": "Rook", "family_name": "Drake-Test", "born": {"on": "2016-01-01"}}
+    rook = {"given_name": "Rook", "family_name": "Drake-Test", "nhs_number": "9990041121"}
     elsewhere = Told(children=({**FINCH, "household": "dads"}, {**rook, "household": "dads"}), at=NOON)
     case = Told(at=NOON + DAY)
     await hub.take(elsewhere.received())
@@ -244,3 +244,12 @@ async def test_a_correction_that_makes_an_earlier_report_the_childs_is_told_to_t
     assert (await hub.last(now.child)).history.earlier == ()
     await hub.take(before.corrected({before.child: {"nhs_number": WREN["nhs_number"]}}))
     assert [one.case_id for one in (await hub.last(now.child)).history.earlier] == [before.child]
+
+
+async def test_a_correction_takes_a_report_out_of_the_history_of_whom_it_was_not_about(hub: Hub) -> None:
+    before, now = Told(at=NOON), Told(at=NOON + 9 * DAY)
+    await hub.take(before.received())
+    await hub.take(now.received())
+    assert len((await hub.last(now.child)).history.earlier) == 1
+    await hub.take(before.corrected({before.child: FINCH}))
+    assert (await hub.last(now.child)).history.earlier == ()
