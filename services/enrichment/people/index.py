@@ -146,15 +146,6 @@ class Index:
             for one in current.values()
         }
 
-    async def taken_for(
-        self, connection: asyncpg.Connection, persons: Collection[UUID]
-    ) -> dict[UUID, tuple[UUID, ...]]:
-        """For each person the subjects who are taken for it, the latest first: cases of children, ids of adults."""
-        found: dict[UUID, list[UUID]] = {}
-        for one in (await self._store.of_persons(connection, persons)).values():
-            found.setdefault(one.person_id, []).append(one.id)
-        return {person_id: tuple(ids) for person_id, ids in found.items()}
-
     async def decide(
         self, connection: asyncpg.Connection, child_id: UUID, decision: PersonDecision, now: datetime
     ) -> Decided:

@@ -68,9 +68,12 @@ class Hub:
 
     async def taken_for(self, *persons: UUID) -> dict[UUID, set[UUID]]:
         """For each person who is taken for it."""
-        async with self.pool.acquire() as connection:
-            found = await self.index.taken_for(connection, persons)
-        return {person: set(subjects) for person, subjects in found.items()}
+        rows = await self.rows(
+            "SELECT person_id, array_agg(subject_id) AS subjects FROM person_link"
+            " WHERE until IS NULL AND person_id = ANY ($1::uuid[]) GROUP BY person_id",
+            persons,
+        )
+        return {row["person_id"]: set(row["subjects"]) for row in rows}
 
     async def rows(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         """What stands in the tables."""

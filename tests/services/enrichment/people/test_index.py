@@ -243,6 +243,24 @@ async def test_no_column_holds_anything_about_a_person(hub: Hub) -> None:
             assert value not in text, f"{table}.{column}"
 
 
+async def test_who_cannot_be_read_any_more_is_nobodys_candidate(hub: Hub) -> None:
+    """As when the key that seals a record is gone."""
+    _, person = await hub.known()
+    async with hub.pool.acquire() as connection:
+        await connection.execute("UPDATE person SET profile = $1", b"sealed for ever")
+    (found,) = await hub.identify(subject())
+    assert found.person_id != person
+    assert found.candidates == ()
+
+
+async def test_somebody_is_looked_for_without_being_kept(hub: Hub) -> None:
+    _, person = await hub.known()
+    async with hub.pool.acquire() as connection:
+        choice = await hub.index.search(connection, subject(born=at(2015)))
+    assert [candidate.person_id for candidate in choice.offered] == [person]
+    assert len(await hub.rows("SELECT FROM person_subject")) == 1
+
+
 async def test_keys_are_made_anew_under_another_secret(hub: Hub) -> None:
     _, person = await hub.known()
     hub.index = Index(PlainCodec(), RULES, NAMES, "another secret of enough letters")
