@@ -9,6 +9,7 @@ import typer
 
 from cli import (
     adoption,
+    agency,
     backtest,
     case,
     data,
@@ -45,6 +46,7 @@ app.command()(settings.settings)
 app.add_typer(parked.app, name="parked")
 app.add_typer(case.app, name="case")
 app.add_typer(sharing.app, name="sharing")
+app.add_typer(agency.app, name="agency")
 policy.app.command()(decide.decide)
 policy.app.command()(editing.new_rule)
 policy.app.command()(editing.schema)

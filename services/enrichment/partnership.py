@@ -84,7 +84,7 @@ def load_agencies(folder: Path) -> dict[str, AgencyTerms]:
     agencies: dict[str, AgencyTerms] = {}
 
     def add(path: Path) -> None:
-        agencies[path.stem] = _agency(path.stem, agency_file(path))
+        agencies[path.stem] = agency_terms(path.stem, agency_file(path))
 
     faults = collect(partial(add, path) for path in sorted(folder.glob("*.yaml")))
     if not faults and not agencies:
@@ -103,7 +103,8 @@ def agency_file(path: Path) -> dict[str, Node]:
     return read_document(path).fields(keys)
 
 
-def _agency(name: str, fields: Mapping[str, Node]) -> AgencyTerms:
+def agency_terms(name: str, fields: Mapping[str, Node]) -> AgencyTerms:
+    """What the members of an agency's file say beside its `dialect`. Raises DocumentError."""
     limits = fields["limits"].fields(
         dict.fromkeys(("at_once", "connect_seconds", "read_seconds", "total_seconds"), True)
     )

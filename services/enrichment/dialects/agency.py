@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from services.enrichment.dialects.asking import filled, path_of, sought, wanted_
 from services.enrichment.dialects.exchange import Exchange, Pace, Silent, Tokens
 from services.enrichment.dialects.expressions import Unreadable
 from services.enrichment.dialects.reading import framed, person_found, reply_of, state_of
-from services.enrichment.dialects.terms import Dialect
+from services.enrichment.dialects.terms import Dialect, Section
 from services.enrichment.partnership import AgencyTerms
 from services.enrichment.question import Question
 from services.enrichment.replies import seconds_to_wait, unavailable
@@ -45,7 +46,10 @@ class DialectAgency:
         secret: str,
         dictionary: Dictionary,
         clock: Clock,
+        observe: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
+        """`observe` is given the documents of each exchange, for whoever tries an interface out."""
+        self._observe = observe
         self._terms = terms
         self._dialect = dialect
         self._client = client
@@ -104,8 +108,25 @@ class DialectAgency:
                 raise Silent(_accepted(headers, self._clock))
         first = await exchange.whole(first, dialect.ask.pages)
         documents: dict[str, Any] = {ASK: first}
+        try:
+            return await self._understood(question, exchange, asked, documents, (parts, sections))
+        finally:
+            if self._observe is not None:
+                self._observe(documents)
+
+    async def _understood(
+        self,
+        question: Question,
+        exchange: Exchange,
+        asked: Mapping[str, Any],
+        documents: dict[str, Any],
+        wanted: tuple[list[str], list[Section]],
+    ) -> Reply:
+        dialect, first, (parts, sections) = self._dialect, documents[ASK], wanted
         latest = self._clock.now().astimezone(UTC).date() + timedelta(days=1)
         state = None if dialect.ask.states is None else state_of(dialect.ask.states, first)
+        if state is AgencyState.NO_ANSWER:
+            return Reply(state, "accepted")
         if state is not None and state is not AgencyState.RETURNED:
             declined = state is AgencyState.DECLINED
             return _with(framed(dialect, documents, latest), state, "agency_declined" if declined else None)

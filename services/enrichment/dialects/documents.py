@@ -22,7 +22,7 @@ def parse(content_type: str, body: bytes) -> Any:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Unreadable("not_json") from None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict | list):
         raise Unreadable
     _measure(document, 1)
     return document

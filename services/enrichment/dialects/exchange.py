@@ -138,6 +138,8 @@ class Exchange:
         """A document with its lists joined over all pages. Raises Unreadable where they have no end."""
         if pages is None:
             return first
+        if not isinstance(first, dict):
+            raise Unreadable
         lists = {name: list(_list(first, name)) for name in pages.lists}
         page, seen = first, set[str]()
         while (following := pages.next.text_of(page)) is not None:

@@ -1,7 +1,7 @@
 """Expressions that pick values out of a document, in JMESPath (jmespath.org), compiled when a file is loaded."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -63,6 +63,8 @@ class Expression:
 
     text: str
     search: Callable[[Any], Any]
+    tree: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The parsed expression, as jmespath gives it, for whoever compares it with a description of the document."""
 
     def of(self, document: Any) -> Any:
         """What it picks. Raises Unreadable where the document has another shape than it needs."""
@@ -111,4 +113,4 @@ def expression(node: Node, dates: Dates) -> Expression:
         raise DocumentError([f"{node.place}: {error}"]) from None
     except exceptions.JMESPathError:
         pass
-    return Expression(text, lambda document: compiled.search(document, options))
+    return Expression(text, lambda document: compiled.search(document, options), compiled.parsed)

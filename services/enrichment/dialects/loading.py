@@ -34,6 +34,11 @@ from services.enrichment.dialects.terms import (
 T = TypeVar("T")
 
 FOUND = "found"
+"""The word of an answer with which reading goes on."""
+
+WORKING = "working"
+"""The word of an answer that is not there yet."""
+
 SAID = {
     state.value: state
     for state in (
@@ -149,7 +154,9 @@ class _Reader:
         fields = node.fields({"read": True, "codes": True})
 
         def state(_: str, one: Node) -> AgencyState | None:
-            return None if one.text() == FOUND else _state(one)
+            if one.text() == WORKING:
+                return AgencyState.NO_ANSWER
+            return None if one.text() == FOUND else _state(one, FOUND, WORKING)
 
         return States(self.expression(fields["read"]), _each(fields["codes"], state))
 
@@ -291,8 +298,8 @@ class _Reader:
         )
 
 
-def _state(node: Node) -> AgencyState:
-    return SAID[node.choice([*SAID], "state")]
+def _state(node: Node, *beside: str) -> AgencyState:
+    return SAID[node.choice([*SAID, *beside], "state")]
 
 
 def _path(node: Node) -> str:
