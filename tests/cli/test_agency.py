@@ -1,0 +1,57 @@
+"""`mash agency check` tells what fits, and ends with status 1 where something does not."""
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cli.main import app
+from tests.services.enrichment.dialects.test_openapi import DOCUMENTS
+
+FACTS = "deploy/partnership/facts.yaml"
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["agency", "check", *arguments])
+    return result.exit_code, result.output
+
+
+def test_a_file_that_fits_a_third_partys_document_ends_well() -> None:
+    code, output = run(
+        str(DOCUMENTS / "family_context.yaml"),
+        "--against",
+        str(DOCUMENTS / "family-context.yaml"),
+        "--dictionary",
+        FACTS,
+        "--json",
+    )
+    assert code == 0, output
+    assert {"finding": "mapped", "place": "ask.who.given_name", "says": "firstName: string"} in json.loads(
+        output
+    )["lines"]
+
+
+def test_what_is_missing_ends_with_status_one(tmp_path: Path) -> None:
+    changed = (DOCUMENTS / "family-context.yaml").read_text(encoding="utf-8").replace("firstName", "forename")
+    (tmp_path / "theirs.yaml").write_text(changed, encoding="utf-8")
+    file = str(DOCUMENTS / "family_context.yaml")
+    code, output = run(file, "--against", str(tmp_path / "theirs.yaml"), "--dictionary", FACTS)
+    assert code == 1
+    assert "no `firstName`" in output
+
+
+def test_a_faulty_file_is_refused_with_its_place(tmp_path: Path) -> None:
+    faulty = (DOCUMENTS / "family_context.yaml").read_text(encoding="utf-8").replace("eviction", "evicton")
+    (tmp_path / "housing.yaml").write_text(faulty, encoding="utf-8")
+    theirs = str(DOCUMENTS / "family-context.yaml")
+    code, output = run(str(tmp_path / "housing.yaml"), "--against", theirs, "--dictionary", FACTS)
+    assert code == 1
+    assert "did you mean `eviction`?" in output
+
+
+def test_an_interface_that_does_not_answer_is_told_as_that() -> None:
+    code, output = run(
+        str(DOCUMENTS / "family_context.yaml"), "--against", "http://127.0.0.1:9", "--dictionary", FACTS
+    )
+    assert code == 1
+    assert "unavailable (cannot_connect)" in output
