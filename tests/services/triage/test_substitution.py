@@ -94,8 +94,10 @@ def test_a_silence_in_place_of_nothing_held_lowers_nothing_that_could_be(
     assert risen(silent) >= risen(spoken)
     assert silent.case.could_rise_to >= spoken.case.could_rise_to
     assert silent.case.rag >= spoken.case.rag
-    never = outcome(story, referrer, {**states, agency: "not_requested"}, {})
-    assert risen(silent) == risen(never), "every silence leaves the same gap"
+    # Where everybody else has spoken, every silence leaves the same gap.
+    others = dict.fromkeys(AGENCIES, "nothing_held")
+    alone = outcome(story, referrer, {**others, agency: silence}, {})
+    assert risen(alone) == risen(outcome(story, referrer, {**others, agency: "not_requested"}, {}))
 
 
 @some
