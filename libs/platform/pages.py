@@ -103,10 +103,12 @@ def signed_in(request: Request, scope: str) -> Session:
     return session
 
 
-async def form_of(request: Request, session: Session) -> dict[str, Any]:
-    """The fields of a form of this session, files among them. Raises Problem 403 for a form that is not."""
-    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
-    fields = dict(form.items())
+async def form_of(request: Request, session: Session) -> dict[str, str | bytes]:
+    """The fields of a form of this session; a file is its bytes. Raises Problem 403 for a form that is not."""
+    async with request.form(max_files=1, max_fields=MOST_FIELDS) as form:
+        fields = {
+            name: value if isinstance(value, str) else await value.read() for name, value in form.items()
+        }
     if not session.proves(fields.get("csrf")):
         raise Problem(403, "form-not-ours", "This form is out of date")
     return fields

@@ -51,9 +51,11 @@ from services.enrichment.partnership import AgencyTerms, load_agencies, load_che
 from services.enrichment.people.index import Index, open_index
 from services.enrichment.people.upkeep import rekey
 from services.enrichment.pulled import api as work
+from services.enrichment.pulled import lists_api as lists
 from services.enrichment.pulled import web
 from services.enrichment.pulled.agency import PulledAgency
 from services.enrichment.pulled.answering import Answering
+from services.enrichment.pulled.listing import Listing
 from services.enrichment.reach import reach_agencies
 from services.enrichment.recorder import Recorder
 from services.enrichment.settings import EnrichmentSettings
@@ -81,6 +83,7 @@ class Checks:
     recorder: Recorder
     answering: Answering
     index: Index
+    listing: Listing
 
 
 def compose(
@@ -104,7 +107,8 @@ def compose(
     )
     store = Store(ledger.codec)
     recorder = Recorder(ledger, store, desk, SystemRandom(), alarms)
-    fetching = {name: PulledAgency(name, ledger) for name in terms}
+    listing = Listing(ledger, settings.people_secret)
+    fetching = {name: PulledAgency(name, ledger, listing) for name in terms}
     asking = Asking(
         [
             Asker(
@@ -139,7 +143,7 @@ def compose(
     deadlines = Deadlines(ledger, store, desk)
     clocks: dict[str, Handler] = {DEADLINE: deadlines.passed, FAMILY: family.heard}
     answering = Answering(ledger, recorder, terms, dictionary, alarms)
-    return Checks(consumer, deadlines, clocks, asking, recorder, answering, index)
+    return Checks(consumer, deadlines, clocks, asking, recorder, answering, index, listing)
 
 
 def build(
@@ -203,12 +207,14 @@ def build(
                 sweeps=[
                     Sweep("checks-overdue", RECONCILE_SECONDS, checks.deadlines.reconcile),
                     Sweep("people-rekey", RECONCILE_SECONDS, partial(rekey, ledger, checks.index)),
+                    Sweep("lists-untold", RECONCILE_SECONDS, checks.listing.reconcile),
                 ],
                 workers=[("asking", checks.asking), ("recorder", checks.recorder)],
                 alarm=alarm,
             )
             app.state.parked = assembly.parked
             app.state.answering = checks.answering
+            app.state.listing = checks.listing
             if settings.has_pages:
                 signin = SignIn(settings, app.state.authenticator, keys, time)
                 app.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
@@ -240,6 +246,8 @@ def build(
             journeys.router,
             disclosures.router,
             work.router,
+            lists.router,
+            lists.pages,
             web.router,
             pages_router(),
             parked_router(Refused),

@@ -24,13 +24,13 @@ from libs.schemas.events import Service
 from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Client, Issuer, issuer_router, load_clients, load_people
 from services.enrichment.partnership import Kind
-from services.enrichment.pulled import api, web
+from services.enrichment.pulled import api, lists_api, web
 from tests.sandbox.serving import serve
 from tests.services.enrichment.conftest import Case, Instance, Sandbox, World, until
 
 CLIENTS = {
     **load_clients(),
-    "marac": Client("marac", "s", "MARAC", ("checks:answer",), "marac"),
+    "marac": Client("marac", "s", "MARAC", ("checks:answer", "lists:write"), "marac"),
     "marac-second": Client("marac-second", "s", "MARAC", ("checks:answer",), "marac"),
     "police-team": Client("police-team", "s", "Police", ("checks:answer",), "police"),
 }
@@ -129,9 +129,10 @@ async def fetching(world: World, sandbox: Sandbox) -> AsyncIterator[Fetching]:
         )
         telemetry = setup(Service.ENRICHMENT, settings, install=False)
         stack.callback(telemetry.shutdown)
-        routers = [api.router, web.router, pages_router()]
+        routers = [api.router, lists_api.router, lists_api.pages, web.router, pages_router()]
         app = create_app("Enrichment", settings, telemetry, routers, authenticator=authenticator)
         app.state.answering = instance.checks.answering
+        app.state.listing = instance.checks.listing
         url = await stack.enter_async_context(serve(app))
         signin = SignIn(settings.model_copy(update={"public_url": url}), authenticator, keys, SystemClock())
         app.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
