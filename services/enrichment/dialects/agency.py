@@ -18,13 +18,10 @@ from services.enrichment.dialects.asking import filled, path_of, sought, wanted_
 from services.enrichment.dialects.exchange import Exchange, Pace, Silent, Tokens
 from services.enrichment.dialects.expressions import Unreadable
 from services.enrichment.dialects.reading import framed, person_found, reply_of, state_of
-from services.enrichment.dialects.terms import Dialect, Section
+from services.enrichment.dialects.terms import ASK, Dialect, Section
 from services.enrichment.partnership import AgencyTerms
 from services.enrichment.question import Question
 from services.enrichment.replies import seconds_to_wait, unavailable
-
-ASK = "answer"
-"""Under which name expressions find the document of the first request."""
 
 MOST_PLACES = 10_000
 """Submitted questions whose place is remembered. One that is forgotten is submitted again, under the same id."""

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from services.enrichment.dialects.agency import ASK
 from services.enrichment.dialects.expressions import Expression
-from services.enrichment.dialects.terms import Coded, Dialect, FactsByCode, Template
+from services.enrichment.dialects.terms import ASK, Coded, Dialect, FactsByCode, Template
 
 CANDIDATE = "who"
 """The document of whoever was found."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from services.enrichment.dialects.agency import ASK
 from services.enrichment.dialects.inventory import ALL, Used, sent, used
-from services.enrichment.dialects.terms import Dialect
+from services.enrichment.dialects.terms import ASK, Dialect
 
 DEEPEST = 40
 _PARAMETER = re.compile(r"\{[^}]*\}")

@@ -7,6 +7,9 @@ from enum import StrEnum
 from libs.schemas.findings import AgencyState, FactValue
 from services.enrichment.dialects.expressions import Dates, Expression
 
+ASK = "answer"
+"""Under which name expressions find the document of the first request."""
+
 Template = Expression | Mapping[str, "Template"] | tuple["Template", ...]
 """A body to be sent: expressions over the question at its leaves. What is nothing is left out."""
 
