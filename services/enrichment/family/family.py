@@ -123,7 +123,7 @@ class Family:
         if work.targets:
             stored = work.tell.keys() - work.fresh
             for referral_id, answers in (await self._records.answers(connection, stored)).items():
-                hear(work, work.circles[referral_id], answers)
+                hear(work, work.circles[referral_id], answers, self._zone)
             await self._look_around(work)
             found = await find(work, self._index, self._store, self._zone)
             if found:
@@ -218,7 +218,7 @@ class Family:
             theirs = work.others.get(near.referral_id) or work.circles.get(near.referral_id)
             if near.open and (
                 near.person_id in work.relinked
-                or (since is not None and near.received_at >= since)
+                or (since is not None and (near.received_at, near.case_id) > since)
                 or any(
                     near.received_at >= circle.received_at
                     or theirs is None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from libs.messaging.event import Event
 from libs.schemas.events import (
@@ -67,7 +68,7 @@ def take(work: Work, event: Event) -> None:
             _corrected(work, event, circle, payload)
 
 
-def hear(work: Work, circle: Circle, answers: Sequence[tuple[UUID, Answer]]) -> None:
+def hear(work: Work, circle: Circle, answers: Sequence[tuple[UUID, Answer]], zone: ZoneInfo) -> None:
     """Applies what agencies said of a referral's children: whom they name, and the plans that later referrals see."""
     work.named[circle.referral_id] = [
         one for child_id, answer in answers for one in named_in(child_id, answer)
@@ -78,7 +79,7 @@ def hear(work: Work, circle: Circle, answers: Sequence[tuple[UUID, Answer]]) -> 
                 kind=plan.kind,
                 opened=plan.opened,
                 closed=plan.closed,
-                told_on=(answer.answered_at or work.unit.now).date(),
+                told_on=(answer.answered_at or work.unit.now).astimezone(zone).date(),
                 agency=answer.agency,
                 case_id=child_id,
             )

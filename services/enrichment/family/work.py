@@ -36,8 +36,8 @@ class Work:
 
     `circles` are the referrals of the unit, `others` those that name the same people. `tell`: the referrals whose
     children are told anew, with the trace of what causes it. `renewed`: the referrals in which somebody was named who
-    was not before. `later` gives, for a person, since when reports see other earlier ones than before; `relinked` are
-    the persons who lost or gained a report.
+    was not before. `later` gives, for a person, the place in time after which reports see something new before them;
+    `relinked` are the persons who lost or gained a report.
     """
 
     unit: Unit
@@ -55,7 +55,7 @@ class Work:
     tell: dict[UUID, str | None] = field(default_factory=dict)
     renewed: set[UUID] = field(default_factory=set)
     rekept: set[UUID] = field(default_factory=set)
-    later: dict[UUID, datetime] = field(default_factory=dict)
+    later: dict[UUID, tuple[datetime, UUID]] = field(default_factory=dict)
     relinked: set[UUID] = field(default_factory=set)
     ring: set[UUID] = field(default_factory=set)
     corrected: list[tuple[Referral, Child]] = field(default_factory=list)
@@ -87,8 +87,8 @@ class Work:
     def changes_what_follows(self, circle: Circle, cases: Iterable[Case]) -> None:
         """Later reports about these children see something new in this one."""
         for case in cases:
-            since = self.later.get(case.person_id, circle.received_at)
-            self.later[case.person_id] = min(since, circle.received_at)
+            place = circle.received_at, case.id
+            self.later[case.person_id] = min(place, self.later.get(case.person_id, place))
 
     def link(self, circle: Circle, subject_id: UUID, identified: Identified) -> None:
         """Somebody of a referral is that person of the index."""

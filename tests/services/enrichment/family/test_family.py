@@ -67,6 +67,8 @@ async def test_a_decision_on_an_earlier_referral_is_told_to_the_open_case(hub: H
     ]
     assert second.revision == 2
     assert len(await hub.linked(before.child)) == 1
+    rung = await hub.ledger.pool.fetch("SELECT referral_id FROM timer")
+    assert [row["referral_id"] for row in rung] == [now.id]
 
 
 async def test_an_earlier_decision_that_comes_late_changes_nothing(hub: Hub) -> None:
