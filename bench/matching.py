@@ -42,7 +42,8 @@ from services.enrichment.people.subject import KeptProfile, Subject, profile_of
 
 PARTNERSHIP = Path("deploy/partnership")
 SECRET = "for measurements only, of no meaning"
-SIZE = 100_000
+SIZE = 105_000
+"""So many that a hundred thousand are in the index, and the rest are kept out of it."""
 SEED = 20_260_601
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CHUNK = 5_000
