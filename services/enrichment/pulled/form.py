@@ -39,6 +39,7 @@ DATES = {
     "coverage_from": "From when do your records reach?",
     "coverage_to": "Until when do your records reach?",
 }
+_DASH = {"dash_yes": "DASH answers that were yes", "dash_asked": "DASH questions that were asked"}
 LONGEST = 20_000
 
 
@@ -137,14 +138,14 @@ def _fact(field: FactField, values: Mapping[str, str], basis: str, errors: dict[
     value: FactValue
     if field.choices:
         if text not in dict(field.choices):
-            errors[field.name] = "Select one of the answers, or leave it as not stated"
+            errors[field.name] = f"{field.label}: select an answer, or leave it as not stated"
             return None
         yes_no = field.choices[0][0] == "yes"
         value = text == "yes" if yes_no else text
     else:
         number = _number(text, field.maximum)
         if number is None:
-            errors[field.name] = f"Enter a whole number from 0 to {field.maximum}"
+            errors[field.name] = f"{field.label}: enter a whole number from 0 to {field.maximum}"
             return None
         value = number
     if basis not in list(Basis):
@@ -161,7 +162,7 @@ def _dash(values: Mapping[str, str], errors: dict[str, str]) -> Dash | None:
     }
     for name, number in numbers.items():
         if number is None:
-            errors[name] = f"Enter a whole number from 0 to {DASH_QUESTIONS}"
+            errors[name] = f"{_DASH[name]}: enter a whole number from 0 to {DASH_QUESTIONS}"
     first, second = numbers["dash_yes"], numbers["dash_asked"]
     if first is None or second is None:
         return None
@@ -182,10 +183,10 @@ def _day(
         year, month, day = (-1 if number is None else number for number in numbers)
         found = date(year, month, day)
     except ValueError:
-        errors[name] = "Enter a day, a month and a year, such as 27 3 2026"
+        errors[name] = f"{label} Enter a day, a month and a year, such as 27 3 2026"
         return None
     if not EARLIEST <= found <= now.date() + timedelta(days=1):
-        errors[name] = "The date must be today or in the past"
+        errors[name] = f"{label} The date must be today or in the past"
         return None
     return found
 
