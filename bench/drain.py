@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,9 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from bench.ingest import numbered
-from bench.load import closed_loop
+from bench.load import closed_loop, post
 from bench.processes import busy_seconds, cpu_seconds, show
+from bench.referrals import body
 from bench.tokens import token
 from libs.platform.clock import SystemClock
 from libs.schemas.events import PARTITIONS, TOPICS, Service
@@ -78,8 +78,11 @@ class Bench:
         bearer = await token(self._stack.url("sandbox"), "st_ives_primary")
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {bearer}"}
         port = self._stack.ports["intake"]
-        requests = numbered("/v1/referrals", port, headers)
-        tally = await closed_loop(port, _first(requests, referrals), connections=32, seconds=LONGEST)
+        requests = (
+            post("/v1/referrals", port, body(number), headers | {"Idempotency-Key": f"drain-{number}"})
+            for number in range(referrals)
+        )
+        tally = await closed_loop(port, requests, connections=32, seconds=LONGEST)
         if tally.statuses != {201: referrals}:
             raise RuntimeError(f"intake answered {tally.statuses}")
         while sum((await self._ends(TOPICS[Service.INTAKE])).values()) < referrals:  # noqa: ASYNC110
@@ -165,11 +168,6 @@ async def _reader(bootstrap: str) -> AsyncIterator[Any]:
         yield consumer
     finally:
         await consumer.stop()
-
-
-def _first(requests: Iterator[bytes], count: int) -> Iterator[bytes]:
-    for _, request in zip(range(count), requests, strict=False):
-        yield request
 
 
 async def measure(referrals: int, peer: int, workers: int, agencies: str) -> dict[str, object]:

@@ -22,8 +22,8 @@ import asyncpg
 import httpx
 import uvloop
 
-from bench.ingest import BODY
 from bench.processes import busy_seconds, cpu_seconds, show
+from bench.referrals import body
 from bench.tokens import token
 from libs.platform.clock import SystemClock
 from sandbox.agencies import AGENCIES
@@ -54,15 +54,20 @@ class Sent:
     child_id: UUID
 
 
-async def load(http: httpx.AsyncClient, run: str, rate: float, seconds: float) -> list[Sent]:
+async def load(
+    http: httpx.AsyncClient, run: str, rate: float, seconds: float, *, first: int = 0
+) -> list[Sent]:
     """Sends at a constant rate. Raises httpx.HTTPStatusError where a referral is not accepted."""
+    bodies = [body(first + number) for number in range(int(rate * seconds))]
     clock, began = SystemClock(), SystemClock().now()
 
     async def one(number: int) -> Sent:
         at = began + timedelta(seconds=number / rate)
         await asyncio.sleep(max(0.0, (at - clock.now()).total_seconds()))
         answer = await http.post(
-            "/v1/referrals", content=BODY, headers={"Idempotency-Key": f"{run}-{number}"}
+            "/v1/referrals",
+            content=bodies[number],
+            headers={"Idempotency-Key": f"{run}-{number}"},
         )
         answer.raise_for_status()
         return Sent(at, clock.now(), UUID(answer.json()["children"][0]["id"]))
@@ -89,7 +94,7 @@ async def measure(rate: float, seconds: float, agency_seconds: float) -> dict[st
                 await load(http, "warm-up", rate, WARM_UP)
                 parts = stack.parts()
                 before, began = _spent(parts), SystemClock().now()
-                sent = await load(http, "run", rate, seconds)
+                sent = await load(http, "run", rate, seconds, first=int(rate * WARM_UP))
                 lasted = (SystemClock().now() - began).total_seconds()
                 used = {name: spent - before[name] for name, spent in _spent(parts).items()}
             admin = await asyncpg.connect(stack.admin_dsn)
