@@ -87,10 +87,13 @@ def is_decided(seen: Snapshot) -> bool:
 
 
 def is_told(seen: Snapshot) -> bool:
-    """Whether every decision was told, or is known to be impossible to tell, and no notice is on its way."""
+    """Whether every decision about a child whom the referrer named was told, or is known to be impossible to tell, and
+    no notice is on its way.
+    """
     if not is_decided(seen) or seen.notify is None:
         return False
-    decisions = sum(len(child["decisions"]) for child in (seen.triage or {})["children"])
+    named = [child for child in (seen.triage or {})["children"] if not child.get("found")]
+    decisions = sum(len(child["decisions"]) for child in named)
     notices = seen.notify["notices"]
     told = [each for each in (*notices, *seen.notify["untold"]) if each["kind"] == "outcome"]
     return len(told) >= decisions and not any(notice["state"] in OPEN_NOTICES for notice in notices)

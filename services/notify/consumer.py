@@ -63,7 +63,7 @@ class NotifyConsumer:
         self._wake = wake
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
-        """Applies a batch. Raises Permanent for a child that its referral does not have."""
+        """Applies a batch. Raises Permanent where what is kept of a referrer can no longer be read."""
         ordered = await _with_released(unit, events)
         known = await self._load(unit, {event.referral_id for event in ordered})
         fresh: list[tuple[Event, StoredRecipient]] = []
@@ -85,6 +85,9 @@ class NotifyConsumer:
             who = known[event.referral_id]
             for occasion in _occasions(event):
                 if occasion.child_id in who.referral.erased:
+                    continue
+                if occasion.child_id is not None and occasion.child_id not in who.referral.children:
+                    # Found by a check or added by staff: whoever did not name a child learns nothing of it.
                     continue
                 if isinstance(who.place, Untold):
                     untold.setdefault(occasion, (who.place, event.trace))
@@ -163,8 +166,8 @@ class NotifyConsumer:
             case NoticeKind.BEING_LOOKED_AT:
                 return telling.being_looked_at(self._wording, place, reference)
             case NoticeKind.OUTCOME:
-                if occasion.child_id not in who.referral.children or who.recipient is None:
-                    raise Permanent("unknown-child")
+                if who.recipient is None:
+                    raise Permanent("unknown-recipient")
                 decided = event.payload.children[occasion.child_id]
                 children = who.referral.children
                 return telling.outcome(

@@ -3,11 +3,14 @@
 from uuid import UUID
 
 import asyncpg
+from pydantic import Field
 
 from libs.platform.problems import Problem
 from libs.schemas.base import Instant, Model
+from libs.schemas.dictionary import REFERRER
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.desk import SELECT_CASES, case_of
+from services.triage.documents import EvidenceKind
 
 
 class DecidedStep(Model):
@@ -24,6 +27,7 @@ class ChildJourney(Model):
 
     child_id: UUID
     child_number: int
+    found: bool = Field(False, description="Named by a check or by staff: the referrer hears nothing of it.")
     stage: Stage
     team: str
     screened_at: Instant | None
@@ -77,6 +81,15 @@ async def journey(connection: asyncpg.Connection, reference: str) -> Journey:
         "SELECT kind FROM task WHERE referral_id = $1 AND done_at IS NULL ORDER BY due_at, id", referral_id
     )
     stops = await connection.fetch("SELECT consumer FROM stop WHERE referral_id = $1 ORDER BY 1", referral_id)
+    found = {
+        row[0]
+        for row in await connection.fetch(
+            "SELECT case_id FROM evidence WHERE case_id = ANY ($1) AND kind = $2 AND source <> $3",
+            ids,
+            EvidenceKind.RECEIVED.value,
+            REFERRER,
+        )
+    }
     return Journey(
         referral_id=referral_id,
         reference=reference,
@@ -85,6 +98,7 @@ async def journey(connection: asyncpg.Connection, reference: str) -> Journey:
             ChildJourney(
                 child_id=case.id,
                 child_number=case.child_number,
+                found=case.id in found,
                 stage=case.stage,
                 team=case.team,
                 screened_at=screened.get(case.id),

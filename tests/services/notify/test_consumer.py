@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from libs.messaging.errors import Permanent
 from libs.messaging.event import new_event_id
 from libs.messaging.ledger import Ledger
 from libs.schemas.codes import ReferrerRole
@@ -93,14 +92,15 @@ async def test_a_channel_that_the_suspect_may_read_is_never_used(ledger: Ledger,
     assert [shared["reason"] for _, shared in await emitted(ledger)] == ["suspect_may_read"]
 
 
-async def test_a_child_that_the_referral_does_not_have_is_not_told_of(
+async def test_the_referrer_learns_nothing_of_a_child_who_was_found_and_everything_of_the_others(
     ledger: Ledger, wording: Wording
 ) -> None:
     story = Story()
     await feed(ledger, wording, story.received())
-    with pytest.raises(Permanent):
-        await feed(ledger, wording, story.decided(new_event_id(START)))
+    await feed(ledger, wording, story.decided(new_event_id(START)))
     assert len(await notices(ledger)) == 1
+    await feed(ledger, wording, story.decided(story.children[0]))
+    assert len(await notices(ledger)) == 2
 
 
 async def test_a_referral_that_was_given_up_unread_leaves_its_notices_to_a_person(
