@@ -166,7 +166,7 @@ class NotifyConsumer:
             case NoticeKind.BEING_LOOKED_AT:
                 return telling.being_looked_at(self._wording, place, reference)
             case NoticeKind.OUTCOME:
-                if who.recipient is None:
+                if who.recipient is None or occasion.child_id is None:
                     raise Permanent("unknown-recipient")
                 decided = event.payload.children[occasion.child_id]
                 children = who.referral.children
