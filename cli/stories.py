@@ -27,7 +27,7 @@ class Story:
     reading: dict[str, Any] = field(default_factory=dict)
     """What the sandbox's member of staff finds in the words, where they wait to be read."""
     expect: tuple[str, ...] = ()
-    """Where each child should be routed, in the order of the children."""
+    """Where each child should be routed, in the order of the children, found ones last."""
 
 
 class _Loader(yaml.SafeLoader):

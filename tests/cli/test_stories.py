@@ -22,7 +22,8 @@ def test_each_example_is_a_referral_in_the_dictionarys_words(story: Story) -> No
     facts = [fact for child in referral.children for fact in child.facts]
     assert [fault for fact in facts if (fault := dictionary.check(fact))] == []
     assert story.client in load_clients()
-    assert len(story.expect) == len(referral.children)
+    # Children who are found come after those whom the referrer named.
+    assert len(story.expect) >= len(referral.children)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.title)
