@@ -16,8 +16,8 @@ from libs.platform.clock import SystemClock
 from libs.schemas.events import PERSON_LINKED
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Reply
-from services.enrichment.agency_http import HttpAgency
 from services.enrichment.checks import Child, Desk, Effect
+from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.question import Question
 from tests.services.enrichment.conftest import (
     FOUR,
@@ -110,13 +110,13 @@ async def test_a_reply_that_can_never_be_recorded_makes_its_agency_unavailable_a
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unwritable = Reply(AgencyState.RETURNED, narrative="\ud800")
-    asked = HttpAgency.ask
+    asked = DialectAgency.ask
 
-    async def ask(self: HttpAgency, question: Question, *, trace: str | None) -> Reply:
+    async def ask(self: DialectAgency, question: Question, *, trace: str | None) -> Reply:
         reply = await asked(self, question, trace=trace)
         return unwritable if self._terms.id == "education" else reply
 
-    monkeypatch.setattr(HttpAgency, "ask", ask)
+    monkeypatch.setattr(DialectAgency, "ask", ask)
     instance, case = await world.start(ask_lease_seconds=2, check_deadline_cap_seconds=None), Case()
     with structlog.testing.capture_logs() as logged:
         await instance.take(case.received(), case.screened())

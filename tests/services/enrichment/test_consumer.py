@@ -65,7 +65,7 @@ async def test_the_order_of_the_topics_changes_nothing(world: World, split: bool
         checks = await pool.fetch("SELECT agency, state FROM agency_check WHERE child_id = $1", case.child)
         found.add((tuple(child), frozenset(map(tuple, checks))))
         assert len(await instance.completed(case.child)) == 1
-    answers = {"police": "declined", "health": "returned", "education": "returned", "marac": "nothing_held"}
+    answers = {"police": "declined", "health": "returned", "education": "returned", "early_help": "returned"}
     assert found == {(("targeted", "amber"), frozenset(answers.items()))}
 
 

@@ -28,7 +28,7 @@ async def test_agencies_that_know_the_child_are_told_apart_from_those_that_hold_
         "police": "declined",
         "health": "returned",
         "education": "returned",
-        "marac": "nothing_held",
+        "early_help": "returned",
     }
     answer = await _answer(instance, case, "health")
     assert [(fact.fact, fact.value) for fact in answer.facts] == [("child.self_harm", "single_episode")]

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 
@@ -23,10 +23,10 @@ from libs.platform.telemetry import setup
 from libs.schemas.events import Service
 from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Client, Issuer, issuer_router, load_clients, load_people
-from services.enrichment.partnership import Kind
+from services.enrichment.partnership import load_agencies
 from services.enrichment.pulled import api, lists_api, web
 from tests.sandbox.serving import serve
-from tests.services.enrichment.conftest import Case, Instance, Sandbox, World, until
+from tests.services.enrichment.conftest import PARTNERSHIP, Case, Instance, Sandbox, World, until
 
 CLIENTS = {
     **load_clients(),
@@ -109,10 +109,7 @@ async def token_issuer() -> AsyncIterator[Issuer]:
 
 @pytest.fixture
 async def fetching(world: World, sandbox: Sandbox) -> AsyncIterator[Fetching]:
-    world.terms = {
-        name: replace(terms, kind=Kind.PULLED) if name == "marac" else terms
-        for name, terms in world.terms.items()
-    }
+    world.terms |= {"marac": load_agencies(PARTNERSHIP / "agencies")["marac"]}
     instance = await world.start(check_deadline_cap_seconds=30.0)
     async with AsyncExitStack() as stack:
         tokens = await stack.enter_async_context(token_issuer())
