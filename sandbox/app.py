@@ -69,7 +69,7 @@ def build(settings: SandboxSettings, *, clock: Clock | None = None) -> FastAPI:
     authorization = Authorization(issuer, load_people())
     app.include_router(issuer_router(issuer, authorization.exchange))
     app.include_router(authorization_router(authorization))
-    app.include_router(suppliers_router(suppliers, key=settings.agency_key))
+    app.include_router(suppliers_router(suppliers))
     app.include_router(notify_router(notify))
     app.include_router(trace_router(traces))
     app.include_router(alarms_router(clock))

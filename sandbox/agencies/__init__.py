@@ -16,7 +16,6 @@ from sandbox.agencies.health import Health
 from sandbox.agencies.housing import Housing
 from sandbox.agencies.marac import Marac
 from sandbox.agencies.police import Police
-from sandbox.agencies.questions import questions_router
 from sandbox.agencies.social_care import SocialCare
 from sandbox.agencies.supplier import Supplier
 from sandbox.families import Families
@@ -30,11 +29,10 @@ def make_suppliers(families: Families, *, key: str, clock: Clock) -> dict[str, S
     return {supplier.name: supplier(families, key=key, clock=clock) for supplier in SUPPLIERS}
 
 
-def suppliers_router(suppliers: Mapping[str, Supplier], *, key: str) -> APIRouter:
+def suppliers_router(suppliers: Mapping[str, Supplier]) -> APIRouter:
     """Their APIs, and the controls of all, under `/agencies`."""
     router = APIRouter()
     router.include_router(control_router(suppliers))
-    router.include_router(questions_router(suppliers, key=key))
     for supplier in suppliers.values():
         router.include_router(supplier.router())
     return router
@@ -42,4 +40,4 @@ def suppliers_router(suppliers: Mapping[str, Supplier], *, key: str) -> APIRoute
 
 def agencies_router(families: Families, *, key: str, clock: Clock) -> APIRouter:
     """Both at once, where nobody else needs the suppliers."""
-    return suppliers_router(make_suppliers(families, key=key, clock=clock), key=key)
+    return suppliers_router(make_suppliers(families, key=key, clock=clock))

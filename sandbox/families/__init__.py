@@ -1,57 +1,19 @@
 """The sandbox's synthetic families: what each agency knows of whom."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import ConfigDict, Field
 
-from libs.schemas.base import FactName, Identifier, Model
-from libs.schemas.findings import AgencyState, Basis, FactValue, Period
+from libs.schemas.base import Identifier, Model
 
 FOLDER = Path(__file__).parent
 
 
 class _Strict(Model):
     model_config = ConfigDict(extra="forbid")
-
-
-class KnownFact(_Strict):
-    """A fact that an agency holds, dated by how long ago it was recorded."""
-
-    fact: FactName
-    value: FactValue
-    basis: Basis
-    period: Period = Period.NOW
-    on_days_ago: int | None = Field(None, ge=0)
-
-
-class Knowledge(_Strict):
-    """What one agency holds of one child."""
-
-    state: Literal[
-        AgencyState.RETURNED, AgencyState.NOTHING_HELD, AgencyState.OUTSIDE_COVERAGE, AgencyState.DECLINED
-    ]
-    as_of_days_ago: int | None = Field(None, ge=0)
-    covers_years: int | None = Field(None, ge=1)
-    facts: tuple[KnownFact, ...] = ()
-    narrative: str | None = None
-
-    def answer(self, today: date) -> dict[str, Any]:
-        """The body of an answer given on this day, without what identifies question and child."""
-        body: dict[str, Any] = {"state": self.state.value}
-        if self.as_of_days_ago is not None:
-            body["as_of"] = _ago(today, self.as_of_days_ago)
-        if self.covers_years is not None:
-            body["coverage_from"] = _ago(today, 365 * self.covers_years)
-            body["coverage_to"] = today.isoformat()
-        if self.facts:
-            body["facts"] = [_fact(fact, today) for fact in self.facts]
-        if self.narrative is not None:
-            body["narrative"] = self.narrative
-        return body
 
 
 class Mother(_Strict):
@@ -71,7 +33,6 @@ class FamilyChild(_Strict):
     nhs_number: str | None = None
     upn: str | None = None
     mother: Mother | None = None
-    agencies: dict[Identifier, Knowledge]
     records: dict[Identifier, dict[str, Any]] = Field(
         default_factory=dict, description="What each supplier holds, in its own codes: its stand-in reads it."
     )
@@ -124,14 +85,3 @@ def _same_names(known: FamilyChild | Mother, person: dict[str, Any]) -> bool:
             (known.family_name, person.get("family_name")),
         )
     )
-
-
-def _fact(fact: KnownFact, today: date) -> dict[str, Any]:
-    body = fact.model_dump(mode="json", exclude={"on_days_ago"})
-    if fact.on_days_ago is not None:
-        body["on"] = _ago(today, fact.on_days_ago)
-    return body
-
-
-def _ago(today: date, days: int) -> str:
-    return (today - timedelta(days=days)).isoformat()

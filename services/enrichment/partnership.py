@@ -20,8 +20,6 @@ class Kind(StrEnum):
     FHIR = "fhir"
     PULLED = "pulled"
     """It fetches its questions."""
-    QUESTIONS = "questions"
-    """It answers whole questions in the hub's own form, below `MASH_AGENCIES_URL` at `/agencies/{id}/questions`."""
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -10,7 +10,6 @@ from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.document import DocumentError
 from services.enrichment.agency import Agency, InstantAgency
-from services.enrichment.agency_http import HttpAgency
 from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.dialects.files import load_dialects
 from services.enrichment.fhir import FhirAgency, load_fhir_files
@@ -40,11 +39,8 @@ def reach_agencies(
         if one.kind is Kind.REST:
             secret = secret_of(settings, dialects[name].authentication.secret, name)
             reached[name] = DialectAgency(one, dialects[name], client, secret, dictionary, clock)
-        elif one.kind is Kind.FHIR:
-            reached[name] = FhirAgency(one, fhir[name], client, settings.agency_key, dictionary, clock)
         else:
-            endpoint = f"/agencies/{name}/questions"
-            reached[name] = HttpAgency(one, endpoint, client, settings.agency_key, dictionary, clock)
+            reached[name] = FhirAgency(one, fhir[name], client, settings.agency_key, dictionary, clock)
     return reached
 
 

@@ -133,7 +133,7 @@ class Sandbox:
 async def sandbox() -> AsyncIterator[Sandbox]:
     app = FastAPI()
     suppliers = make_suppliers(load_families(), key=AGENCY_KEY, clock=SystemClock())
-    app.include_router(suppliers_router(suppliers, key=AGENCY_KEY))
+    app.include_router(suppliers_router(suppliers))
     async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
         yield Sandbox(url, http, suppliers)
 

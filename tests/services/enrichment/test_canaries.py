@@ -143,11 +143,11 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr("libs.platform.http.trace.get_tracer", lambda name: provider.get_tracer(name))
     logging.configure(Service.ENRICHMENT, "debug", SystemClock(), log)
-    known = {**CHILD, "born": CHILD["born"]["on"], "agencies": {}, "records": HELD}
+    known = {**CHILD, "born": CHILD["born"]["on"], "records": HELD}
     families = Families([Family.model_validate({"about": "The canary.", "children": [known]})])
     suppliers = make_suppliers(families, key=AGENCY_KEY, clock=SystemClock())
     app = FastAPI()
-    app.include_router(suppliers_router(suppliers, key=AGENCY_KEY))
+    app.include_router(suppliers_router(suppliers))
     app.add_middleware(Overheard, seen=seen)
     async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
         steps = {name: supplier.steps for name, supplier in suppliers.items()}
