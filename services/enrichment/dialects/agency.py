@@ -83,6 +83,9 @@ class DialectAgency:
             return unavailable("too_slow") if exchange.began else Reply(AgencyState.NO_ANSWER, "timeout")
         except httpx.ConnectError:
             return unavailable("cannot_connect")
+        except httpx.InvalidURL:
+            # An address that the agency named, with letters that no address has.
+            return unavailable("contract")
         except httpx.HTTPError:
             return unavailable("broken_off")
         finally:

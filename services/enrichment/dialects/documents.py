@@ -25,6 +25,8 @@ def parse(content_type: str, body: bytes) -> Any:
     if not isinstance(document, dict | list):
         raise Unreadable
     _measure(document, 1)
+    if "\\u" in text:
+        _all_characters(document)
     return document
 
 
@@ -38,6 +40,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> Any:
     raise Unreadable
+
+
+def _all_characters(document: Any) -> None:
+    """Raises Unreadable for half of a pair of surrogates, which JSON can write and nothing can keep."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Unreadable("not_utf8") from None
 
 
 def _measure(part: Any, depth: int) -> None:

@@ -60,17 +60,14 @@ class Tokens:
         form = {"grant_type": "client_credentials"}
         if self._authentication.scope:
             form["scope"] = self._authentication.scope
-        response = await client.post(
-            url,
-            data=form,
-            headers={**headers, "authorization": basic(self._authentication.client, self._secret)},
-        )
-        if response.status_code != 200:
-            raise Silent(
-                unavailable("not_authorised" if response.status_code in (400, 401, 403) else "no_token")
-            )
+        sent = {**headers, "authorization": basic(self._authentication.client, self._secret)}
         try:
-            said = parse(response.headers.get("content-type", ""), response.content[:MAX_BYTES])
+            async with client.stream("POST", url, data=form, headers=sent) as response:
+                body = await _read(response)
+            if response.status_code != 200:
+                refused = response.status_code in (400, 401, 403)
+                raise Silent(unavailable("not_authorised" if refused else "no_token"))
+            said = parse(response.headers.get("content-type", ""), body)
             token, lasts = said["access_token"], float(said.get("expires_in", RENEW_BEFORE))
         except (Unreadable, KeyError, TypeError, ValueError):
             raise Silent(unavailable("no_token")) from None
@@ -135,12 +132,15 @@ class Exchange:
         return await self._send("GET", self._within(path), None)
 
     async def whole(self, first: Any, pages: Pages | None) -> Any:
-        """A document with its lists joined over all pages. Raises Unreadable where they have no end."""
+        """A document with its lists joined over all pages. Raises Unreadable where they have no end, or where a page
+        has not every list that the first one has.
+        """
         if pages is None:
             return first
         if not isinstance(first, dict):
             raise Unreadable
-        lists = {name: list(_list(first, name)) for name in pages.lists}
+        # A list that is not there is no empty one: it stays away, and whoever needs it finds that out.
+        lists = {name: list(_list(first, name)) for name in pages.lists if first.get(name) is not None}
         page, seen = first, set[str]()
         while (following := pages.next.text_of(page)) is not None:
             if following in seen or len(seen) >= MAX_PAGES:
@@ -172,14 +172,10 @@ class Exchange:
     async def _once(
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, httpx.Headers, bytes]:
-        body = bytearray()
         async with self._client.stream(method, url, content=content, headers=headers) as response:
             self.began = True
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise Unreadable("too_large")
-        return response.status_code, response.headers, bytes(body)
+            body = await _read(response)
+        return response.status_code, response.headers, body
 
     async def _authorised(self, refused: str | None) -> tuple[dict[str, str], str | None]:
         how = self._dialect.authentication
@@ -220,17 +216,28 @@ class Exchange:
         base = urlsplit(self._base)
         if path.startswith("/") and not path.startswith("//") and not path.startswith(f"{base.path}/"):
             path = f"{base.path}{path}"
-        there = urlsplit(urljoin(f"{self._base}/", path))
+        try:
+            there = urlsplit(urljoin(f"{self._base}/", path))
+        except ValueError:
+            raise Unreadable("other_origin") from None
         here = (base.scheme, base.netloc)
         if (there.scheme, there.netloc) != here or not there.path.startswith(f"{base.path}/"):
             raise Unreadable("other_origin")
         return there.geturl()
 
 
+async def _read(response: httpx.Response) -> bytes:
+    """A body as it was sent. Raises Unreadable as soon as it is longer than any honest one."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise Unreadable("too_large")
+    return bytes(body)
+
+
 def _list(document: Any, name: str) -> list[Any]:
     found = document.get(name) if isinstance(document, dict) else None
-    if found is None:
-        return []
     if not isinstance(found, list):
         raise Unreadable
     return found

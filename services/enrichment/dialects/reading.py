@@ -48,9 +48,13 @@ def state_of(states: States, document: Any) -> AgencyState | None:
 def person_found(who: Who, document: Any, person: Mapping[str, Any], dates: Dates) -> dict[str, Any] | None:
     """The one candidate who is certainly meant; None where the agency knows nobody.
 
-    Raises Unreadable where it knows only people who may be meant, several who are, or somebody else.
+    Raises Unreadable where it knows only people who may be meant, several who are, or somebody else, and where the
+    candidates are not there at all: an interface that has changed must not read as one that knows nobody.
     """
-    candidates = who.each.list_of(document)
+    said = who.each.of(document)
+    if said is None:
+        raise Unreadable
+    candidates = said if isinstance(said, list) else [said]
     if not candidates:
         return None
     if not all(isinstance(one, dict) for one in candidates):
@@ -124,6 +128,7 @@ def reply_of(
     common = framed(dialect, documents, latest)
     if existence:
         return replace(common, state=AgencyState.RETURNED, reason=EXISTENCE_ONLY)
+    told = _told(dialect, documents)
     read = _Read()
     for each in reads.facts:
         if isinstance(each, FactsByCode):
@@ -141,7 +146,7 @@ def reply_of(
     if len(read.facts) > MAX_FACTS or len(people) > MAX_PEOPLE or len(plans) > MAX_PLANS:
         raise Unreadable("too_many_facts")
     something = bool(read.facts or narrative or plans or people or worker or dash or read.dropped)
-    if not something and dialect.nobody is None:
+    if not something and (dialect.nobody is None or not told):
         raise Unreadable("empty_answer")
     return replace(
         common,
@@ -155,6 +160,32 @@ def reply_of(
         dash=dash,
         dropped=read.dropped,
     )
+
+
+def _told(dialect: Dialect, documents: Mapping[str, Any]) -> bool:
+    """Whether anything that is read is there, be it an empty list.
+
+    Raises Unreadable where a further request was answered without the list that it is made for: what is not there is
+    not empty. An interface that leaves empty lists out is described with an alternative: "list || `[]`".
+    """
+    reads, told = dialect.reads, False
+    lists = [each.each for each in reads.facts if isinstance(each, FactsByCode)]
+    lists += [one.each for one in (reads.plans, reads.people) if one is not None]
+    sections = {section.name for section in dialect.sections}
+    for one in lists:
+        there = one.of(documents) is not None
+        told = told or there
+        if not there and _root(one) in sections & documents.keys():
+            raise Unreadable
+    return told
+
+
+def _root(read: Expression) -> str | None:
+    """The document that an expression begins with."""
+    tree = read.tree
+    while tree.get("children"):
+        tree = tree["children"][0]
+    return str(tree["value"]) if tree.get("type") == "field" else None
 
 
 def framed(dialect: Dialect, documents: Mapping[str, Any], latest: date) -> Reply:
