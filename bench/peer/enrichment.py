@@ -24,7 +24,8 @@ from libs.schemas.events import (
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import InstantAgency
-from services.enrichment.checks import Check, Child, Completed, Desk, Due, Effect, Referral, Returned
+from services.enrichment.checks import Check, Child, Completed, Due, Effect, Referral, Returned
+from services.enrichment.desk import Desk
 from services.enrichment.effects import DEADLINE
 from services.enrichment.partnership import NOT_STATED, load_agencies, load_check_terms
 from services.enrichment.question import Kept, identifiers, keep, question_for
@@ -70,12 +71,14 @@ async def received(payload: Received, message: KafkaMessage) -> None:
                     referral_id=referral_id,
                     number=child.number,
                     identifiers=sorted(identifiers(kept, child_id)),
+                    home=None,
                     level=None,
                     rag=None,
                     due_at=None,
                     screened_at=None,
                     completed_at=None,
                     traceparent=None,
+                    orders=None,
                 )
             )
         await session.commit()
@@ -128,7 +131,7 @@ async def _ask(kept: Kept, referral: Referral, child: Child, instant: datetime) 
     effects: list[Effect] = []
     for check, reply in zip(due, replies, strict=True):
         check.attempts, check.asked_at = check.attempts + 1, check.asked_at or instant
-        effects += desk.replied(child, check.agency, check.attempts, reply, instant, 0.5)
+        effects += desk.replied(referral, child, check.question_id, check.attempts, reply, instant, 0.5)
     return effects
 
 
@@ -152,28 +155,30 @@ async def _child(session: AsyncSession, child_id: UUID) -> Child:
         row.referral_id,
         row.number,
         frozenset(row.identifiers),
-        Level(row.level) if row.level else None,
-        Rag(row.rag) if row.rag else None,
-        row.due_at,
-        row.screened_at,
-        row.completed_at,
-        row.traceparent,
+        level=Level(row.level) if row.level else None,
+        rag=Rag(row.rag) if row.rag else None,
+        due_at=row.due_at,
+        screened_at=row.screened_at,
+        completed_at=row.completed_at,
+        trace=row.traceparent,
     )
     found = await session.exec(select(CheckRow).where(col(CheckRow.child_id) == child_id))
     for each in found:
-        child.checks[each.agency] = Check(
+        child.checks[each.question_id] = Check(
             each.agency,
             each.question_id,
             each.due_at,
-            AgencyState(each.state),
-            AgencyState(each.silence),
-            each.reason,
-            each.asked_at,
-            each.answered_at,
-            each.late,
-            each.attempts,
-            each.chases,
-            each.ask_at,
+            frozenset(each.items),
+            frozenset(each.existence),
+            state=AgencyState(each.state),
+            silence=AgencyState(each.silence),
+            reason=each.reason,
+            asked_at=each.asked_at,
+            answered_at=each.answered_at,
+            late=each.late,
+            attempts=each.attempts,
+            chases=each.chases,
+            ask_at=each.ask_at,
         )
     return child
 
@@ -210,6 +215,13 @@ async def _save(
             chases=check.chases,
             ask_at=check.ask_at,
             answer=answer,
+            items=sorted(check.items),
+            existence=sorted(check.existence),
+            held_back=[],
+            stopped=check.stopped,
+            corrected_at=check.corrected_at,
+            reused_from=check.reused_from,
+            put_at=check.asked_at or check.due_at,
         )
         if new:
             session.add(asked)
@@ -241,8 +253,7 @@ async def _tell(referral: Referral, effects: Iterable[Effect]) -> None:
             returned = CheckReturned(shared=about, children={child.id: effect.answer})
             await peer.publish(CHECKS, CHECK_RETURNED.name, referral.id, returned)
         elif isinstance(effect, Completed):
-            states = {check.agency: check.state for check in child.checks.values()}
-            part = CompletedChecks(states=states, due_at=child.due_at or now())
+            part = CompletedChecks(states=child.states, due_at=child.due_at or now())
             done = ChecksCompleted(shared=about, children={child.id: part})
             await peer.publish(CHECKS, CHECKS_COMPLETED.name, referral.id, done)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from libs.schemas.findings import SETTLED, AgencyState, Fact
@@ -17,7 +17,8 @@ class Reply:
 
     `state` is never `pending`: an agency that accepted the question and has no answer yet is `no_answer`, one that
     cannot be reached or whose reply cannot be relied on is `unavailable`. `reason` is a code. `retry_after` are
-    the seconds that the agency asked to wait. `dropped` counts facts that were not understood, by code.
+    the seconds that the agency asked to wait. `reused_from` is when it was given, where it is an earlier answer.
+    `dropped` counts facts that were not understood, by code.
     """
 
     state: AgencyState
@@ -32,6 +33,7 @@ class Reply:
     plans: tuple[Plan, ...] = field(default=(), repr=False)
     worker: Worker | None = field(default=None, repr=False)
     people: tuple[FoundPerson, ...] = field(default=(), repr=False)
+    reused_from: datetime | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property

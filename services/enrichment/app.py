@@ -16,7 +16,7 @@ from libs.messaging.assembly import assemble
 from libs.messaging.codec import PlainCodec
 from libs.messaging.errors import Refused
 from libs.messaging.failpoints import NEVER, Failpoints
-from libs.messaging.ledger import Ledger
+from libs.messaging.ledger import Bell, Ledger
 from libs.messaging.reconciler import Sweep
 from libs.messaging.tasks import Background
 from libs.messaging.timers import Handler
@@ -36,12 +36,12 @@ from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.events import Service
-from services.enrichment import journeys
+from services.enrichment import journeys, standing
 from services.enrichment.agency import Agency, InstantAgency
 from services.enrichment.asking import STOP_GRACE, Asker, Asking
-from services.enrichment.checks import Desk
 from services.enrichment.consumer import EnrichmentConsumer
 from services.enrichment.deadlines import Deadlines
+from services.enrichment.desk import Desk
 from services.enrichment.effects import DEADLINE, FAMILY
 from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
@@ -61,6 +61,7 @@ from services.enrichment.recorder import Recorder
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
 from services.enrichment.sharing.agreement import load_agreement
+from services.enrichment.standing import Standings
 from services.enrichment.store import Store
 
 DESCRIPTION = (
@@ -84,6 +85,7 @@ class Checks:
     answering: Answering
     index: Index
     listing: Listing
+    standings: Standings
 
 
 def compose(
@@ -101,12 +103,15 @@ def compose(
     """
     leads = [name for name, agency in terms.items() if agency.lead is not None]
     desk = Desk(
-        load_check_terms(settings.partnership_dir / "checks.yaml", settings.check_limit),
+        load_check_terms(settings.partnership_dir / "checks.yaml", settings.check_limit, terms),
         terms,
         load_agreement(settings.partnership_dir / "sharing.yaml", leads),
     )
     store = Store(ledger.codec)
-    recorder = Recorder(ledger, store, desk, SystemRandom(), alarms)
+    bell = Bell()
+    zone = load_zone(settings.partnership_dir / "clocks.yaml")
+    recorder = Recorder(ledger, store, desk, SystemRandom(), alarms, bell)
+    standings = Standings(ledger, terms, desk.terms.breaker, telemetry.meter, alarms, zone)
     listing = Listing(ledger, settings.people_secret)
     fetching = {name: PulledAgency(name, ledger, listing) for name in terms}
     asking = Asking(
@@ -118,6 +123,7 @@ def compose(
                 recorder=recorder,
                 meter=telemetry.meter,
                 alarms=alarms,
+                standings=standings,
                 slots=INSTANT_SLOTS
                 if agency is None or isinstance(agency, InstantAgency)
                 else terms[name].at_once,
@@ -127,6 +133,9 @@ def compose(
         ],
         ledger=ledger,
         desk=desk,
+        store=store,
+        standings=standings,
+        bell=bell,
         lease=timedelta(seconds=settings.ask_lease_seconds),
         grace=min(STOP_GRACE, settings.shutdown_seconds),
     )
@@ -137,13 +146,13 @@ def compose(
         store,
         index,
         worry_of(dictionary),
-        load_zone(directory / "clocks.yaml"),
+        zone,
     )
     consumer = EnrichmentConsumer(desk, store, family, asking.wake)
-    deadlines = Deadlines(ledger, store, desk)
+    deadlines = Deadlines(ledger, store, desk, lambda: standings.away)
     clocks: dict[str, Handler] = {DEADLINE: deadlines.passed, FAMILY: family.heard}
     answering = Answering(ledger, recorder, terms, dictionary, alarms)
-    return Checks(consumer, deadlines, clocks, asking, recorder, answering, index, listing)
+    return Checks(consumer, deadlines, clocks, asking, recorder, answering, index, listing, standings)
 
 
 def build(
@@ -206,6 +215,7 @@ def build(
                 handlers=checks.clocks,
                 sweeps=[
                     Sweep("checks-overdue", RECONCILE_SECONDS, checks.deadlines.reconcile),
+                    Sweep("agencies-waiting", RECONCILE_SECONDS, checks.standings.count),
                     Sweep("people-rekey", RECONCILE_SECONDS, partial(rekey, ledger, checks.index)),
                     Sweep("lists-untold", RECONCILE_SECONDS, checks.listing.reconcile),
                 ],
@@ -218,6 +228,7 @@ def build(
             if settings.has_pages:
                 signin = SignIn(settings, app.state.authenticator, keys, time)
                 app.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
+            app.state.standings = checks.standings
             app.state.journeys = journeys.Journeys(ledger)
             app.state.disclosures = disclosures.Register(ledger, Cursors(settings.cursor_secret))
             app.state.pool = pool
@@ -244,6 +255,7 @@ def build(
         telemetry,
         [
             journeys.router,
+            standing.router,
             disclosures.router,
             work.router,
             lists.router,

@@ -8,7 +8,9 @@ end; the question is then asked again with the same id.
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import structlog
@@ -18,16 +20,21 @@ from libs.messaging.codec import Decoded, Undecodable
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Bell, Ledger
 from libs.platform.alarms import Alarm
-from libs.schemas.findings import AgencyState
+from libs.schemas.base import Payload
+from libs.schemas.commands import CheckOrder
+from libs.schemas.events import CheckReturned
+from libs.schemas.findings import AgencyState, Answer
 from libs.schemas.levels import Level
 from services.enrichment.agency import Agency, Reply
-from services.enrichment.checks import Desk
+from services.enrichment.desk import Desk, orders_of
 from services.enrichment.partnership import AgencyTerms
 from services.enrichment.question import Kept, Question, question_for
 from services.enrichment.recorder import Claim, Recorded, Recorder
 from services.enrichment.replies import unavailable
 from services.enrichment.sharing.disclosures import Disclosures, asked
-from services.enrichment.sharing.permission import Audience
+from services.enrichment.sharing.permission import Audience, Mode, Permission
+from services.enrichment.standing import Standings
+from services.enrichment.store import Store
 
 LOOK_EVERY = 1.0
 """Seconds after which an idle agency's questions are looked for without having been woken."""
@@ -44,29 +51,42 @@ LEAD_NOT_REACHED = "lead_not_reached"
 _NEXT = "SELECT min(ask_at) FROM agency_check WHERE agency = ANY ($1::text[]) AND ask_at IS NOT NULL"
 _CLAIM = """
 WITH due AS MATERIALIZED (
-    SELECT due.child_id, due.agency
+    SELECT due.question_id
       FROM unnest($1::text[], $2::int[]) AS free (agency, slots)
      CROSS JOIN LATERAL (
-        SELECT c.child_id, c.agency FROM agency_check AS c
+        SELECT c.question_id FROM agency_check AS c
          WHERE c.agency = free.agency AND c.ask_at <= $3
          ORDER BY c.ask_at LIMIT free.slots FOR UPDATE SKIP LOCKED) AS due
 ), claimed AS (
     UPDATE agency_check AS c
        SET ask_at = $4, attempts = c.attempts + 1, asked_at = coalesce(c.asked_at, $3)
-      FROM due WHERE c.child_id = due.child_id AND c.agency = due.agency
-    RETURNING c.child_id, c.agency, c.referral_id, c.question_id, c.attempts
+      FROM due WHERE c.question_id = due.question_id
+    RETURNING c.child_id, c.agency, c.referral_id, c.question_id, c.attempts, c.items, c.existence, c.again
 )
-SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_id, claimed.attempts,
-       child.traceparent, child.level, child.identifiers, referral.agreement, referral.employers, referral.kept
+SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_id, claimed.attempts, claimed.items,
+       claimed.existence, child.traceparent, child.level, child.identifiers, child.orders, referral.agreement,
+       referral.employers, referral.kept, known.child_id AS known_child, known.state AS known_state,
+       known.answered_at AS known_at, known.answer AS known_answer
   FROM claimed
   JOIN child ON child.id = claimed.child_id
   JOIN referral ON referral.id = claimed.referral_id
+  LEFT JOIN LATERAL (
+    SELECT e.child_id, e.state, e.answered_at, e.answer
+      FROM contact AS me
+      JOIN contact AS other ON other.person_id = me.person_id AND other.case_id <> me.case_id
+      JOIN agency_check AS e ON e.child_id = other.case_id AND e.agency = claimed.agency
+     WHERE me.case_id = claimed.child_id AND claimed.again IS NULL
+       AND e.items = claimed.items AND e.existence = claimed.existence
+       AND e.state IN ('returned', 'nothing_held') AND e.reason IS NULL AND e.corrected_at IS NULL
+       AND e.reused_from IS NULL AND e.with_question IS NULL
+     ORDER BY e.answered_at DESC LIMIT 1) AS known ON true
 """
+# Only who is linked has another's person; what is in doubt has a person of its own.
+
 _GIVE_BACK = """
-UPDATE agency_check AS c SET ask_at = $3
-  FROM unnest($1::uuid[], $2::text[], $4::bigint[]) AS given (child_id, agency, attempts)
- WHERE c.child_id = given.child_id AND c.agency = given.agency AND c.attempts = given.attempts
-   AND c.ask_at IS NOT NULL
+UPDATE agency_check AS c SET ask_at = $2
+  FROM unnest($1::uuid[], $3::bigint[]) AS given (question_id, attempts)
+ WHERE c.question_id = given.question_id AND c.attempts = given.attempts AND c.ask_at IS NOT NULL
 """
 
 logger = structlog.get_logger()
@@ -81,16 +101,22 @@ class Asking:
         *,
         ledger: Ledger,
         desk: Desk,
+        store: Store,
+        standings: Standings,
         lease: timedelta,
+        bell: Bell,
         grace: float = STOP_GRACE,
     ) -> None:
+        """`bell` wakes it: there may be questions that are due."""
+        self._store = store
+        self._standings = standings
         self._askers = {asker.agency_id: asker for asker in askers}
         self._ledger = ledger
         self._desk = desk
         self._disclosures = Disclosures(ledger.codec)
         self._lease = lease
         self._grace = grace
-        self._bell = Bell()
+        self._bell = bell
         self._asking: dict[asyncio.Task[None], Claim] = {}
         self._stopping = False
 
@@ -126,11 +152,14 @@ class Asking:
 
     async def _round(self) -> float:
         """Claims and asks what is due and fits. Gives the seconds until it is worth looking again, 0 for at once."""
-        free = {agency: asker.free for agency, asker in self._askers.items() if asker.free > 0}
+        now = self._ledger.clock.now()
+        free = await self._standings.open_to(
+            {agency: asker.free for agency, asker in self._askers.items() if asker.free > 0}, now
+        )
         if not free:
             return LOOK_EVERY
-        now = self._ledger.clock.now()
         claims = await self._claim(now, free)
+        self._standings.not_tried(free.keys() - {claim.agency for claim in claims})
         for claim in claims:
             asker = self._askers[claim.agency]
             task = asyncio.create_task(asker.ask(claim), name=f"ask {claim.agency}")
@@ -149,8 +178,21 @@ class Asking:
         """Claims what is due and records what will leave with it, in one transaction: nothing leaves unrecorded."""
         async with self._ledger.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_CLAIM, list(free), list(free.values()), now, now + self._lease)
-            kept = await self._ledger.codec.decode([(Kept, row["kept"]) for row in rows])
-            claims = [self._taken(row, item, now) for row, item in zip(rows, kept, strict=True)]
+            stored: list[tuple[type[Payload[Any, Any]], bytes]] = [(Kept, row["kept"]) for row in rows]
+            stored += [(CheckReturned, row["known_answer"]) for row in rows if row["known_answer"]]
+            decoded = await self._ledger.codec.decode(stored)
+            orders = await self._store.orders([(row["child_id"], row["orders"]) for row in rows])
+            answers = iter(decoded[len(rows) :])
+            claims = [
+                self._taken(
+                    row,
+                    item,
+                    orders.get(row["child_id"], ()),
+                    next(answers) if row["known_answer"] else None,
+                    now,
+                )
+                for row, item in zip(rows, decoded, strict=False)
+            ]
             await self._disclosures.record(
                 connection,
                 [
@@ -158,20 +200,29 @@ class Asking:
                         claim.agency, claim.referral_id, claim.child_id, claim.question, claim.permission, now
                     )
                     for claim in claims
-                    if claim.question is not None
+                    if claim.question is not None and claim.known is None
                 ],
             )
         return claims
 
-    def _taken(self, row: asyncpg.Record, kept: Decoded[Kept] | Undecodable, now: datetime) -> Claim:
-        permission = self._desk.permission(
+    def _taken(
+        self,
+        row: asyncpg.Record,
+        kept: Decoded[Any] | Undecodable,
+        orders: tuple[CheckOrder, ...],
+        answer: Decoded[Any] | Undecodable | None,
+        now: datetime,
+    ) -> Claim:
+        listed = self._desk.permission(
             row["agency"],
             level=Level(row["level"]) if row["level"] else None,
             agreement=row["agreement"],
             identifiers=frozenset(row["identifiers"]),
             employers=row["employers"],
+            orders=orders_of(orders),
             now=now,
         )
+        permission = _for_items(listed, row["items"], row["existence"])
         question: Question | None = None
         refusal = permission.reason
         if isinstance(kept, Undecodable):
@@ -191,6 +242,7 @@ class Asking:
             permission=permission,
             question=question,
             refusal=refusal,
+            known=None if question is None else _known(row, permission, answer, now),
         )
 
     def _finished(self, task: asyncio.Task[None]) -> None:
@@ -206,11 +258,49 @@ class Asking:
         if claims:
             await self._ledger.pool.execute(
                 _GIVE_BACK,
-                [claim.child_id for claim in claims],
-                [claim.agency for claim in claims],
+                [claim.question_id for claim in claims],
                 self._ledger.clock.now(),
                 [claim.attempt for claim in claims],
             )
+
+
+def _for_items(listed: Permission, items: Sequence[str], existence: Sequence[str]) -> Permission:
+    """What of a question may still be asked, in no greater measure than it was put."""
+    of_it = listed.only(items)
+    grants = tuple(
+        replace(grant, mode=Mode.EXISTENCE) if grant.item in existence else grant for grant in of_it.items
+    )
+    refusal = of_it.refusal or next((why for item, why in listed.held_back.items() if item in items), None)
+    return replace(of_it, items=grants, refusal=refusal)
+
+
+def _known(
+    row: asyncpg.Record, permission: Permission, answer: Decoded[Any] | Undecodable | None, now: datetime
+) -> Reply | None:
+    """What the agency said of the same person within the freshness that the agreement states for every item."""
+    if row["known_state"] is None or permission.orders or isinstance(answer, Undecodable):
+        return None
+    if row["known_at"] < now - min(grant.freshness for grant in permission.items):
+        return None
+    if frozenset(permission.names) != frozenset(row["items"]):
+        return None
+    state = AgencyState(row["known_state"])
+    said: Answer | None = None if answer is None else answer.payload.children.get(row["known_child"])
+    if said is None:
+        return None if state is AgencyState.RETURNED else Reply(state, reused_from=row["known_at"])
+    return Reply(
+        state,
+        as_of=said.as_of,
+        coverage_from=said.coverage_from,
+        coverage_to=said.coverage_to,
+        facts=said.facts,
+        narrative=said.narrative,
+        dash=said.dash,
+        plans=said.plans,
+        worker=said.worker,
+        people=said.people,
+        reused_from=row["known_at"],
+    )
 
 
 class Asker:
@@ -228,6 +318,7 @@ class Asker:
         recorder: Recorder,
         meter: Meter,
         alarms: Alarm,
+        standings: Standings,
         slots: int,
         lead: Agency | None = None,
     ) -> None:
@@ -239,6 +330,7 @@ class Asker:
         self._ledger = ledger
         self._recorder = recorder
         self._alarms = alarms
+        self._standings = standings
         self._slots = slots
         self._attempts = meter.create_counter(
             "mash.checks.attempts", description="Questions sent, by agency and what became of them."
@@ -259,8 +351,11 @@ class Asker:
 
     async def ask(self, claim: Claim) -> None:
         """Asks one claimed question and hands the reply on."""
+        await self._ledger.failpoints.hit("enrichment.before_ask")
         reply = await self._reply(claim)
         await self._ledger.failpoints.hit("enrichment.after_ask")
+        if claim.known is None and claim.question is not None:
+            await self._standings.heard(self._terms.id, reply)
         labels = {"agency": self._terms.id, "state": reply.state.value, "reason": reply.reason or ""}
         self._attempts.add(1, labels)
         for code, count in reply.dropped.items():
@@ -277,6 +372,8 @@ class Asker:
             return unavailable(LEAD_NOT_REACHED)
         if claim.question is None:
             return Reply(AgencyState.NOT_REQUESTED, claim.refusal)
+        if claim.known is not None:
+            return claim.known
         try:
             return await way.ask(claim.question, trace=claim.trace)
         except Exception as error:

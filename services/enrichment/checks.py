@@ -1,34 +1,59 @@
-"""The state of a child's checks, and what screening, a reply or the passing of a deadline changes in it."""
+"""What is kept of a child's checks: one record for each question to an agency, and what they mean together."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import datetime
+from uuid import UUID, uuid5
 
-from libs.schemas.findings import SETTLED, AgencyState, Answer
+from libs.schemas.commands import CheckOrder
+from libs.schemas.findings import (
+    EXISTENCE_ONLY,
+    HELD_BACK,
+    PARTIAL,
+    SETTLED,
+    AgencyState,
+    Answer,
+    Correction,
+)
 from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import Reply
-from services.enrichment.partnership import AgencyTerms, CheckTerms
-from services.enrichment.question import question_id
-from services.enrichment.sharing.agreement import Agreement
-from services.enrichment.sharing.employers import employed_by
-from services.enrichment.sharing.permission import Circumstances, Permission
+from services.enrichment.sharing.permission import Mode
 
-FIRST_RETRY = timedelta(seconds=0.5)
-LONGEST_RETRY = timedelta(seconds=30)
+ANSWERED = frozenset((AgencyState.RETURNED, AgencyState.NOTHING_HELD))
+"""The states that say something of the child."""
+
+_WORST_FIRST = (
+    AgencyState.PENDING,
+    AgencyState.NO_ANSWER,
+    AgencyState.UNAVAILABLE,
+    AgencyState.DECLINED,
+    AgencyState.OUTSIDE_COVERAGE,
+    AgencyState.NOT_REQUESTED,
+    AgencyState.RETURNED,
+    AgencyState.NOTHING_HELD,
+)
+"""Of an agency's several questions the one that leaves most open speaks for all: a gap is never covered by an answer
+to something else.
+"""
 
 
 @dataclass(slots=True)
 class Check:
-    """One agency's check of one child.
+    """One question to an agency about a child, or that there may be none.
 
-    `ask_at` is when somebody may ask next; while a question is out it is the end of its lease. `silence` is what
-    the silence means so far (`no_answer` or `unavailable`), which becomes the state when the deadline passes.
+    `items` are what it asks for, `existence` those of which only the existence is asked. `ask_at` is when somebody may
+    ask next; while a question is out it is the end of its lease. `silence` is what the silence means so far
+    (`no_answer` or `unavailable`), which becomes the state when the deadline passes. `with_question` is the question
+    about a brother or sister that asks for the same of their home. `again` is the earlier question that this one
+    repeats by order. `corrected_at`: the agency has taken back or replaced what it answered.
     """
 
     agency: str
     question_id: UUID
     due_at: datetime
+    items: frozenset[str] = frozenset()
+    existence: frozenset[str] = frozenset()
+    held_back: Mapping[str, str] = field(default_factory=dict)
     state: AgencyState = AgencyState.PENDING
     silence: AgencyState = AgencyState.NO_ANSWER
     reason: str | None = None
@@ -38,48 +63,96 @@ class Check:
     attempts: int = 0
     chases: int = 0
     ask_at: datetime | None = None
+    stopped: bool = False
+    with_question: UUID | None = None
+    again: UUID | None = None
+    corrected_at: datetime | None = None
+    reused_from: datetime | None = None
     answer: Answer | None = None
     changed: bool = False
 
+    @property
+    def open(self) -> bool:
+        """Whether asking the agency could still bring an answer."""
+        return self.state not in SETTLED and self.with_question is None
+
+    def covers(self, item: str, mode: Mode) -> bool:
+        """Whether it asks for as much of the item."""
+        return item in self.items and (mode is Mode.EXISTENCE or item not in self.existence)
+
     def told(self, reply: Reply | None = None) -> Answer:
-        """The check as an answer for others."""
+        """The question's state as an answer for others."""
+        said = reply or Reply(self.state)
         return Answer(
             agency=self.agency,
             question_id=str(self.question_id),
             state=self.state,
-            reason=self.reason,
+            reason=self._reason(),
             asked_at=self.asked_at,
             due_at=self.due_at,
             answered_at=self.answered_at,
             late=self.late,
-            as_of=reply.as_of if reply else None,
-            coverage_from=reply.coverage_from if reply else None,
-            coverage_to=reply.coverage_to if reply else None,
-            facts=reply.facts if reply else (),
-            narrative=reply.narrative if reply else None,
-            dash=reply.dash if reply else None,
-            plans=reply.plans if reply else (),
-            worker=reply.worker if reply else None,
-            people=reply.people if reply else (),
+            as_of=said.as_of,
+            coverage_from=said.coverage_from,
+            coverage_to=said.coverage_to,
+            facts=said.facts,
+            narrative=said.narrative,
+            items=tuple(sorted(self.items)),
+            held_back=dict(sorted(self.held_back.items())),
+            plans=said.plans,
+            dash=said.dash,
+            worker=said.worker,
+            people=said.people,
+            reused_from=self.reused_from,
         )
+
+    def _reason(self) -> str | None:
+        """What the answer itself leaves open weighs more than what it was not asked for."""
+        if self.reason is not None or self.state not in ANSWERED:
+            return self.reason
+        if self.existence and self.state is AgencyState.RETURNED:
+            return EXISTENCE_ONLY
+        return HELD_BACK if self.held_back else None
 
 
 @dataclass(slots=True)
 class Child:
-    """One child's checks. `level` and `rag` are None until triage has screened the child."""
+    """One child's checks, by their questions. `level` and `rag` are None until triage has screened the child.
+
+    `home` is the lowest number of the children who are said to live there with the child; None where nothing is said.
+    """
 
     id: UUID
     referral_id: UUID
     number: int
     identifiers: frozenset[str]
+    home: int | None = None
     level: Level | None = None
     rag: Rag | None = None
     due_at: datetime | None = None
     screened_at: datetime | None = None
     completed_at: datetime | None = None
     trace: str | None = None
-    checks: dict[str, Check] = field(default_factory=dict)
+    orders: tuple[CheckOrder, ...] = ()
+    checks: dict[UUID, Check] = field(default_factory=dict)
     changed: bool = False
+
+    def of(self, agency: str) -> list[Check]:
+        """The questions to one agency, as they were put."""
+        return [check for check in self.checks.values() if check.agency == agency]
+
+    @property
+    def pending(self) -> list[Check]:
+        """The questions whose deadline has not passed and that are not answered."""
+        return [check for check in self.checks.values() if check.state is AgencyState.PENDING]
+
+    @property
+    def states(self) -> dict[str, AgencyState]:
+        """What each agency's answers and silences mean together."""
+        by_agency: dict[str, list[Check]] = {}
+        for check in self.checks.values():
+            by_agency.setdefault(check.agency, []).append(check)
+        return {agency: merged(checks) for agency, checks in by_agency.items()}
 
 
 @dataclass(slots=True)
@@ -109,6 +182,14 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """An agency corrects or takes back an answer."""
+
+    child: Child
+    correction: Correction
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """A child's checks are complete, or their time is up."""
 
@@ -117,163 +198,44 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A child's deadline stands at this moment, replacing an earlier one."""
+    """The next deadline of a child's questions stands at this moment, replacing an earlier one."""
 
     child: Child
     at: datetime
 
 
-Effect = Returned | Completed | Due
+Effect = Returned | Corrected | Completed | Due
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Decides, by the partnership's terms, what happens to checks."""
+def merged(checks: Iterable[Check]) -> AgencyState:
+    """One state for an agency's several questions about a child. Never milder than the one that leaves most open.
 
-    terms: CheckTerms
-    agencies: Mapping[str, AgencyTerms]
-    agreement: Agreement
-
-    def permission(
-        self,
-        agency: str,
-        *,
-        level: Level | None,
-        agreement: str,
-        identifiers: frozenset[str],
-        employers: Collection[str],
-        now: datetime,
-    ) -> Permission:
-        """What an agency may be asked about a child at this instant. `employers`: as `Referral` has them."""
-        clients = {each.id: each.clients for each in self.agencies.values()} if employers else {}
-        return self.agreement.decide(
-            agency,
-            Circumstances(
-                level=level,
-                agreement=agreement,
-                identifiers=identifiers,
-                at=now,
-                suspect_works_for=employed_by(employers, clients),
-            ),
-        )
-
-    def screened(
-        self, referral: Referral, child: Child, level: Level, rag: Rag, trace: str | None, now: datetime
-    ) -> list[Effect]:
-        """Triage has screened a child, for the first time or again. Neither level nor urgency ever falls here."""
-        child.level = level if child.level is None else max(child.level, level)
-        child.rag = rag if child.rag is None else max(child.rag, rag)
-        child.trace = child.trace or trace
-        child.screened_at = child.screened_at or now
-        child.changed = True
-        effects: list[Effect] = []
-        due = now + self.terms.deadline(child.rag)
-        shortened = child.completed_at is None and child.due_at is not None and due < child.due_at
-        if child.due_at is None or shortened:
-            child.due_at = due
-            for check in child.checks.values():
-                if check.state is AgencyState.PENDING and check.due_at > due:
-                    check.due_at, check.changed = due, True
-            effects.append(Due(child, due))
-        return effects + self.permitted(referral, child, now)
-
-    def permitted(self, referral: Referral, child: Child, now: datetime) -> list[Effect]:
-        """Asks what may be asked now, and holds back what may not, after level or agreement changed."""
-        if child.rag is None:
-            return []
-        effects: list[Effect] = []
-        late_due: datetime | None = None
-        for agency in self.agencies.values():
-            permission = self.permission(
-                agency.id,
-                level=child.level,
-                agreement=referral.agreement,
-                identifiers=child.identifiers,
-                employers=referral.employers,
-                now=now,
-            )
-            check = child.checks.get(agency.id)
-            fresh = check is None
-            if check is None:
-                due = now if child.due_at is None else child.due_at
-                check = Check(agency.id, question_id(child.id, agency.id), due)
-                child.checks[agency.id] = check
-            if permission.granted and (fresh or check.state is AgencyState.NOT_REQUESTED):
-                if check.due_at <= now or child.completed_at is not None:
-                    late_due = check.due_at = now + self.terms.deadline(child.rag)
-                check.state, check.reason, check.ask_at, check.changed = AgencyState.PENDING, None, now, True
-            elif permission.granted and check.ask_at is None and check.state not in SETTLED:
-                check.ask_at, check.changed = now, True
-            elif not permission.granted and (fresh or self._never_asked(check)):
-                check.state, check.reason, check.ask_at = AgencyState.NOT_REQUESTED, permission.reason, None
-                check.late, check.changed = child.completed_at is not None, True
-                effects.append(Returned(child, check.told()))
-            elif not permission.granted and check.ask_at is not None and check.asked_at is not None:
-                # What was asked cannot be unasked; what may not be asked any more is not chased.
-                check.ask_at, check.changed = None, True
-        if late_due is not None:
-            effects.append(Due(child, late_due))
-        return effects + self._complete_if_settled(child, now)
-
-    def replied(
-        self, child: Child, agency: str, attempt: int, reply: Reply, now: datetime, jitter: float
-    ) -> list[Effect]:
-        """One attempt to ask has ended. `jitter` is a random number from 0 to 1.
-
-        The first answer counts, also where the question was out when asking stopped being permitted: what was
-        said is kept. What a second process brings for the same question is dropped, and so is the failure of an
-        attempt that another has overtaken.
-        """
-        check = child.checks.get(agency)
-        if check is None or check.answered_at is not None:
-            return []
-        if reply.settled:
-            check.state, check.reason, check.ask_at, check.changed = reply.state, reply.reason, None, True
-            if reply.state is not AgencyState.NOT_REQUESTED:
-                check.answered_at = now
-            check.late = child.completed_at is not None or now > check.due_at
-            answer = check.told(reply)
-            check.answer = answer if reply.has_content else None
-            return [Returned(child, answer), *self._complete_if_settled(child, now)]
-        if check.attempts != attempt or check.state is AgencyState.NOT_REQUESTED:
-            return []
-        check.silence, check.reason, check.changed = reply.state, reply.reason, True
-        if check.ask_at is not None:
-            check.ask_at = now + self._wait(check, reply, now, jitter)
-        return []
-
-    def time_up(self, child: Child, now: datetime) -> list[Effect]:
-        """A child's deadline has passed: silence is told as what it is, and the decision goes on without it."""
-        effects: list[Effect] = []
-        for check in child.checks.values():
-            if check.state is AgencyState.PENDING and check.due_at <= now:
-                check.state, check.changed = check.silence, True
-                check.reason = check.reason or ("never_asked" if check.asked_at is None else "deadline")
-                effects.append(Returned(child, check.told()))
-        if child.completed_at is None and child.due_at is not None and child.due_at <= now:
-            child.completed_at, child.changed = now, True
-            effects.append(Completed(child))
-        return effects
-
-    def _complete_if_settled(self, child: Child, now: datetime) -> list[Effect]:
-        if child.completed_at is not None or not _all_settled(child.checks.values()):
-            return []
-        child.completed_at, child.changed = now, True
-        return [Completed(child)]
-
-    def _wait(self, check: Check, reply: Reply, now: datetime, jitter: float) -> timedelta:
-        wished = timedelta(seconds=reply.retry_after or 0.0)
-        if now < check.due_at:
-            backoff = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(check.attempts - 1, 16))
-            return wished or backoff * (0.5 + jitter / 2)
-        wait = self.terms.chase(check.chases)
-        check.chases += 1
-        return max(wait, wished)
-
-    @staticmethod
-    def _never_asked(check: Check) -> bool:
-        return check.state is AgencyState.PENDING and check.asked_at is None
+    What was not asked and then asked after all is left aside; so is what another question has answered in full.
+    """
+    asked = list(checks)
+    answered = {
+        item
+        for check in asked
+        if check.state in ANSWERED and check.reason not in PARTIAL
+        for item in check.items - check.existence
+    }
+    counting = [
+        check for check in asked if check.state in ANSWERED or not _answered_elsewhere(check, answered)
+    ]
+    return min((check.state for check in counting), key=_WORST_FIRST.index)
 
 
-def _all_settled(checks: Collection[Check]) -> bool:
-    return bool(checks) and all(check.state in SETTLED for check in checks)
+def _answered_elsewhere(check: Check, answered: set[str]) -> bool:
+    wanted = check.items or frozenset(check.held_back)
+    return bool(wanted) and wanted <= answered
+
+
+def asked_id(
+    child_id: UUID, agency: str, items: Iterable[str], existence: frozenset[str], by: UUID | None = None
+) -> UUID:
+    """The id of a question that asks an agency for these items: the same however often it must be sent.
+
+    `by` is the order that has something asked once more.
+    """
+    names = " ".join(f"{item}?" if item in existence else item for item in sorted(items))
+    return uuid5(child_id, f"{agency}/{names}" if by is None else f"{agency}/{names}/{by}")

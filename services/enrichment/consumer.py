@@ -10,6 +10,7 @@ from libs.messaging.errors import Permanent
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.messaging.parked import discarded
+from libs.schemas.commands import PersonAction
 from libs.schemas.events import (
     CASE_DECIDED,
     CASE_SCREENED,
@@ -24,9 +25,11 @@ from libs.schemas.events import (
     WITHDRAWN,
     AddedInformation,
     CaseScreened,
+    CheckOrdered,
     EventType,
     InformationAdded,
     PeopleCorrected,
+    PersonDecided,
     ProcessingResumed,
     ProcessingStopped,
     Received,
@@ -36,13 +39,17 @@ from libs.schemas.events import (
     WithdrawnReferral,
 )
 from libs.schemas.referral import Agreements
-from services.enrichment.checks import Child, Desk, Effect, Referral
+from services.enrichment.checks import Child, Effect, Referral
+from services.enrichment.desk import Desk
 from services.enrichment.effects import carry_out
 from services.enrichment.family.family import Family
 from services.enrichment.family.work import add_child
 from services.enrichment.partnership import NOT_STATED
-from services.enrichment.question import Kept, identifiers, keep
+from services.enrichment.question import Kept, homes, identifiers, keep
 from services.enrichment.store import Store
+
+RELINKING = frozenset((PersonAction.LINK, PersonAction.UNLINK, PersonAction.UNDO))
+"""Decisions after which a child may be somebody else: what was said of whom it was taken for counts no more."""
 
 
 class EnrichmentConsumer:
@@ -165,6 +172,20 @@ class EnrichmentConsumer:
                 ]
             case InformationAdded():
                 return []
+            case CheckOrdered(children=ordered):
+                return [
+                    effect
+                    for child_id, command in ordered.items()
+                    if child_id not in referral.erased
+                    for effect in self._desk.ordered(referral, _child_of(referral, child_id), command, now)
+                ]
+            case PersonDecided(children=decided):
+                return [
+                    effect
+                    for child_id, decision in decided.items()
+                    if decision.action in RELINKING and child_id in referral.children
+                    for effect in self._desk.unlinked(referral, referral.children[child_id], now)
+                ]
             case PeopleCorrected(children=corrected):
                 # Triage may screen a child in the same breath as staff add them.
                 for child_id in corrected.keys() - referral.children.keys() - referral.erased:
@@ -188,9 +209,12 @@ def _new(event: Event) -> tuple[Referral, Kept]:
         erased=event.erased,
         employers=kept.shared.employers,
     )
+    home = homes(kept)
     for child_id, child in kept.children.items():
         known_by = identifiers(kept, child_id)
-        referral.children[child_id] = Child(child_id, referral.id, child.number, known_by, changed=True)
+        referral.children[child_id] = Child(
+            child_id, referral.id, child.number, known_by, home.get(child_id), changed=True
+        )
     return referral, kept
 
 

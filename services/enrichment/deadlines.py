@@ -1,6 +1,6 @@
 """Deadlines of checks: by timer when they pass, and by the reconciler where a timer was lost."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import structlog
 from libs.messaging.errors import ErrorClass, Permanent, classify, code_of
 from libs.messaging.ledger import Ledger, Unit
 from libs.messaging.timers import Timer
-from services.enrichment.checks import Desk
+from services.enrichment.desk import Desk
 from services.enrichment.effects import carry_out
 from services.enrichment.store import Store
 
@@ -29,12 +29,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Deadlines:
-    """Completes a child's checks when their time is up."""
+    """Completes a child's checks when their time is up. `away`: the agencies that answer nobody at present."""
 
-    def __init__(self, ledger: Ledger, store: Store, desk: Desk) -> None:
+    def __init__(self, ledger: Ledger, store: Store, desk: Desk, away: Callable[[], Collection[str]]) -> None:
         self._ledger = ledger
         self._store = store
         self._desk = desk
+        self._away = away
 
     async def passed(self, unit: Unit, timer: Timer) -> None:
         """A child's timer has fired."""
@@ -67,7 +68,9 @@ class Deadlines:
         referral = referrals.get(referral_id)
         if referral is None:
             raise Permanent("unknown-referral")
+        away = self._away()
         for child_id in children:
             if child_id in referral.children:
-                carry_out(unit, referral, self._desk.time_up(referral.children[child_id], unit.now))
+                child = referral.children[child_id]
+                carry_out(unit, referral, self._desk.time_up(referral, child, unit.now, away))
         await self._store.save(unit.connection, [referral], unit.now)

@@ -5,14 +5,16 @@ from datetime import datetime
 
 from libs.messaging.ledger import Unit
 from libs.schemas.events import (
+    CHECK_CORRECTED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
+    CheckCorrected,
     CheckReturned,
     ChecksCompleted,
     CompletedChecks,
     Reference,
 )
-from services.enrichment.checks import Completed, Due, Effect, Referral, Returned
+from services.enrichment.checks import Completed, Corrected, Due, Effect, Referral, Returned
 
 DEADLINE = "checks-due"
 """The kind of the timer of a child's deadline; its subject is the child."""
@@ -32,9 +34,11 @@ def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None
                 unit.emit(CHECK_RETURNED, referral.id, returned, trace=child.trace)
                 if answer.people or answer.plans:
                     unit.arm(FAMILY, referral.id, referral.id, unit.now, trace=child.trace)
+            case Corrected(_, correction):
+                corrected = CheckCorrected(shared=shared, children={child.id: correction})
+                unit.emit(CHECK_CORRECTED, referral.id, corrected, trace=child.trace)
             case Completed():
-                states = {check.agency: check.state for check in child.checks.values()}
-                done = CompletedChecks(states=states, due_at=_due(child.due_at, unit.now))
+                done = CompletedChecks(states=child.states, due_at=_due(child.due_at, unit.now))
                 completed = ChecksCompleted(shared=shared, children={child.id: done})
                 unit.emit(CHECKS_COMPLETED, referral.id, completed, trace=child.trace)
                 unit.disarm(DEADLINE, child.id)

@@ -20,18 +20,20 @@ _CHILDREN = """
 SELECT id, number, level, rag, screened_at, due_at, completed_at FROM child WHERE referral_id = $1 ORDER BY number
 """
 _CHECKS = """
-SELECT child_id, agency, question_id, state, reason, asked_at, due_at, answered_at, late, attempts, ask_at
-  FROM agency_check WHERE referral_id = $1 ORDER BY agency
+SELECT child_id, agency, question_id, items, state, reason, asked_at, due_at, answered_at, late, attempts, ask_at,
+       stopped, corrected_at, reused_from
+  FROM agency_check WHERE referral_id = $1 ORDER BY agency, put_at, question_id
 """
 
 Operator = Annotated[Principal, requires("operations:read")]
 
 
 class CheckJourney(Model):
-    """One agency's check of one child."""
+    """One question to an agency about a child."""
 
     agency: str
     question_id: UUID
+    items: tuple[str, ...]
     state: str
     reason: str | None
     asked_at: datetime | None
@@ -41,6 +43,10 @@ class CheckJourney(Model):
     attempts: int
     ask_at: datetime | None
     """When it is asked again, or the end of the lease of a question that is out."""
+    stopped: bool
+    """A person stopped the chasing."""
+    corrected_at: datetime | None
+    reused_from: datetime | None
 
 
 class ChildJourney(Model):

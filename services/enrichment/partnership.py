@@ -1,15 +1,16 @@
 """Reads which agencies are asked (`agencies/`) and under which clocks (`checks.yaml`)."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from libs.schemas.document import DocumentError, Node, collect, read_document
+from libs.schemas.document import DocumentError, Node, collect, nearest, read_document
 from libs.schemas.levels import Rag
+from services.enrichment.breaker import BreakerTerms
 
 
 class Kind(StrEnum):
@@ -57,19 +58,31 @@ class AgencyTerms:
 
 @dataclass(frozen=True, slots=True)
 class CheckTerms:
-    """The clocks of checks. `limit` shortens every wait, for the sandbox and tests."""
+    """The clocks of checks. `limit` shortens every wait, for the sandbox and tests.
+
+    `agency_deadlines` and `agency_chases` are those agencies' own, in place of the ordinary ones.
+    """
 
     deadlines: Mapping[Rag, timedelta]
     chases: tuple[timedelta, ...]
     limit: timedelta | None = None
+    agency_deadlines: Mapping[str, Mapping[Rag, timedelta]] = field(default_factory=dict)
+    agency_chases: Mapping[str, tuple[timedelta, ...]] = field(default_factory=dict)
+    breaker: BreakerTerms = field(default_factory=BreakerTerms)
 
-    def deadline(self, rag: Rag) -> timedelta:
-        """How long the agencies have, from the moment of asking."""
-        return self._shorter(self.deadlines[rag])
+    def deadline(self, rag: Rag, agency: str | None = None) -> timedelta:
+        """How long an agency has, from the moment of asking."""
+        own = self.agency_deadlines.get(agency or "", self.deadlines)
+        return self._shorter(own[rag])
 
-    def chase(self, number: int) -> timedelta:
+    def longest(self, rag: Rag, agencies: Iterable[str]) -> timedelta:
+        """How long the decision waits for these agencies at the most."""
+        return max((self.deadline(rag, agency) for agency in agencies), default=self.deadline(rag))
+
+    def chase(self, number: int, agency: str | None = None) -> timedelta:
         """The wait before the chase after `number` earlier ones; the last one of the schedule repeats."""
-        return self._shorter(self.chases[min(number, len(self.chases) - 1)])
+        chases = self.agency_chases.get(agency or "", self.chases)
+        return self._shorter(chases[min(number, len(chases) - 1)])
 
     def _shorter(self, wait: timedelta) -> timedelta:
         return wait if self.limit is None else min(wait, self.limit)
@@ -128,16 +141,74 @@ def _lead(node: Node) -> Lead:
     return Lead(fields["name"].words(), fields["client"].words())
 
 
-def load_check_terms(path: Path, limit: timedelta | None = None) -> CheckTerms:
-    """Reads `checks.yaml`. Raises DocumentError naming the mistake with its place."""
-    root = read_document(path).fields({"about": True, "deadline_minutes": True, "chase_minutes": True})
-    minutes = root["deadline_minutes"].fields({rag.value: True for rag in Rag})
+def load_check_terms(
+    path: Path, limit: timedelta | None = None, agencies: Collection[str] = ()
+) -> CheckTerms:
+    """Reads `checks.yaml`. `agencies`: those whose own clocks it may state; empty means any.
+
+    Raises DocumentError naming every mistake with its place.
+    """
+    keys = {
+        "about": True,
+        "deadline_minutes": True,
+        "chase_minutes": True,
+        "agencies": False,
+        "breaker": True,
+    }
+    root = read_document(path).fields(keys)
+    own_deadlines: dict[str, Mapping[Rag, timedelta]] = {}
+    own_chases: dict[str, tuple[timedelta, ...]] = {}
+
+    def own(name: str, node: Node) -> None:
+        if agencies and name not in agencies:
+            raise DocumentError([f"{node.place}: there is no agency {name}{nearest(name, sorted(agencies))}"])
+        fields = node.fields({"deadline_minutes": False, "chase_minutes": False})
+        if "deadline_minutes" in fields:
+            own_deadlines[name] = _deadlines(fields["deadline_minutes"])
+        if "chase_minutes" in fields:
+            own_chases[name] = _chases(fields["chase_minutes"])
+
+    listed = root["agencies"].fields() if "agencies" in root else {}
+    faults = collect(partial(own, name, node) for name, node in listed.items())
+    if faults:
+        raise DocumentError(faults)
+    return CheckTerms(
+        deadlines=_deadlines(root["deadline_minutes"]),
+        chases=_chases(root["chase_minutes"]),
+        limit=limit,
+        agency_deadlines=own_deadlines,
+        agency_chases=own_chases,
+        breaker=_breaker(root["breaker"]),
+    )
+
+
+def _deadlines(node: Node) -> Mapping[Rag, timedelta]:
+    minutes = node.fields({rag.value: True for rag in Rag})
     deadlines = {rag: timedelta(minutes=minutes[rag.value].whole(1)) for rag in Rag}
     if sorted(deadlines.values(), reverse=True) != [deadlines[rag] for rag in Rag]:
-        raise DocumentError(
-            [f"{root['deadline_minutes'].place}: more urgent must not have a longer deadline"]
-        )
-    chases = tuple(timedelta(minutes=item.whole(1)) for item in root["chase_minutes"].items())
+        raise DocumentError([f"{node.place}: more urgent must not have a longer deadline"])
+    return deadlines
+
+
+def _chases(node: Node) -> tuple[timedelta, ...]:
+    chases = tuple(timedelta(minutes=item.whole(1)) for item in node.items())
     if not chases:
-        raise DocumentError([f"{root['chase_minutes'].place}: expected at least one wait"])
-    return CheckTerms(deadlines=deadlines, chases=chases, limit=limit)
+        raise DocumentError([f"{node.place}: expected at least one wait"])
+    return chases
+
+
+def _breaker(node: Node) -> BreakerTerms:
+    keys = ("failures_in_a_row", "of_last", "failed_percent", "wait_seconds", "longest_wait_seconds")
+    fields = node.fields(dict.fromkeys(keys, True))
+    terms = BreakerTerms(
+        in_a_row=fields["failures_in_a_row"].whole(1),
+        of_last=fields["of_last"].whole(1),
+        failed_percent=fields["failed_percent"].whole(1),
+        wait=timedelta(seconds=fields["wait_seconds"].whole(1)),
+        longest_wait=timedelta(seconds=fields["longest_wait_seconds"].whole(1)),
+    )
+    if terms.failed_percent > 100:
+        raise DocumentError([f"{fields['failed_percent'].place}: expected at most 100 percent"])
+    if terms.longest_wait < terms.wait:
+        raise DocumentError([f"{fields['longest_wait_seconds'].place}: expected at least wait_seconds"])
+    return terms

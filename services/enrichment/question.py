@@ -207,8 +207,21 @@ def identifiers(kept: Kept, child_id: UUID) -> frozenset[str]:
     return frozenset(name for name, there in present.items() if there)
 
 
+def homes(kept: Kept) -> dict[UUID, int]:
+    """The lowest number of the children of the same home, for each child of whom a home is said."""
+    first: dict[str, int] = {}
+    for child in kept.children.values():
+        if child.household is not None:
+            first[child.household] = min(child.number, first.get(child.household, child.number))
+    return {
+        child_id: first[child.household]
+        for child_id, child in kept.children.items()
+        if child.household is not None
+    }
+
+
 def question_id(child_id: UUID, agency: str) -> UUID:
-    """The id of the question about a child to an agency: the same however often it must be sent."""
+    """The id under which it is told that there is no question to an agency about a child."""
     return uuid5(child_id, agency)
 
 

@@ -1,7 +1,7 @@
 """Writes down what became of questions, many at a time: state, events and clocks in one transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
@@ -12,8 +12,10 @@ import structlog
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Bell, Ledger, Unit
 from libs.platform.alarms import Alarm
+from libs.schemas.findings import Answer
 from services.enrichment.agency import Reply
-from services.enrichment.checks import Desk, Effect
+from services.enrichment.checks import ANSWERED, Check, Due, Effect, Referral
+from services.enrichment.desk import Desk
 from services.enrichment.effects import carry_out
 from services.enrichment.question import Question
 from services.enrichment.replies import LONGEST_RETRY_AFTER, SPOKEN, unavailable
@@ -33,8 +35,8 @@ NOT_RECORDED = "not_recorded"
 """Why an agency counts as unavailable whose reply can never be written down."""
 
 _SET_ASIDE = """
-UPDATE agency_check SET ask_at = NULL, silence = 'unavailable', reason = $3
- WHERE child_id = $1 AND agency = $2 AND answered_at IS NULL
+UPDATE agency_check SET ask_at = NULL, silence = 'unavailable', reason = $2
+ WHERE question_id = $1 AND answered_at IS NULL
 """
 
 logger = structlog.get_logger()
@@ -54,6 +56,8 @@ class Claim:
     question: Question | None = field(repr=False)
     """What to ask; None where nothing may be asked, or nothing can be read, of which `refusal` tells."""
     refusal: str | None = None
+    known: Reply | None = field(default=None, repr=False)
+    """What the agency answered to the same about the same person, where that is fresh enough to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,11 @@ class Recorder:
     written, the question is set aside.
     """
 
-    def __init__(self, ledger: Ledger, store: Store, desk: Desk, random: Random, alarms: Alarm) -> None:
+    def __init__(
+        self, ledger: Ledger, store: Store, desk: Desk, random: Random, alarms: Alarm, asks: Bell
+    ) -> None:
+        """`asks` is rung where a reply leads to further questions."""
+        self._asks = asks
         self._alarms = alarms
         self._ledger = ledger
         self._store = store
@@ -133,7 +141,7 @@ class Recorder:
             await self._persist([replace(item, reply=unavailable(NOT_RECORDED, LONGEST_RETRY_AFTER))])
             return
         try:
-            arguments = (claim.child_id, claim.agency, NOT_RECORDED)
+            arguments = (claim.question_id, NOT_RECORDED)
             await self._ledger.pool.execute(_SET_ASIDE, *arguments)
         except Exception as error:  # noqa: BLE001 - the other agencies' replies wait behind this one
             log.error("question-not-set-aside", code=code_of(error))
@@ -146,26 +154,49 @@ class Recorder:
     async def write(self, unit: Unit, batch: Sequence[Recorded]) -> None:
         """Writes a batch in the caller's unit, which holds its referrals."""
         referrals = await self._store.load(unit.connection, unit.referrals)
+        earlier = await self._earlier(unit, referrals, batch)
         effects: dict[UUID, list[Effect]] = {}
         came: list[Disclosure] = []
         for item in batch:
             claim = item.claim
             referral = referrals[claim.referral_id]
             told = self._desk.replied(
+                referral,
                 referral.children[claim.child_id],
-                claim.agency,
+                claim.question_id,
                 claim.attempt,
                 item.reply,
                 max(item.at, unit.now),
                 self._random.random(),
+                earlier=earlier.get(claim.question_id),
+                permission=claim.permission,
             )
             effects.setdefault(referral.id, []).extend(told)
-            if told and item.reply.state in SPOKEN:
+            if told and item.reply.state in SPOKEN and item.reply.reused_from is None:
                 came.append(_came(item, unit.now))
         for referral_id, decided in effects.items():
             carry_out(unit, referrals[referral_id], decided)
         await self._store.save(unit.connection, referrals.values(), unit.now)
         await self._disclosures.record(unit.connection, came)
+        if any(isinstance(effect, Due) for decided in effects.values() for effect in decided):
+            unit.committed.append(self._asks.ring)
+
+    async def _earlier(
+        self, unit: Unit, referrals: Mapping[UUID, Referral], batch: Sequence[Recorded]
+    ) -> dict[UUID, Answer]:
+        """What agencies said before to questions that are answered once more, by the question that is now answered."""
+        before: dict[UUID, Check] = {}
+        for item in batch:
+            claim = item.claim
+            checks = referrals[claim.referral_id].children[claim.child_id].checks
+            check = checks.get(claim.question_id)
+            first = checks.get(check.again) if check is not None and check.again is not None else check
+            if item.reply.state in ANSWERED and first is not None and first.state in ANSWERED:
+                before[claim.question_id] = first
+        if not before:
+            return {}
+        kept = await self._store.answers(unit.connection, [check.question_id for check in before.values()])
+        return {asked: kept.get(check.question_id) or check.told() for asked, check in before.items()}
 
 
 def _came(item: Recorded, now: datetime) -> Disclosure:

@@ -7,8 +7,10 @@ from uuid import UUID
 import asyncpg
 
 from libs.messaging.codec import Codec, Decoded
+from libs.schemas.base import Model, Nothing, Payload
+from libs.schemas.commands import CheckOrder
 from libs.schemas.events import CheckReturned, Reference
-from libs.schemas.findings import AgencyState
+from libs.schemas.findings import AgencyState, Answer
 from libs.schemas.levels import Level, Rag
 from services.enrichment.checks import Check, Child, Referral
 from services.enrichment.question import Kept
@@ -17,13 +19,16 @@ _REFERRALS = """
 SELECT id, reference, agreement, withdrawn_at, erased, employers FROM referral WHERE id = ANY ($1::uuid[])
 """
 _CHILDREN = """
-SELECT id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent
+SELECT id, referral_id, number, identifiers, home, level, rag, due_at, screened_at, completed_at, traceparent, orders
   FROM child WHERE referral_id = ANY ($1::uuid[]) ORDER BY referral_id, number
 """
 _CHECKS = """
 SELECT child_id, agency, question_id, state, silence, reason, asked_at, due_at, answered_at, late, attempts, chases,
-       ask_at
-  FROM agency_check WHERE referral_id = ANY ($1::uuid[])
+       ask_at, items, existence, held_back, stopped, with_question, again, corrected_at, reused_from
+  FROM agency_check WHERE referral_id = ANY ($1::uuid[]) ORDER BY put_at, question_id
+"""
+_ANSWERS = """
+SELECT question_id, child_id, answer FROM agency_check WHERE question_id = ANY ($1::uuid[]) AND answer IS NOT NULL
 """
 _NEW_REFERRALS = """
 INSERT INTO referral (id, reference, agreement, received_at, kept, erased, employers)
@@ -44,30 +49,55 @@ UPDATE referral AS r SET agreement = given.agreement, withdrawn_at = given.withd
  WHERE r.id = given.id
 """
 _SAVE_CHILDREN = """
-INSERT INTO child (id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent)
-SELECT id, referral_id, number, string_to_array(identifiers, ' '), level, rag, due_at, screened_at, completed_at,
-       traceparent
-  FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-              $8::timestamptz[], $9::timestamptz[], $10::text[])
-    AS given (id, referral_id, number, identifiers, level, rag, due_at, screened_at, completed_at, traceparent)
+INSERT INTO child (id, referral_id, number, identifiers, home, level, rag, due_at, screened_at, completed_at,
+                   traceparent, orders)
+SELECT id, referral_id, number, string_to_array(identifiers, ' '), home, level, rag, due_at, screened_at, completed_at,
+       traceparent, orders
+  FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::smallint[], $6::text[], $7::text[],
+              $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
+    AS given (id, referral_id, number, identifiers, home, level, rag, due_at, screened_at, completed_at, traceparent,
+              orders)
 ON CONFLICT (id) DO UPDATE
-   SET identifiers = EXCLUDED.identifiers, level = EXCLUDED.level, rag = EXCLUDED.rag, due_at = EXCLUDED.due_at,
+   SET identifiers = EXCLUDED.identifiers, home = EXCLUDED.home, orders = EXCLUDED.orders,
+       level = EXCLUDED.level, rag = EXCLUDED.rag, due_at = EXCLUDED.due_at,
        screened_at = EXCLUDED.screened_at, completed_at = EXCLUDED.completed_at, traceparent = EXCLUDED.traceparent
 """
 _SAVE_CHECKS = """
 INSERT INTO agency_check AS c (child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at,
-                               answered_at, late, attempts, chases, ask_at, answer)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                     $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::boolean[], $12::bigint[],
-                     $13::bigint[], $14::timestamptz[], $15::bytea[])
-ON CONFLICT (child_id, agency) DO UPDATE
+                               answered_at, late, attempts, chases, ask_at, answer, items, existence, held_back,
+                               stopped, with_question, again, corrected_at, reused_from, put_at)
+SELECT child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at, answered_at, late,
+       attempts, chases, ask_at, answer, string_to_array(items, ' '), string_to_array(existence, ' '),
+       string_to_array(held_back, ' '), stopped, with_question, again, corrected_at, reused_from, $24
+  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+              $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::boolean[], $12::bigint[],
+              $13::bigint[], $14::timestamptz[], $15::bytea[], $16::text[], $17::text[], $18::text[],
+              $19::boolean[], $20::uuid[], $21::uuid[], $22::timestamptz[], $23::timestamptz[])
+    AS given (child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at, answered_at, late,
+              attempts, chases, ask_at, answer, items, existence, held_back, stopped, with_question, again,
+              corrected_at, reused_from)
+ON CONFLICT (question_id) DO UPDATE
    SET state = EXCLUDED.state, silence = EXCLUDED.silence, reason = EXCLUDED.reason, due_at = EXCLUDED.due_at,
+       asked_at = coalesce(c.asked_at, EXCLUDED.asked_at),
        answered_at = EXCLUDED.answered_at, late = EXCLUDED.late, chases = EXCLUDED.chases,
+       items = EXCLUDED.items, existence = EXCLUDED.existence, held_back = EXCLUDED.held_back,
+       stopped = EXCLUDED.stopped, with_question = EXCLUDED.with_question, again = EXCLUDED.again,
+       corrected_at = EXCLUDED.corrected_at, reused_from = EXCLUDED.reused_from,
        ask_at = CASE WHEN EXCLUDED.ask_at IS NULL OR c.attempts = EXCLUDED.attempts
                      THEN EXCLUDED.ask_at ELSE c.ask_at END,
-       answer = coalesce(EXCLUDED.answer, c.answer)
+       answer = coalesce(c.answer, EXCLUDED.answer)
 """
 # A question that was claimed since the row was loaded keeps its lease: claims do not wait for the referral's lock.
+
+
+class OrdersOf(Model):
+    """What staff ordered about a child."""
+
+    orders: tuple[CheckOrder, ...]
+
+
+class KeptOrders(Payload[Nothing, OrdersOf]):
+    """What staff ordered about a child, as it is kept."""
 
 
 class Store:
@@ -95,11 +125,16 @@ class Store:
         if not referrals:
             return referrals
         children: dict[UUID, Child] = {}
-        for row in await connection.fetch(_CHILDREN, list(referrals)):
+        rows = await connection.fetch(_CHILDREN, list(referrals))
+        for row in rows:
             child = children[row["id"]] = _child(row)
             referrals[child.referral_id].children[child.id] = child
+        orders = await self.orders([(row["id"], row["orders"]) for row in rows])
+        for child_id, given in orders.items():
+            children[child_id].orders = given
         for row in await connection.fetch(_CHECKS, list(referrals)):
-            children[row["child_id"]].checks[row["agency"]] = _check(row)
+            check = _check(row)
+            children[row["child_id"]].checks[check.question_id] = check
         return referrals
 
     async def add(
@@ -138,6 +173,30 @@ class Store:
             encoded = await self._codec.encode(list(changed.values()))
             await connection.execute(_KEEP, list(changed), encoded)
 
+    async def orders(self, stored: Iterable[tuple[UUID, bytes | None]]) -> dict[UUID, tuple[CheckOrder, ...]]:
+        """What staff ordered about children, by the child. What can no longer be read orders nothing."""
+        given = [(child_id, orders) for child_id, orders in stored if orders is not None]
+        if not given:
+            return {}
+        decoded = await self._codec.decode([(KeptOrders, orders) for _, orders in given])
+        return {
+            child_id: item.payload.children[child_id].orders
+            for (child_id, _), item in zip(given, decoded, strict=True)
+            if isinstance(item, Decoded) and child_id in item.payload.children
+        }
+
+    async def answers(
+        self, connection: asyncpg.Connection, question_ids: Collection[UUID]
+    ) -> dict[UUID, Answer]:
+        """What agencies answered first to these questions, as far as more was kept than its state."""
+        rows = await connection.fetch(_ANSWERS, list(question_ids))
+        decoded = await self._codec.decode([(CheckReturned, row["answer"]) for row in rows])
+        return {
+            row["question_id"]: item.payload.children[row["child_id"]]
+            for row, item in zip(rows, decoded, strict=True)
+            if isinstance(item, Decoded) and row["child_id"] in item.payload.children
+        }
+
     async def save(
         self, connection: asyncpg.Connection, referrals: Iterable[Referral], now: datetime
     ) -> None:
@@ -168,18 +227,24 @@ class Store:
 
     async def _save_children(self, connection: asyncpg.Connection, children: list[Child]) -> None:
         if children:
+            ordered = [child for child in children if child.orders]
+            encoded = iter(
+                await self._codec.encode([_kept_orders(child) for child in ordered]) if ordered else ()
+            )
             await connection.execute(
                 _SAVE_CHILDREN,
                 [child.id for child in children],
                 [child.referral_id for child in children],
                 [child.number for child in children],
                 [" ".join(sorted(child.identifiers)) for child in children],
+                [child.home for child in children],
                 [child.level for child in children],
                 [child.rag for child in children],
                 [child.due_at for child in children],
                 [child.screened_at for child in children],
                 [child.completed_at for child in children],
                 [child.trace for child in children],
+                [next(encoded) if child.orders else None for child in children],
             )
 
     async def _save_checks(
@@ -213,6 +278,15 @@ class Store:
             [check.chases for check in rows],
             [check.ask_at for check in rows],
             [next(encoded) if check.answer is not None else None for check in rows],
+            [" ".join(sorted(check.items)) for check in rows],
+            [" ".join(sorted(check.existence)) for check in rows],
+            [" ".join(f"{item}={why}" for item, why in sorted(check.held_back.items())) for check in rows],
+            [check.stopped for check in rows],
+            [check.with_question for check in rows],
+            [check.again for check in rows],
+            [check.corrected_at for check in rows],
+            [check.reused_from for check in rows],
+            now,
         )
 
 
@@ -222,6 +296,7 @@ def _child(row: asyncpg.Record) -> Child:
         referral_id=row["referral_id"],
         number=row["number"],
         identifiers=frozenset(row["identifiers"]),
+        home=row["home"],
         level=Level(row["level"]) if row["level"] else None,
         rag=Rag(row["rag"]) if row["rag"] else None,
         due_at=row["due_at"],
@@ -245,4 +320,16 @@ def _check(row: asyncpg.Record) -> Check:
         attempts=row["attempts"],
         chases=row["chases"],
         ask_at=row["ask_at"],
+        items=frozenset(row["items"]),
+        existence=frozenset(row["existence"]),
+        held_back=dict(pair.split("=", 1) for pair in row["held_back"]),
+        stopped=row["stopped"],
+        with_question=row["with_question"],
+        again=row["again"],
+        corrected_at=row["corrected_at"],
+        reused_from=row["reused_from"],
     )
+
+
+def _kept_orders(child: Child) -> KeptOrders:
+    return KeptOrders(shared=Nothing(), children={child.id: OrdersOf(orders=child.orders)})

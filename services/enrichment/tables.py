@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
@@ -36,6 +37,10 @@ def _time(*, nullable: bool = True) -> Column[datetime]:
     return Column(DateTime(timezone=True), nullable=nullable)
 
 
+def _codes() -> Column[list[str]]:
+    return Column(ARRAY(Text), nullable=False, server_default="{}")
+
+
 class ReferralRow(Base, table=True):
     """What enrichment keeps of a referral."""
 
@@ -64,27 +69,30 @@ class ChildRow(Base, table=True):
     referral_id: UUID = Field(nullable=False)
     number: int = Field(sa_column=Column(SmallInteger, nullable=False))
     identifiers: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    home: int | None = Field(sa_column=Column(SmallInteger))
     level: str | None = Field(sa_column=Column(Text))
     rag: str | None = Field(sa_column=Column(Text))
     due_at: datetime | None = Field(sa_column=_time())
     screened_at: datetime | None = Field(sa_column=_time())
     completed_at: datetime | None = Field(sa_column=_time())
     traceparent: str | None = Field(sa_column=Column(Text))
+    orders: bytes | None = Field(sa_column=Column(LargeBinary))
 
 
 class CheckRow(Base, table=True):
-    """One agency's check of one child; `ask_at` is when somebody may ask next, or the end of a question's lease."""
+    """One question to an agency about a child; `ask_at` is when somebody may ask next, or the end of its lease."""
 
     __tablename__ = "agency_check"
     __table_args__ = (
         Index("agency_check_of_referral", "referral_id"),
+        Index("agency_check_of_child", "child_id", "agency"),
         Index("agency_check_to_ask", "agency", "ask_at", postgresql_where="ask_at IS NOT NULL"),
     )
 
-    child_id: UUID = Field(primary_key=True)
-    agency: str = Field(sa_column=Column(Text, primary_key=True))
+    question_id: UUID = Field(primary_key=True)
+    child_id: UUID = Field(nullable=False)
+    agency: str = Field(sa_column=Column(Text, nullable=False))
     referral_id: UUID = Field(nullable=False)
-    question_id: UUID = Field(nullable=False)
     state: str = Field(sa_column=Column(Text, nullable=False))
     silence: str = Field(sa_column=Column(Text, nullable=False))
     reason: str | None = Field(sa_column=Column(Text))
@@ -96,6 +104,26 @@ class CheckRow(Base, table=True):
     chases: int = Field(sa_column=Column(BigInteger, nullable=False))
     ask_at: datetime | None = Field(sa_column=_time())
     answer: bytes | None = Field(sa_column=Column(LargeBinary))
+    items: list[str] = Field(sa_column=_codes())
+    existence: list[str] = Field(sa_column=_codes())
+    held_back: list[str] = Field(sa_column=_codes())
+    stopped: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
+    with_question: UUID | None = Field(default=None)
+    again: UUID | None = Field(default=None)
+    corrected_at: datetime | None = Field(sa_column=_time())
+    reused_from: datetime | None = Field(sa_column=_time())
+    put_at: datetime = Field(sa_column=_time(nullable=False))
+
+
+class StandingRow(Base, table=True):
+    """An agency that does not answer, as the instance saw it that found out; there is no row while it answers."""
+
+    __tablename__ = "agency_standing"
+
+    agency: str = Field(sa_column=Column(Text, primary_key=True))
+    since: datetime = Field(sa_column=_time(nullable=False))
+    try_at: datetime = Field(sa_column=_time(nullable=False))
+    tries: int = Field(sa_column=Column(SmallInteger, nullable=False))
 
 
 class DisclosureRow(Base, table=True):

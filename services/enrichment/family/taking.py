@@ -23,7 +23,7 @@ from services.enrichment.family.home import REFERRER, STAFF, Home, HomeShared, a
 from services.enrichment.family.household import named_in
 from services.enrichment.family.subjects import adult_subjects, child_subject
 from services.enrichment.family.work import Command, Work
-from services.enrichment.question import identifiers, kept_adult
+from services.enrichment.question import homes, identifiers, kept_adult
 
 
 def take(work: Work, event: Event) -> None:
@@ -192,4 +192,5 @@ def _child_corrected(
         update={"children": {**kept.children, child_id: corrected_kept(kept.children[child_id], child)}}
     )
     known.identifiers, known.changed = identifiers(kept, child_id), True
+    known.home = homes(kept).get(child_id)
     work.corrected.append((referral, known))

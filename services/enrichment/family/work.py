@@ -18,7 +18,7 @@ from services.enrichment.family.household import Named
 from services.enrichment.family.records import Neighbour
 from services.enrichment.people.index import Identified
 from services.enrichment.people.subject import Subject
-from services.enrichment.question import Kept, identifiers, kept_child
+from services.enrichment.question import Kept, homes, identifiers, kept_child
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ class Work:
             update={"children": {**kept.children, case_id: kept_child(known.number, child)}}
         )
         known.identifiers, known.changed = identifiers(kept, case_id), True
+        known.home = homes(kept).get(case_id)
         self.rekept.add(circle.referral_id)
         circle.home = circle.home.model_copy(
             update={"children": {**circle.home.children, case_id: child_of(child, origin)}}

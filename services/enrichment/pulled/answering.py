@@ -34,6 +34,7 @@ _CORRECT = """
 INSERT INTO work_correction (question_id, number, at, by, key, digest, correction)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
+_CORRECTED = "UPDATE agency_check SET corrected_at = $2 WHERE question_id = $1"
 _TRACE = "SELECT r.reference, c.traceparent FROM child AS c JOIN referral AS r ON r.id = c.referral_id WHERE c.id = $1"
 
 
@@ -197,6 +198,7 @@ class Answering:
         )
         shared = Reference(reference=about["reference"], at=unit.now)
         payload = CheckCorrected(shared=shared, children={item.child_id: correction})
+        await unit.connection.execute(_CORRECTED, item.question_id, unit.now)
         unit.emit(CHECK_CORRECTED, item.referral_id, payload, trace=about["traceparent"])
         if body.answer is not None:
             came = answered(

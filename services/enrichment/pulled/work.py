@@ -67,7 +67,7 @@ _ANSWER = "SELECT child_id, answer FROM work WHERE question_id = $1"
 _CLAIM = """
 WITH free AS MATERIALIZED (
     SELECT w.question_id
-      FROM work AS w LEFT JOIN agency_check AS c ON c.child_id = w.child_id AND c.agency = w.agency
+      FROM work AS w LEFT JOIN agency_check AS c ON c.question_id = w.question_id
      WHERE (w.agency, w.audience) IN (SELECT * FROM unnest($1::text[], $2::text[]))
        AND w.closed_at IS NULL AND (w.claimed_until IS NULL OR w.claimed_until <= $3)
      ORDER BY c.due_at NULLS LAST, w.put_at LIMIT $4 FOR UPDATE OF w SKIP LOCKED
@@ -77,7 +77,7 @@ WITH free AS MATERIALIZED (
     RETURNING w.*
 )
 SELECT w.*, c.due_at
-  FROM claimed AS w LEFT JOIN agency_check AS c ON c.child_id = w.child_id AND c.agency = w.agency
+  FROM claimed AS w LEFT JOIN agency_check AS c ON c.question_id = w.question_id
  ORDER BY c.due_at NULLS LAST, w.put_at
 """
 _CLAIM_ONE = """
@@ -89,16 +89,16 @@ WITH claimed AS (
     RETURNING w.*
 )
 SELECT w.*, c.due_at
-  FROM claimed AS w LEFT JOIN agency_check AS c ON c.child_id = w.child_id AND c.agency = w.agency
+  FROM claimed AS w LEFT JOIN agency_check AS c ON c.question_id = w.question_id
 """
 _LIST = """
 SELECT w.*, c.due_at
-  FROM work AS w LEFT JOIN agency_check AS c ON c.child_id = w.child_id AND c.agency = w.agency
+  FROM work AS w LEFT JOIN agency_check AS c ON c.question_id = w.question_id
  WHERE (w.agency, w.audience) IN (SELECT * FROM unnest($1::text[], $2::text[]))
    AND w.closed_at IS NULL ORDER BY c.due_at NULLS LAST, w.put_at, w.question_id LIMIT $3
 """
 _ONE = """
-SELECT w.*, c.due_at FROM work AS w LEFT JOIN agency_check AS c ON c.child_id = w.child_id AND c.agency = w.agency
+SELECT w.*, c.due_at FROM work AS w LEFT JOIN agency_check AS c ON c.question_id = w.question_id
  WHERE (w.agency, w.audience) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND w.question_id = $3
 """
 _LOCK = _ONE + " FOR UPDATE OF w"

@@ -6,6 +6,7 @@ import signal
 import sys
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
@@ -16,7 +17,8 @@ from libs.platform.clock import SystemClock
 from libs.schemas.events import PERSON_LINKED
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Reply
-from services.enrichment.checks import Child, Desk, Effect
+from services.enrichment.checks import Child, Effect, Referral
+from services.enrichment.desk import Desk
 from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.question import Question
 from tests.services.enrichment.conftest import (
@@ -135,10 +137,12 @@ async def test_a_question_whose_record_is_broken_is_set_aside(
 ) -> None:
     replied = Desk.replied
 
-    def fails(self: Desk, child: Child, agency: str, *rest: Any) -> list[Effect]:
-        if agency == "health":
+    def fails(
+        self: Desk, referral: Referral, child: Child, question: UUID, *rest: Any, **more: Any
+    ) -> list[Effect]:
+        if child.checks[question].agency == "health":
             raise Permanent("broken")
-        return replied(self, child, agency, *rest)
+        return replied(self, referral, child, question, *rest, **more)
 
     monkeypatch.setattr(Desk, "replied", fails)
     instance, case = await world.start(ask_lease_seconds=2, check_deadline_cap_seconds=None), Case()

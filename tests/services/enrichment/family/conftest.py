@@ -41,8 +41,9 @@ from libs.schemas.person import FoundPerson
 from libs.schemas.plans import Plan
 from libs.schemas.referral import Adult, ReferredChild
 from services.enrichment.agency import Reply
-from services.enrichment.checks import Desk, Returned
+from services.enrichment.checks import Returned
 from services.enrichment.consumer import EnrichmentConsumer
+from services.enrichment.desk import Desk
 from services.enrichment.effects import FAMILY, carry_out
 from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
@@ -100,7 +101,7 @@ class Hub:
             referrals = await self.store.load(unit.connection, [case.id])
             referral = referrals[case.id]
             known = referral.children[case.child_ids[child]]
-            check = known.checks[agency]
+            (check, *_) = known.of(agency)
             check.state, check.answered_at, check.changed = AgencyState.RETURNED, unit.now, True
             answer = check.told(Reply(AgencyState.RETURNED)).model_copy(
                 update={
