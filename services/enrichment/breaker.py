@@ -84,7 +84,7 @@ class Breaker:
             self.trying, self.try_at = True, until
 
     def _wait(self) -> timedelta:
-        return min(self.terms.longest_wait, self.terms.wait * 2 ** min(self.tries, 16))
+        return min(self.terms.longest_wait, self.terms.wait * (1 << min(self.tries, 16)))
 
     def _remember(self, *, failed: bool) -> None:
         self.last.append(failed)

@@ -212,7 +212,8 @@ def merged(checks: Iterable[Check]) -> AgencyState:
 
     What was not asked and then asked after all is left aside; so is what another question has answered in full.
     """
-    asked = list(checks)
+    known = list(checks)
+    asked = [check for check in known if check.items] or known
     answered = {
         item
         for check in asked
@@ -226,8 +227,7 @@ def merged(checks: Iterable[Check]) -> AgencyState:
 
 
 def _answered_elsewhere(check: Check, answered: set[str]) -> bool:
-    wanted = check.items or frozenset(check.held_back)
-    return bool(wanted) and wanted <= answered
+    return bool(check.items) and check.items <= answered
 
 
 def asked_id(

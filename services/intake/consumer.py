@@ -1,6 +1,6 @@
-"""Projects what triage and notify say into the status that the referrer may see.
+"""Projects what triage, enrichment and notify say into the status that the referrer may see.
 
-Each event only moves its row towards a later state, so that events of the two topics give the same status in any
+Each event only moves its row towards a later state, so that events of all topics give the same status in any
 order, and a referral's own row is always there before anybody can speak of it.
 """
 
@@ -19,6 +19,8 @@ from libs.schemas.events import (
     CASE_DECIDED,
     CASE_ROUTED,
     CASE_SCREENED,
+    CHECK_RETURNED,
+    CHECKS_COMPLETED,
     INTAKE_RESUMED,
     INTAKE_STOPPED,
     NOTICE_DELIVERED,
@@ -28,6 +30,8 @@ from libs.schemas.events import (
     CaseDecided,
     CaseRouted,
     CaseScreened,
+    CheckReturned,
+    ChecksCompleted,
     EventType,
     NoticeDelivered,
     NoticeFailed,
@@ -81,6 +85,24 @@ ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,
 """
 
 
+_CHECKED = """
+INSERT INTO child_progress AS c (child_id, referral_id, checked_at)
+SELECT id, referral, min(at)
+  FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (id, referral, at) GROUP BY id, referral
+ON CONFLICT (child_id) DO UPDATE SET checked_at = least(c.checked_at, excluded.checked_at)
+"""
+_CHECKS = """
+INSERT INTO check_progress AS c (child_id, referral_id, agency, question_id, state, at)
+SELECT DISTINCT ON (id, agency, question) id, referral, agency, question, state, at
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+       AS t (id, referral, agency, question, state, at)
+ ORDER BY id, agency, question, at DESC, state
+ON CONFLICT (child_id, agency, question_id) DO UPDATE SET state = excluded.state, at = excluded.at
+ WHERE (c.at, excluded.state) < (excluded.at, c.state)
+"""
+COMPLETED = ""
+"""Stands for the question where completion tells of an agency."""
+
 _EMPLOYERS = """
 UPDATE referral AS r SET employers = ARRAY(SELECT DISTINCT unnest(r.employers || s.employers) ORDER BY 1)
   FROM (SELECT id, array_agg(employer) AS employers FROM unnest($1::uuid[], $2::text[]) AS t (id, employer)
@@ -98,6 +120,8 @@ class StatusProjection:
             CASE_SCREENED,
             CASE_ROUTED,
             CASE_DECIDED,
+            CHECK_RETURNED,
+            CHECKS_COMPLETED,
             PEOPLE_CORRECTED,
             NOTICE_DELIVERED,
             NOTICE_FAILED,
@@ -112,6 +136,8 @@ class StatusProjection:
         decided: list[tuple[Any, ...]] = []
         notices: list[tuple[Any, ...]] = []
         employers: list[tuple[UUID, str]] = []
+        checks: list[tuple[Any, ...]] = []
+        checked: list[tuple[UUID, UUID, datetime]] = []
         for event in events:
             if isinstance(event.payload, CaseScreened) and any(
                 child.immediate_danger for child in event.payload.children.values()
@@ -135,6 +161,19 @@ class StatusProjection:
                             child.may_tell_referrer,
                         )
                         for child_id, child in children.items()
+                    ]
+                case CheckReturned(shared=shared, children=answers):
+                    # Nothing of what was answered is kept here but that it was.
+                    checks += [
+                        (child_id, event.referral_id, one.agency, one.question_id, str(one.state), shared.at)
+                        for child_id, one in answers.items()
+                    ]
+                case ChecksCompleted(shared=shared, children=completed):
+                    checked += [(child_id, event.referral_id, shared.at) for child_id in completed]
+                    checks += [
+                        (child_id, event.referral_id, agency, COMPLETED, str(state), shared.at)
+                        for child_id, one in completed.items()
+                        for agency, state in one.states.items()
                     ]
                 case PeopleCorrected(shared=corrected):
                     employers += [(event.referral_id, each) for each in employers_of(corrected.adults)]
@@ -161,6 +200,10 @@ class StatusProjection:
             await unit.connection.execute(_SEEN_CHILDREN, children_seen, referrals_seen, at)
         if decided:
             await unit.connection.execute(_DECIDED, *zip(*decided, strict=True))
+        if checks:
+            await unit.connection.execute(_CHECKS, *zip(*checks, strict=True))
+        if checked:
+            await unit.connection.execute(_CHECKED, *zip(*checked, strict=True))
         if in_danger:
             await unit.connection.execute(_SEEN_DANGER, *zip(*in_danger, strict=True), CLOCKS_APART)
         if employers:

@@ -12,15 +12,25 @@ from services.intake import status
 from services.intake.answers import IfDangerRises, Receipt
 from services.intake.employers import Employers
 from services.intake.hub import StateWords, Wording
-from services.intake.status import AdditionStatus, NoticeStatus, Progress, ReferralStatus, SeenWithin
+from services.intake.status import (
+    AdditionStatus,
+    CheckTold,
+    NoticeStatus,
+    Progress,
+    ReferralStatus,
+    SeenWithin,
+)
 
 _REFERRAL = """
 SELECT id, received_at, immediate_danger, referrer_role, screened_at, answer, employers
   FROM referral WHERE reference = $1 AND agency = $2
 """
 _CHILDREN = """
-SELECT child_id, screened_at, decision, decided_at, destination, may_tell
+SELECT child_id, screened_at, decision, decided_at, destination, may_tell, checked_at
   FROM child_progress WHERE referral_id = $1
+"""
+_CHECKS = """
+SELECT child_id, agency, question_id, state FROM check_progress WHERE referral_id = $1
 """
 _NOTICES = (
     "SELECT kind, channel, state, reason, at FROM notice_progress WHERE referral_id = $1 ORDER BY at, id"
@@ -69,6 +79,7 @@ class Lookup:
             if hidden:
                 raise not_found()
             children = await connection.fetch(_CHILDREN, row["id"])
+            checks = await connection.fetch(_CHECKS, row["id"])
             notices = await connection.fetch(_NOTICES, row["id"])
             additions = await connection.fetch(_ADDITIONS, row["id"])
         (stored,) = await self._ledger.codec.decode([(Receipt, row["answer"])])
@@ -85,6 +96,7 @@ class Lookup:
                 status.of_child(
                     number,
                     progress.get(child_id, NOTHING_YET),
+                    [CheckTold(*tuple(one)[1:]) for one in checks if one["child_id"] == child_id],
                     received_at=row["received_at"],
                     seen_within=self._seen_within.after(row["immediate_danger"]),
                     professional=row["referrer_role"] in PROFESSIONAL_ROLES,

@@ -1,5 +1,7 @@
 """What the referrer's own agency may know of a referral: how far each child has come, never what others said."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,6 +9,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from libs.schemas.base import Instant, Model
+from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination
 from services.intake.answers import IfDangerRises
 from services.intake.hub import StateWords, Wording
@@ -34,6 +37,81 @@ class ChildState(StrEnum):
     DECISION_MADE = "decision_made"
 
 
+class ChecksStage(StrEnum):
+    """How far asking other agencies about a child has come."""
+
+    NOT_STARTED = "not_started"
+    UNDER_WAY = "under_way"
+    OVER = "over"
+
+
+class ChecksStanding(Model):
+    """How far the checks of a child are: how many agencies, and never which, nor whether one holds anything.
+
+    Each kind of silence is a number of its own. The numbers are for professionals alone; others get the stage.
+    """
+
+    stage: ChecksStage
+    answered: int | None = Field(None, description="Found something or found nothing: both read the same.")
+    awaited: int | None = Field(None, description="Have more time to answer.")
+    silent: int | None = Field(None, description="Gave no answer in time, and are asked further.")
+    unreachable: int | None = Field(None, description="Could not be reached, and are asked further.")
+    declined: int | None = None
+    outside_coverage: int | None = Field(None, description="Keep no records of the child's place or time.")
+    not_asked: int | None = Field(None, description="May not be asked.")
+
+
+_KINDS = {
+    AgencyState.PENDING: "awaited",
+    AgencyState.NO_ANSWER: "silent",
+    AgencyState.UNAVAILABLE: "unreachable",
+    AgencyState.DECLINED: "declined",
+    AgencyState.OUTSIDE_COVERAGE: "outside_coverage",
+    AgencyState.RETURNED: "answered",
+    AgencyState.NOTHING_HELD: "answered",
+    AgencyState.NOT_REQUESTED: "not_asked",
+}
+"""As what each state counts. Of several questions to one agency the one counts that stands first here."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTold:
+    """What came of one question to an agency; `question` is empty where it was told when the checks were over."""
+
+    agency: str
+    question: str
+    state: str
+
+
+def checks_standing(
+    told: Sequence[CheckTold], *, screened: bool, over: bool, professional: bool
+) -> ChecksStanding:
+    """How far the checks are, in what a referrer may know."""
+    if not screened and not told:
+        return ChecksStanding(stage=ChecksStage.NOT_STARTED)
+    stage = ChecksStage.OVER if over else ChecksStage.UNDER_WAY
+    if not professional:
+        return ChecksStanding(stage=stage)
+    kinds = Counter(_kind(states) for states in _by_agency(told).values())
+    return ChecksStanding(stage=stage, **{kind: kinds[kind] for kind in _KINDS.values()})
+
+
+def _by_agency(told: Sequence[CheckTold]) -> dict[str, set[str]]:
+    """The states of each agency's questions; what completion told counts where nothing else was told."""
+    states: dict[str, set[str]] = {}
+    for one in sorted(told, key=lambda one: one.question == ""):
+        known = states.setdefault(one.agency, set())
+        if one.question or not known:
+            known.add(one.state)
+    return states
+
+
+def _kind(states: set[str]) -> str:
+    asked = states - {AgencyState.NOT_REQUESTED} or states
+    # A state that this version does not know is a silence: never an answer.
+    return next((kind for state, kind in _KINDS.items() if state in asked), "silent")
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What triage has said of one child so far; nothing, where it has said nothing."""
@@ -43,6 +121,7 @@ class Progress:
     decided_at: datetime | None = None
     destination: str | None = None
     may_tell: bool = False
+    checked_at: datetime | None = None
 
 
 class ChildStanding(Model):
@@ -51,6 +130,7 @@ class ChildStanding(Model):
     number: int = Field(ge=1)
     state: ChildState
     words: str
+    checks: ChecksStanding
     seen_at: Instant | None = None
     decided_at: Instant | None = None
     outcome: str | None = Field(
@@ -91,6 +171,7 @@ class ReferralStatus(Model):
 def of_child(
     number: int,
     progress: Progress,
+    checks: Sequence[CheckTold],
     *,
     received_at: datetime,
     seen_within: timedelta,
@@ -113,6 +194,12 @@ def of_child(
         number=number,
         state=state,
         words=words,
+        checks=checks_standing(
+            checks,
+            screened=progress.screened_at is not None,
+            over=progress.checked_at is not None,
+            professional=professional,
+        ),
         seen_at=progress.screened_at,
         decided_at=progress.decided_at,
         outcome=outcome,

@@ -108,6 +108,24 @@ class ChildProgress(_Table, table=True):
     decided_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     destination: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     may_tell: bool = Field(default=False)
+    checked_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class CheckProgress(_Table, table=True):
+    """What came of a question to another agency about a child: a code, and never what was answered.
+
+    Where the checks are over, the row of an agency of which nothing was told is named by `child` and `agency` alone.
+    """
+
+    __tablename__ = "check_progress"
+    __table_args__ = ({"comment": "What came of each question about a child, as codes."},)
+
+    child_id: UUID = Field(primary_key=True)
+    agency: str = Field(sa_column=Column(Text, primary_key=True))
+    question_id: str = Field(sa_column=Column(Text, primary_key=True))
+    referral_id: UUID = Field(index=True)
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=_instant())
 
 
 class NoticeProgress(_Table, table=True):

@@ -62,7 +62,9 @@ async def test_the_order_of_the_topics_changes_nothing(world: World, split: bool
 
         await until(all_answered)
         child = await pool.fetchrow("SELECT level, rag FROM child WHERE id = $1", case.child)
-        checks = await pool.fetch("SELECT agency, state FROM agency_check WHERE child_id = $1", case.child)
+        checks = await pool.fetch(
+            "SELECT agency, state FROM agency_check WHERE child_id = $1 AND items <> '{}'", case.child
+        )
         found.add((tuple(child), frozenset(map(tuple, checks))))
         assert len(await instance.completed(case.child)) == 1
     answers = {"police": "declined", "health": "returned", "education": "returned", "early_help": "returned"}

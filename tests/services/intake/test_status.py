@@ -16,6 +16,8 @@ from libs.schemas.events import (
     CASE_DECIDED,
     CASE_ROUTED,
     CASE_SCREENED,
+    CHECK_RETURNED,
+    CHECKS_COMPLETED,
     NOTICE_DELIVERED,
     NOTICE_FAILED,
     REFERRER_UNTELLABLE,
@@ -272,3 +274,67 @@ async def test_events_in_any_order_and_any_batches_give_the_same_status(
     assert await ledger.pool.fetchval("SELECT screened_at FROM referral") == datetime(
         2026, 11, 23, 9, 0, 2, tzinfo=UTC
     )
+
+
+def checks(told: Told, question: str, agency: str, state: str, seconds: int = 50) -> Event:
+    answer = {"agency": agency, "question_id": question, "state": state}
+    if state == "returned":
+        answer |= {"narrative": "CANARY", "reason": "existence_only"}
+    shared = {"reference": told.reference, "at": START + timedelta(seconds=seconds)}
+    payload = {"shared": shared, "children": {told.children[0]: answer}}
+    return told.event(CHECK_RETURNED, CHECK_RETURNED.payload.model_validate(payload))
+
+
+def over(told: Told, **states: str) -> Event:
+    shared = {"reference": told.reference, "at": START + timedelta(seconds=90)}
+    payload = {"shared": shared, "children": {told.children[0]: {"states": states, "due_at": START}}}
+    return told.event(CHECKS_COMPLETED, CHECKS_COMPLETED.payload.model_validate(payload))
+
+
+async def standing(caller: Caller, told: Told) -> dict[str, Any]:
+    standing: dict[str, Any] = (await caller.status(told.reference)).json()["children"][0]["checks"]
+    return {kind: count for kind, count in standing.items() if count}
+
+
+async def test_the_checks_tell_every_silence_apart_and_not_whether_anything_is_held(
+    school: Caller, ledger: Ledger
+) -> None:
+    told = await accepted(school, ledger)
+    assert await standing(school, told) == {"stage": "not_started"}
+    events = [
+        told.screened(),
+        checks(told, "1", "police", "returned"),
+        checks(told, "2", "health", "nothing_held"),
+        checks(told, "3", "education", "no_answer", 50),
+        checks(told, "3", "education", "declined", 120),
+        checks(told, "4", "marac", "no_answer"),
+        checks(told, "5", "housing", "unavailable"),
+        checks(told, "6", "social_care", "not_requested"),
+        checks(told, "7", "probation", "outside_coverage"),
+        over(told, education="no_answer", police="returned", fire="pending", early_help="a later code"),
+    ]
+    random.Random(5).shuffle(events)
+    for event in events:
+        await tell(ledger, event)
+    assert await standing(school, told) == {
+        "stage": "over",
+        "answered": 2,
+        "declined": 1,
+        "silent": 2,
+        "unreachable": 1,
+        "not_asked": 1,
+        "outside_coverage": 1,
+        "awaited": 1,
+    }
+    body = (await school.status(told.reference)).text
+    for agency in ("police", "marac", "returned", "nothing_held", "CANARY"):
+        assert agency not in body
+
+
+@pytest.mark.parametrize("state", ["returned", "nothing_held"])
+async def test_found_something_and_found_nothing_read_the_same(
+    school: Caller, ledger: Ledger, state: str
+) -> None:
+    told = await accepted(school, ledger)
+    await tell(ledger, told.screened(), checks(told, "1", "police", state))
+    assert await standing(school, told) == {"stage": "under_way", "answered": 1}
