@@ -8,32 +8,42 @@ from uuid import UUID
 from libs.schemas.commands import CheckOrder, OrderAction
 from libs.schemas.findings import (
     ASKED_WITH_SIBLING,
-    PARTIAL,
     AgencyState,
     Answer,
-    Correction,
     CorrectionKind,
 )
 from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import Reply
 from services.enrichment.checks import (
-    ANSWERED,
     Check,
     Child,
-    Completed,
-    Corrected,
-    Due,
     Effect,
     Referral,
     Returned,
     asked_id,
 )
+from services.enrichment.corrections import (
+    ASKED_AGAIN,
+    answer_instead,
+    answered_again,
+    corrects,
+    says_otherwise,
+)
 from services.enrichment.further import Further, further
 from services.enrichment.partnership import AgencyTerms, CheckTerms
-from services.enrichment.question import question_id
 from services.enrichment.sharing.agreement import Agreement
 from services.enrichment.sharing.employers import employed_by
 from services.enrichment.sharing.permission import Circumstances, Order, Permission, order_of
+from services.enrichment.waiting import (
+    as_it_left,
+    chase,
+    clock,
+    complete_if_over,
+    held_to,
+    shared,
+    silent_with,
+    waits,
+)
 
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=30)
@@ -43,9 +53,6 @@ NOT_ANSWERING = "not_answering"
 
 STOPPED = "stopped"
 """Why an agency has no answer whom a person told not to be asked any more."""
-
-ASKED_AGAIN = "asked_again"
-"""Why an answer was replaced: the agency was asked once more and said something else."""
 
 
 LINK_CHANGED = "link_changed"
@@ -107,7 +114,7 @@ class Desk:
             due = now + self.terms.deadline(rag, check.agency)
             if due < check.due_at:
                 check.due_at, check.changed, shortened = due, True, True
-        return _clock(child) if shortened else []
+        return clock(child) if shortened else []
 
     def permitted(self, referral: Referral, child: Child, now: datetime) -> list[Effect]:
         """Asks what may be asked now and was not, and holds back what may not, after anything changed that counts."""
@@ -120,12 +127,12 @@ class Desk:
             asks = further(referral, child, agency, permission)
             for one in asks:
                 put |= self._put(child, agency, one, child.rag, now)
-            effects += _held_to(child, agency, permission, now)
+            effects += held_to(child, agency, permission, now)
         for check in list(child.checks.values()):
             if check.state is AgencyState.NOT_REQUESTED and check.items:
                 effects += self._heard_for_siblings(referral, check, now)
-        effects += _complete_if_over(child, now)
-        return effects + (_clock(child) if put else []) + self._known_with_siblings(referral, child, now)
+        effects += complete_if_over(child, now)
+        return effects + (clock(child) if put else []) + self._known_with_siblings(referral, child, now)
 
     def _permission(self, referral: Referral, child: Child, agency: str, now: datetime) -> Permission:
         return self.permission(
@@ -181,7 +188,7 @@ class Desk:
         if check is None:
             return []
         if check.answered_at is not None:
-            return _answered_again(referral, child, check, attempt, reply, earlier, now)
+            return answered_again(referral, child, check, attempt, reply, earlier, now)
         if reply.settled:
             return self._settled(referral, child, check, reply, earlier, permission, now)
         if check.attempts != attempt or check.state is AgencyState.NOT_REQUESTED:
@@ -206,15 +213,15 @@ class Desk:
         if reply.state is not AgencyState.NOT_REQUESTED:
             check.answered_at = now
         if permission is not None:
-            _as_it_left(check, permission)
+            as_it_left(check, permission)
         check.late = child.completed_at is not None or now > check.due_at
         answer = check.told(reply)
         check.answer = answer if reply.has_content else None
         effects: list[Effect] = [Returned(child, answer)]
         first = None if check.again is None else child.checks.get(check.again)
-        if first is not None and earlier is not None and _says_otherwise(earlier, answer):
-            effects = _corrects(referral, child, first, answer, ASKED_AGAIN, now)
-        return [*effects, *_complete_if_over(child, now), *self._heard_for_siblings(referral, check, now)]
+        if first is not None and earlier is not None and says_otherwise(earlier, answer):
+            effects = corrects(referral, child, first, answer, ASKED_AGAIN, now)
+        return [*effects, *complete_if_over(child, now), *self._heard_for_siblings(referral, check, now)]
 
     def _heard_for_siblings(self, referral: Referral, settled: Check, now: datetime) -> list[Effect]:
         """What an agency said of the home counts for the others who live there.
@@ -228,7 +235,7 @@ class Desk:
                 if check.with_question != settled.question_id or not waits:
                     continue
                 if settled.state is AgencyState.RETURNED:
-                    effects += _shared(child, check, settled, now)
+                    effects += shared(child, check, settled, now)
                 else:
                     told = check.state is not AgencyState.PENDING
                     check.state, check.reason, check.changed = AgencyState.NOT_REQUESTED, settled.reason, True
@@ -245,7 +252,7 @@ class Desk:
             for sibling in referral.children.values():
                 elder = sibling.checks.get(check.with_question)
                 if elder is not None and elder.state is AgencyState.RETURNED:
-                    effects += _shared(child, check, elder, now)
+                    effects += shared(child, check, elder, now)
         return effects
 
     def time_up(
@@ -259,14 +266,14 @@ class Desk:
         for check in child.pending:
             if check.due_at <= now:
                 if check.with_question is not None:
-                    _silent_with(referral, check)
-                if check.agency in away and check.silence is AgencyState.NO_ANSWER and not _waits(check):
+                    silent_with(referral, check)
+                if check.agency in away and check.silence is AgencyState.NO_ANSWER and not waits(check):
                     check.silence, check.reason = AgencyState.UNAVAILABLE, NOT_ANSWERING
                 check.state, check.changed = check.silence, True
                 check.reason = check.reason or ("never_asked" if check.asked_at is None else "deadline")
                 effects.append(Returned(child, check.told()))
-        effects += _complete_if_over(child, now)
-        return effects + _clock(child)
+        effects += complete_if_over(child, now)
+        return effects + clock(child)
 
     def ordered(self, referral: Referral, child: Child, command: CheckOrder, now: datetime) -> list[Effect]:
         """Somebody of the staff orders that an agency is asked, chased, or not asked any more.
@@ -280,7 +287,7 @@ class Desk:
             case OrderAction.STOP:
                 return self._stop(child, command.agency, now)
             case OrderAction.CHASE:
-                _chase(child, command.agency, now)
+                chase(child, command.agency, now)
                 return []
             case OrderAction.ASK:
                 return self._ask(referral, child, command, now)
@@ -295,7 +302,7 @@ class Desk:
             if check.state is AgencyState.PENDING:
                 check.state, check.reason = check.silence, check.reason or STOPPED
                 effects.append(Returned(child, check.told()))
-        return effects + _complete_if_over(child, now)
+        return effects + complete_if_over(child, now)
 
     def _ask(self, referral: Referral, child: Child, command: CheckOrder, now: datetime) -> list[Effect]:
         order = order_of(command)
@@ -304,7 +311,7 @@ class Desk:
         child.orders, child.changed = (*child.orders, command), True
         before = child.of(command.agency)
         effects = self.permitted(referral, child, now)
-        _chase(child, command.agency, now)
+        chase(child, command.agency, now)
         permission = self._permission(referral, child, command.agency, now)
         wanted = {name for name in permission.names if not order.items or name in order.items}
         put = False
@@ -317,7 +324,7 @@ class Desk:
             again = check.question_id if items == check.items else None
             repeat = Further(question, items, existence, permission.held_back, again=again)
             put |= self._put(child, check.agency, repeat, child.rag, now)
-        return effects + (_clock(child) if put else [])
+        return effects + (clock(child) if put else [])
 
     def corrected(
         self,
@@ -333,8 +340,8 @@ class Desk:
         check = child.checks.get(question)
         if check is None or check.answered_at is None:
             return []
-        answer = None if reply is None else _answer_instead(check, reply, now)
-        return _corrects(referral, child, check, answer, reason, now, kind)
+        answer = None if reply is None else answer_instead(check, reply, now)
+        return corrects(referral, child, check, answer, reason, now, kind)
 
     def unlinked(self, referral: Referral, child: Child, now: datetime) -> list[Effect]:
         """The child is somebody else than was thought: what was said of that person is taken back, and asked."""
@@ -344,11 +351,11 @@ class Desk:
         for check in list(child.checks.values()):
             if check.reused_from is None or check.corrected_at is not None or check.with_question is not None:
                 continue
-            effects += _corrects(referral, child, check, None, LINK_CHANGED, now, CorrectionKind.RETRACTED)
+            effects += corrects(referral, child, check, None, LINK_CHANGED, now, CorrectionKind.RETRACTED)
             question = asked_id(child.id, check.agency, check.items, check.existence, check.question_id)
             anew = Further(question, check.items, check.existence, check.held_back)
             self._put(child, check.agency, anew, child.rag, now)
-        return effects + (_clock(child) if effects else [])
+        return effects + (clock(child) if effects else [])
 
     def _wait(self, check: Check, reply: Reply, now: datetime, jitter: float) -> timedelta:
         wished = timedelta(seconds=reply.retry_after or 0.0)
@@ -363,181 +370,3 @@ class Desk:
 def orders_of(commands: Iterable[CheckOrder]) -> tuple[Order, ...]:
     """The orders that were given for a child."""
     return tuple(order for order in map(order_of, commands) if order is not None)
-
-
-def _held_to(child: Child, agency: str, permission: Permission, now: datetime) -> list[Effect]:
-    """Holds an agency's questions to what may be asked now, and says where nothing may."""
-    effects: list[Effect] = []
-    granted = set(permission.names)
-    for check in child.of(agency):
-        if not check.open or not check.items:
-            continue
-        if check.items & granted:
-            if check.ask_at is None and not check.stopped:
-                check.ask_at, check.changed = now, True
-        elif check.state is AgencyState.PENDING and check.asked_at is None:
-            _not_requested(check, permission)
-            check.late = child.completed_at is not None
-            effects.append(Returned(child, check.told()))
-        elif check.ask_at is not None and check.asked_at is not None:
-            # What was asked cannot be unasked; what may not be asked any more is not chased.
-            check.ask_at, check.changed = None, True
-    return effects + _never(child, agency, permission, now)
-
-
-def _as_it_left(check: Check, permission: Permission) -> None:
-    """What was permitted when a question left may be less than when it was put."""
-    elsewhere = {item: why for item, why in check.held_back.items() if why == ASKED_WITH_SIBLING}
-    if permission.granted:
-        check.items = frozenset(permission.names)
-        check.existence = permission.existence_only
-    if permission.granted or permission.held_back:
-        check.held_back = {**permission.held_back, **elsewhere}
-
-
-def _never(child: Child, agency: str, permission: Permission, now: datetime) -> list[Effect]:
-    """That there is no question at all is told as well, and anew where the reason has become another."""
-    known = child.of(agency)
-    base = child.checks.get(question_id(child.id, agency))
-    if any(check is not base for check in known) or permission.granted:
-        return []
-    if base is None:
-        due = now if child.due_at is None else child.due_at
-        base = Check(agency, question_id(child.id, agency), due)
-        child.checks[base.question_id] = base
-    elif base.reason == permission.reason and base.held_back == permission.held_back:
-        return []
-    _not_requested(base, permission)
-    base.late = child.completed_at is not None
-    return [Returned(child, base.told())]
-
-
-def _not_requested(check: Check, permission: Permission) -> None:
-    check.state, check.reason, check.ask_at = AgencyState.NOT_REQUESTED, permission.reason, None
-    check.held_back, check.changed = permission.held_back, True
-
-
-def _complete_if_over(child: Child, now: datetime) -> list[Effect]:
-    """Checks are complete when no question is pending: each is answered, held back, or silent past its deadline."""
-    if child.completed_at is not None or not child.checks or child.pending:
-        return []
-    child.completed_at, child.changed = now, True
-    return [Completed(child)]
-
-
-def _clock(child: Child) -> list[Effect]:
-    pending = child.pending
-    return [Due(child, min(check.due_at for check in pending))] if pending else []
-
-
-def _chase(child: Child, agency: str, now: datetime) -> None:
-    for check in child.of(agency):
-        if check.open and check.items:
-            check.ask_at, check.stopped, check.changed = now, False, True
-
-
-def _shared(child: Child, check: Check, elder: Check, now: datetime) -> list[Effect]:
-    check.state, check.ask_at, check.changed = AgencyState.RETURNED, None, True
-    check.reason = elder.reason if elder.reason in PARTIAL else None
-    check.asked_at, check.answered_at = elder.asked_at, elder.answered_at or now
-    check.existence = check.items & elder.existence
-    check.reused_from = elder.reused_from
-    check.late = child.completed_at is not None or now > check.due_at
-    return [Returned(child, check.told()), *_complete_if_over(child, now)]
-
-
-def _silent_with(referral: Referral, check: Check) -> None:
-    """What is silent about the home is silent for everybody who lives there."""
-    for sibling in referral.children.values():
-        elder = sibling.checks.get(check.with_question) if check.with_question else None
-        if elder is not None:
-            check.silence, check.asked_at = elder.silence, elder.asked_at
-
-
-def _waits(check: Check) -> bool:
-    """Whether the agency has taken the question and said that it needs time."""
-    return check.reason == "accepted"
-
-
-def _answered_again(
-    referral: Referral,
-    child: Child,
-    check: Check,
-    attempt: int,
-    reply: Reply,
-    earlier: Answer | None,
-    now: datetime,
-) -> list[Effect]:
-    if attempt < check.attempts or earlier is None or reply.state not in ANSWERED:
-        return []
-    answer = _answer_instead(check, reply, now)
-    return (
-        _corrects(referral, child, check, answer, ASKED_AGAIN, now)
-        if _says_otherwise(earlier, answer)
-        else []
-    )
-
-
-def _answer_instead(check: Check, reply: Reply, now: datetime) -> Answer:
-    state = {"state": reply.state, "reason": reply.reason, "answered_at": now}
-    return check.told(reply).model_copy(update=state)
-
-
-def _corrects(
-    referral: Referral,
-    child: Child,
-    first: Check,
-    answer: Answer | None,
-    reason: str,
-    now: datetime,
-    kind: CorrectionKind = CorrectionKind.CORRECTED,
-) -> list[Effect]:
-    """Replaces an answer. Where nothing is left of it, nothing is left for those either who shared it."""
-    effects = [_correction(child, first, answer, reason, now, kind)]
-    if answer is not None and answer.state == AgencyState.RETURNED:
-        return effects
-    return effects + [
-        _correction(sibling, check, None, reason, now, CorrectionKind.RETRACTED)
-        for sibling in referral.children.values()
-        for check in sibling.checks.values()
-        if check.with_question == first.question_id and check.answered_at is not None
-    ]
-
-
-def _correction(
-    child: Child, check: Check, answer: Answer | None, reason: str, now: datetime, kind: CorrectionKind
-) -> Effect:
-    check.corrected_at, check.changed = now, True
-    correction = Correction(
-        agency=check.agency,
-        question_id=str(check.question_id),
-        kind=kind,
-        reason=reason,
-        corrected_at=now,
-        answer=answer,
-    )
-    return Corrected(child, correction)
-
-
-_SAID = (
-    "state",
-    "as_of",
-    "coverage_from",
-    "coverage_to",
-    "facts",
-    "narrative",
-    "plans",
-    "dash",
-    "worker",
-    "people",
-)
-
-
-def _says_otherwise(earlier: Answer, answer: Answer) -> bool:
-    """Whether an agency that was asked the same again says something else of the child.
-
-    That it declines now, or does not cover the dates, takes nothing back.
-    """
-    if answer.state not in ANSWERED or earlier.state not in ANSWERED:
-        return False
-    return any(getattr(earlier, name) != getattr(answer, name) for name in _SAID)

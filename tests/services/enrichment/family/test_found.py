@@ -27,7 +27,7 @@ async def test_a_child_whom_an_agency_names_gets_a_case_and_checks_when_it_is_sc
     )
     assert (found.household, found.nhs_number) == ("home", FINCH["nhs_number"])
     assert (await hub.last(child_id)).household[0].case_id == case.child
-    checks = "SELECT count(*) FROM agency_check WHERE child_id = $1"
+    checks = "SELECT count(DISTINCT agency) FROM agency_check WHERE child_id = $1"
     assert await hub.ledger.pool.fetchval(checks, child_id) == 0
     screened = case.screened()
     assert isinstance(screened.payload, CaseScreened)

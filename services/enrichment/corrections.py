@@ -1,0 +1,94 @@
+"""An agency says something else than it did: its first answer stays on record, and another counts."""
+
+from datetime import datetime
+
+from libs.schemas.findings import AgencyState, Answer, Correction, CorrectionKind
+from services.enrichment.agency import Reply
+from services.enrichment.checks import ANSWERED, Check, Child, Corrected, Effect, Referral
+
+ASKED_AGAIN = "asked_again"
+"""Why an answer was replaced: the agency was asked once more and said something else."""
+
+
+def answered_again(
+    referral: Referral,
+    child: Child,
+    check: Check,
+    attempt: int,
+    reply: Reply,
+    earlier: Answer | None,
+    now: datetime,
+) -> list[Effect]:
+    """What an agency says that has answered the very question before."""
+    if attempt < check.attempts or earlier is None or reply.state not in ANSWERED:
+        return []
+    answer = answer_instead(check, reply, now)
+    return (
+        corrects(referral, child, check, answer, ASKED_AGAIN, now) if says_otherwise(earlier, answer) else []
+    )
+
+
+def answer_instead(check: Check, reply: Reply, now: datetime) -> Answer:
+    """The answer that counts in place of the first."""
+    state = {"state": reply.state, "reason": reply.reason, "answered_at": now}
+    return check.told(reply).model_copy(update=state)
+
+
+def corrects(
+    referral: Referral,
+    child: Child,
+    first: Check,
+    answer: Answer | None,
+    reason: str,
+    now: datetime,
+    kind: CorrectionKind = CorrectionKind.CORRECTED,
+) -> list[Effect]:
+    """Replaces an answer. Where nothing is left of it, nothing is left for those either who shared it."""
+    effects = [_correction(child, first, answer, reason, now, kind)]
+    if answer is not None and answer.state == AgencyState.RETURNED:
+        return effects
+    return effects + [
+        _correction(sibling, check, None, reason, now, CorrectionKind.RETRACTED)
+        for sibling in referral.children.values()
+        for check in sibling.checks.values()
+        if check.with_question == first.question_id and check.answered_at is not None
+    ]
+
+
+def _correction(
+    child: Child, check: Check, answer: Answer | None, reason: str, now: datetime, kind: CorrectionKind
+) -> Effect:
+    check.corrected_at, check.changed = now, True
+    correction = Correction(
+        agency=check.agency,
+        question_id=str(check.question_id),
+        kind=kind,
+        reason=reason,
+        corrected_at=now,
+        answer=answer,
+    )
+    return Corrected(child, correction)
+
+
+_SAID = (
+    "state",
+    "as_of",
+    "coverage_from",
+    "coverage_to",
+    "facts",
+    "narrative",
+    "plans",
+    "dash",
+    "worker",
+    "people",
+)
+
+
+def says_otherwise(earlier: Answer, answer: Answer) -> bool:
+    """Whether an agency that was asked the same again says something else of the child.
+
+    That it declines now, or does not cover the dates, takes nothing back.
+    """
+    if answer.state not in ANSWERED or earlier.state not in ANSWERED:
+        return False
+    return any(getattr(earlier, name) != getattr(answer, name) for name in _SAID)
