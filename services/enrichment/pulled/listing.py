@@ -50,7 +50,7 @@ INSERT INTO list_match (question_id, list_id, at) VALUES ($1, $2, $3) ON CONFLIC
 _CHECK = """
 SELECT c.state, c.reason, c.late, c.due_at, r.reference, child.traceparent
   FROM agency_check AS c JOIN referral AS r ON r.id = c.referral_id JOIN child ON child.id = c.child_id
- WHERE c.child_id = $1 AND c.agency = $2
+ WHERE c.question_id = $1
 """
 _ANSWERED = frozenset(
     {AgencyState.RETURNED, AgencyState.NOTHING_HELD, AgencyState.OUTSIDE_COVERAGE, AgencyState.DECLINED}
@@ -153,7 +153,7 @@ class Listing:
         item = await self._work.find(unit.connection, seats, question_id)
         if item is None or item.question is None:
             return
-        check = await unit.connection.fetchrow(_CHECK, item.child_id, item.seat.agency)
+        check = await unit.connection.fetchrow(_CHECK, question_id)
         if check is None:
             return
         asked = ITEMS.intersection(item.question.items)
