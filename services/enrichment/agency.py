@@ -48,6 +48,22 @@ class Reply:
         return self.state in SETTLED
 
 
+class Unreliable(Exception):
+    """What an agency sent cannot be relied on; `reason` is the code of the silence that follows."""
+
+    def __init__(self, reason: str = "contract") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Silent(Exception):
+    """The agency said why it gives no answer now."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.reason)
+        self.reply = reply
+
+
 class Agency(Protocol):
     """One agency that can be asked about a child."""
 

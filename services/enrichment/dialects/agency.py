@@ -7,29 +7,25 @@ from datetime import UTC, timedelta
 from typing import Any
 
 import httpx
-from opentelemetry import context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply
+from services.enrichment.agency import Reply, Silent, Unreliable
+from services.enrichment.attempt import attempt
 from services.enrichment.dialects.asking import filled, path_of, sought, wanted_parts, wanted_sections
-from services.enrichment.dialects.exchange import Exchange, Pace, Silent, Tokens
-from services.enrichment.dialects.expressions import Unreadable
+from services.enrichment.dialects.exchange import Exchange, Pace, Tokens
 from services.enrichment.dialects.reading import framed, person_found, reply_of, state_of
 from services.enrichment.dialects.terms import ASK, Dialect, Section
 from services.enrichment.partnership import AgencyTerms
 from services.enrichment.question import Question
-from services.enrichment.replies import seconds_to_wait, unavailable
+from services.enrichment.replies import seconds_to_wait
 
 MOST_PLACES = 10_000
 """Submitted questions whose place is remembered. One that is forgotten is submitted again, under the same id."""
 
 LONGEST_POLL = 1.0
 """Seconds that a submitted question is waited for in place; one that takes longer is asked for again later."""
-
-_W3C = TraceContextTextMapPropagator()
 
 
 class DialectAgency:
@@ -59,7 +55,6 @@ class DialectAgency:
 
     async def ask(self, question: Question, *, trace: str | None) -> Reply:
         """Asks once, for at most the agency's `total_seconds`. Every failure is a reply with its reason."""
-        token = context.attach(_W3C.extract({"traceparent": trace})) if trace else None
         exchange = Exchange(
             self._dialect,
             self._client,
@@ -69,28 +64,12 @@ class DialectAgency:
             question.question_id,
             self._clock,
         )
-        try:
-            async with asyncio.timeout(self._terms.total_seconds):
-                return await self._ask(question, exchange)
-        except Silent as silent:
-            return silent.reply
-        except Unreadable as unreadable:
-            return unavailable(unreadable.reason)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-                return unavailable("cannot_connect")
-            # Some answer without the rest is an agency that is broken, not one that needs time to look.
-            return unavailable("too_slow") if exchange.began else Reply(AgencyState.NO_ANSWER, "timeout")
-        except httpx.ConnectError:
-            return unavailable("cannot_connect")
-        except httpx.InvalidURL:
-            # An address that the agency named, with letters that no address has.
-            return unavailable("contract")
-        except httpx.HTTPError:
-            return unavailable("broken_off")
-        finally:
-            if token is not None:
-                context.detach(token)
+        return await attempt(
+            lambda: self._ask(question, exchange),
+            seconds=self._terms.total_seconds,
+            began=lambda: exchange.began,
+            trace=trace,
+        )
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -134,21 +113,21 @@ class DialectAgency:
             found = person_found(dialect.ask.who, first, asked["person"], dialect.dates)
             if found is None:
                 if dialect.nobody is None:
-                    raise Unreadable("empty_answer")
+                    raise Unreliable("empty_answer")
                 return _with(framed(dialect, documents, latest), dialect.nobody, None)
             documents["who"] = found
         for section in sections:
             _, _, page = await exchange.get(path_of(section.path, documents.get("who", {})))
             for theirs, ours in section.same.values():
                 if theirs.of(page) != ours.of(documents.get("who", {})):
-                    raise Unreadable("about_someone_else")
+                    raise Unreliable("about_someone_else")
             documents[section.name] = await exchange.whole(page, section.pages)
         existence = bool(question.existence_only) and not parts and not sections
         return reply_of(dialect, self._dictionary, documents, latest, existence=existence)
 
     async def _submitted(self, question_id: str, body: Any, exchange: Exchange) -> Any:
         """The result of a question that is submitted and fetched. One that has expired is submitted anew, once."""
-        for attempt in (1, 2):
+        for turn in (1, 2):
             place = self._places.get(question_id)
             if place is None:
                 status, headers, document = await exchange.post(self._dialect.ask.path, body)
@@ -156,13 +135,13 @@ class DialectAgency:
                     return document
                 place = headers.get("location")
                 if place is None:
-                    raise Unreadable
+                    raise Unreliable
                 self._remember(question_id, place)
                 await _wait(headers, self._clock)
             try:
                 status, headers, document = await exchange.get(place)
             except Silent as silent:
-                if silent.reply.reason != "http_410" or attempt == 2:
+                if silent.reply.reason != "http_410" or turn == 2:
                     raise
                 self._places.pop(question_id, None)
                 continue

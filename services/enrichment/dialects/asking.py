@@ -5,7 +5,8 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote
 
-from services.enrichment.dialects.expressions import Expression, Unreadable
+from services.enrichment.agency import Unreliable
+from services.enrichment.dialects.expressions import Expression
 from services.enrichment.dialects.terms import Dialect, Section, Template
 from services.enrichment.question import Question
 
@@ -37,7 +38,7 @@ def contents(question: Question) -> frozenset[str]:
 def filled(template: Template, document: Mapping[str, Any]) -> Any:
     """A body with its expressions worked out; what is nothing or empty is left out.
 
-    Raises Unreadable where an expression does not fit the question.
+    Raises Unreliable where an expression does not fit the question.
     """
     if isinstance(template, Expression):
         return template.of(document)
@@ -52,14 +53,14 @@ def _is_nothing(value: Any) -> bool:
 
 
 def path_of(path: str, found: Mapping[str, Any]) -> str:
-    """A section's path with the agency's own ids of who was found. Raises Unreadable for an id that is none."""
+    """A section's path with the agency's own ids of who was found. Raises Unreliable for an id that is none."""
     parts = path.split("{")
     filled_in = [parts[0]]
     for part in parts[1:]:
         name, closed, rest = part.partition("}")
         value = found.get(name)
         if not closed or isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > 200:
-            raise Unreadable
+            raise Unreliable
         filled_in.append(quote(str(value), safe="") + rest)
     return "".join(filled_in)
 

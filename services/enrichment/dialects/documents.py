@@ -3,27 +3,27 @@
 import json
 from typing import Any
 
-from services.enrichment.dialects.expressions import Unreadable
+from services.enrichment.agency import Unreliable
 
 DEEPEST = 60
 """Brackets within brackets: no honest answer about one child is deeper."""
 
 
 def parse(content_type: str, body: bytes) -> Any:
-    """The document of a body. Raises Unreadable with the reason why it is none."""
+    """The document of a body. Raises Unreliable with the reason why it is none."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise Unreadable("not_json")
+        raise Unreliable("not_json")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise Unreadable("not_utf8") from None
+        raise Unreliable("not_utf8") from None
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Unreadable("not_json") from None
+        raise Unreliable("not_json") from None
     if not isinstance(document, dict | list):
-        raise Unreadable
+        raise Unreliable
     _measure(document, 1)
     if "\\u" in text:
         _all_characters(document)
@@ -34,25 +34,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         # Which of the two is meant cannot be known.
-        raise Unreadable
+        raise Unreliable
     return fields
 
 
 def _no_number(name: str) -> Any:
-    raise Unreadable
+    raise Unreliable
 
 
 def _all_characters(document: Any) -> None:
-    """Raises Unreadable for half of a pair of surrogates, which JSON can write and nothing can keep."""
+    """Raises Unreliable for half of a pair of surrogates, which JSON can write and nothing can keep."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise Unreadable("not_utf8") from None
+        raise Unreliable("not_utf8") from None
 
 
 def _measure(part: Any, depth: int) -> None:
     if depth > DEEPEST:
-        raise Unreadable
+        raise Unreliable
     if isinstance(part, dict | list):
         for one in part.values() if isinstance(part, dict) else part:
             _measure(one, depth + 1)

@@ -12,9 +12,8 @@ import httpx
 
 from libs.schemas.clock import Clock
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply
+from services.enrichment.agency import Reply, Silent, Unreliable
 from services.enrichment.dialects.documents import parse
-from services.enrichment.dialects.expressions import Unreadable
 from services.enrichment.dialects.terms import Authentication, Dialect, Pages, Scheme
 from services.enrichment.replies import MAX_BYTES, seconds_to_wait, unavailable
 
@@ -25,14 +24,6 @@ RENEW_BEFORE = 30.0
 """Seconds before a token's end at which a new one is fetched."""
 
 LONGEST_TOKEN_LIFE = 3600.0
-
-
-class Silent(Exception):
-    """The agency said why it gives no answer now."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.reason)
-        self.reply = reply
 
 
 class Tokens:
@@ -69,7 +60,7 @@ class Tokens:
                 raise Silent(unavailable("not_authorised" if refused else "no_token"))
             said = parse(response.headers.get("content-type", ""), body)
             token, lasts = said["access_token"], float(said.get("expires_in", RENEW_BEFORE))
-        except (Unreadable, KeyError, TypeError, ValueError):
+        except (Unreliable, KeyError, TypeError, ValueError):
             raise Silent(unavailable("no_token")) from None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise Silent(unavailable("no_token"))
@@ -123,28 +114,28 @@ class Exchange:
             self._headers[dialect.reference] = question_id
 
     async def post(self, path: str, body: Any) -> tuple[int, httpx.Headers, Any]:
-        """Sends a body; gives the status, 200 or 202, the headers and the document. Raises Silent, Unreadable."""
+        """Sends a body; gives the status, 200 or 202, the headers and the document. Raises Silent, Unreliable."""
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         return await self._send("POST", self._url(path), content)
 
     async def get(self, path: str) -> tuple[int, httpx.Headers, Any]:
-        """Fetches what stands at a path of the agency's. Raises Silent, Unreadable."""
+        """Fetches what stands at a path of the agency's. Raises Silent, Unreliable."""
         return await self._send("GET", self._within(path), None)
 
     async def whole(self, first: Any, pages: Pages | None) -> Any:
-        """A document with its lists joined over all pages. Raises Unreadable where they have no end, or where a page
+        """A document with its lists joined over all pages. Raises Unreliable where they have no end, or where a page
         has not every list that the first one has.
         """
         if pages is None:
             return first
         if not isinstance(first, dict):
-            raise Unreadable
+            raise Unreliable
         # A list that is not there is no empty one: it stays away, and whoever needs it finds that out.
         lists = {name: list(_list(first, name)) for name in pages.lists if first.get(name) is not None}
         page, seen = first, set[str]()
         while (following := pages.next.text_of(page)) is not None:
             if following in seen or len(seen) >= MAX_PAGES:
-                raise Unreadable("endless_pages")
+                raise Unreliable("endless_pages")
             seen.add(following)
             _, _, page = await self.get(following)
             for name, joined in lists.items():
@@ -205,39 +196,39 @@ class Exchange:
             return True
         try:
             return bool(when.of(parse(headers.get("content-type", ""), body)) is True)
-        except Unreadable:
+        except Unreliable:
             return False
 
     def _url(self, path: str) -> str:
         return path if path.startswith("http") else f"{self._base}{path}"
 
     def _within(self, path: str) -> str:
-        """An address that the agency named, or a path of its interface. Raises Unreadable where it leads elsewhere."""
+        """An address that the agency named, or a path of its interface. Raises Unreliable where it leads elsewhere."""
         base = urlsplit(self._base)
         if path.startswith("/") and not path.startswith("//") and not path.startswith(f"{base.path}/"):
             path = f"{base.path}{path}"
         try:
             there = urlsplit(urljoin(f"{self._base}/", path))
         except ValueError:
-            raise Unreadable("other_origin") from None
+            raise Unreliable("other_origin") from None
         here = (base.scheme, base.netloc)
         if (there.scheme, there.netloc) != here or not there.path.startswith(f"{base.path}/"):
-            raise Unreadable("other_origin")
+            raise Unreliable("other_origin")
         return there.geturl()
 
 
 async def _read(response: httpx.Response) -> bytes:
-    """A body as it was sent. Raises Unreadable as soon as it is longer than any honest one."""
+    """A body as it was sent. Raises Unreliable as soon as it is longer than any honest one."""
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > MAX_BYTES:
-            raise Unreadable("too_large")
+            raise Unreliable("too_large")
     return bytes(body)
 
 
 def _list(document: Any, name: str) -> list[Any]:
     found = document.get(name) if isinstance(document, dict) else None
     if not isinstance(found, list):
-        raise Unreadable
+        raise Unreliable
     return found

@@ -9,14 +9,7 @@ import jmespath
 from jmespath import exceptions, functions
 
 from libs.schemas.document import DocumentError, Node
-
-
-class Unreadable(Exception):
-    """A document is not what its description says; `reason` is the code of the silence that follows."""
-
-    def __init__(self, reason: str = "contract") -> None:
-        super().__init__(reason)
-        self.reason = reason
+from services.enrichment.agency import Unreliable
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +23,11 @@ class Dates:
         return day.strftime(self.form)
 
     def read(self, said: Any) -> date | None:
-        """A day as the agency wrote it; an RFC 3339 time counts as its day. Raises Unreadable where it is none."""
+        """A day as the agency wrote it; an RFC 3339 time counts as its day. Raises Unreliable where it is none."""
         if said is None:
             return None
         if not isinstance(said, str) or len(said) > 40:
-            raise Unreadable
+            raise Unreliable
         try:
             return datetime.strptime(said, self.form).date()  # noqa: DTZ007 - a day has no zone
         except ValueError:
@@ -42,7 +35,7 @@ class Dates:
         try:
             return datetime.fromisoformat(said).date()
         except ValueError:
-            raise Unreadable from None
+            raise Unreliable from None
 
 
 class _Functions(functions.Functions):
@@ -67,27 +60,27 @@ class Expression:
     """The parsed expression, as jmespath gives it, for whoever compares it with a description of the document."""
 
     def of(self, document: Any) -> Any:
-        """What it picks. Raises Unreadable where the document has another shape than it needs."""
+        """What it picks. Raises Unreliable where the document has another shape than it needs."""
         try:
             return self.search(document)
         except (exceptions.JMESPathError, ValueError, TypeError, KeyError):
-            raise Unreadable from None
+            raise Unreliable from None
 
     def text_of(self, document: Any) -> str | None:
-        """What it picks, as a text. Raises Unreadable for anything but a short text or nothing."""
+        """What it picks, as a text. Raises Unreliable for anything but a short text or nothing."""
         said = self.of(document)
         if said is None or said == "":
             return None
         if not isinstance(said, str) or "\0" in said:
-            raise Unreadable
+            raise Unreliable
         return said
 
     def flag_of(self, document: Any) -> bool | None:
-        """What it picks, as yes or no. Raises Unreadable for anything else but nothing."""
+        """What it picks, as yes or no. Raises Unreliable for anything else but nothing."""
         said = self.of(document)
         if said is None or isinstance(said, bool):
             return said
-        raise Unreadable
+        raise Unreliable
 
     def list_of(self, document: Any) -> list[Any]:
         """What it picks, as a list without its empty members; a single thing is a list of one."""

@@ -12,9 +12,9 @@ from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import EXISTENCE_ONLY, NOT_UNDERSTOOD, PARTLY_UNDERSTOOD, AgencyState, Fact
 from libs.schemas.person import FoundPerson, Relation
 from libs.schemas.plans import Dash, Plan, Worker
-from services.enrichment.agency import Reply
+from services.enrichment.agency import Reply, Unreliable
 from services.enrichment.dialects.asking import exact
-from services.enrichment.dialects.expressions import Dates, Expression, Unreadable
+from services.enrichment.dialects.expressions import Dates, Expression
 from services.enrichment.dialects.terms import (
     Coded,
     Dialect,
@@ -36,37 +36,37 @@ LONGEST_CODE = 80
 
 
 def state_of(states: States, document: Any) -> AgencyState | None:
-    """What an answer says of itself; None where it goes on. Raises Unreadable for a word that is not known."""
+    """What an answer says of itself; None where it goes on. Raises Unreliable for a word that is not known."""
     word = states.read.of(document)
     if isinstance(word, bool):
         word = "true" if word else "false"
     if not isinstance(word, str | int) or str(word) not in states.codes:
-        raise Unreadable("unknown_state")
+        raise Unreliable("unknown_state")
     return states.codes[str(word)]
 
 
 def person_found(who: Who, document: Any, person: Mapping[str, Any], dates: Dates) -> dict[str, Any] | None:
     """The one candidate who is certainly meant; None where the agency knows nobody.
 
-    Raises Unreadable where it knows only people who may be meant, several who are, or somebody else, and where the
+    Raises Unreliable where it knows only people who may be meant, several who are, or somebody else, and where the
     candidates are not there at all: an interface that has changed must not read as one that knows nobody.
     """
     said = who.each.of(document)
     if said is None:
-        raise Unreadable
+        raise Unreliable
     candidates = said if isinstance(said, list) else [said]
     if not candidates:
         return None
     if not all(isinstance(one, dict) for one in candidates):
-        raise Unreadable
+        raise Unreliable
     certain = (
         candidates if who.certain is None else [one for one in candidates if who.certain.of(one) is True]
     )
     if len(certain) != 1:
-        raise Unreadable("not_certain")
+        raise Unreliable("not_certain")
     found: dict[str, Any] = certain[0]
     if _contradicts(who, found, person, dates):
-        raise Unreadable("about_someone_else")
+        raise Unreliable("about_someone_else")
     return found
 
 
@@ -122,7 +122,7 @@ def reply_of(
 ) -> Reply:
     """What an agency holds of somebody whom it found. `latest`: no day of an answer may be later.
 
-    `existence`: only whether something is held was asked. Raises Unreadable where the answer cannot be relied on.
+    `existence`: only whether something is held was asked. Raises Unreliable where the answer cannot be relied on.
     """
     reads, dates = dialect.reads, dialect.dates
     common = framed(dialect, documents, latest)
@@ -142,12 +142,12 @@ def reply_of(
     dash = _dash(reads.dash, documents)
     days = [*(fact.on for fact in read.facts), *(plan.opened for plan in plans)]
     if any(day is not None and day > latest for day in days):
-        raise Unreadable("future_date")
+        raise Unreliable("future_date")
     if len(read.facts) > MAX_FACTS or len(people) > MAX_PEOPLE or len(plans) > MAX_PLANS:
-        raise Unreadable("too_many_facts")
+        raise Unreliable("too_many_facts")
     something = bool(read.facts or narrative or plans or people or worker or dash or read.dropped)
     if not something and (dialect.nobody is None or not told):
-        raise Unreadable("empty_answer")
+        raise Unreliable("empty_answer")
     return replace(
         common,
         state=AgencyState.RETURNED if something else dialect.nobody or AgencyState.RETURNED,
@@ -165,7 +165,7 @@ def reply_of(
 def _told(dialect: Dialect, documents: Mapping[str, Any]) -> bool:
     """Whether anything that is read is there, be it an empty list.
 
-    Raises Unreadable where a further request was answered without the list that it is made for: what is not there is
+    Raises Unreliable where a further request was answered without the list that it is made for: what is not there is
     not empty. An interface that leaves empty lists out is described with an alternative: "list || `[]`".
     """
     reads, told = dialect.reads, False
@@ -176,7 +176,7 @@ def _told(dialect: Dialect, documents: Mapping[str, Any]) -> bool:
         there = one.of(documents) is not None
         told = told or there
         if not there and _root(one) in sections & documents.keys():
-            raise Unreadable
+            raise Unreliable
     return told
 
 
@@ -197,9 +197,9 @@ def framed(dialect: Dialect, documents: Mapping[str, Any], latest: date) -> Repl
     ]
     as_of, start, end = days
     if any(day is not None and day > latest for day in days):
-        raise Unreadable("future_date")
+        raise Unreliable("future_date")
     if start and end and start > end:
-        raise Unreadable
+        raise Unreliable
     return Reply(AgencyState.RETURNED, as_of=as_of, coverage_from=start, coverage_to=end)
 
 
@@ -292,7 +292,7 @@ def _plans(
         try:
             yield Plan(kind=kind, opened=opened, closed=closed)
         except ValidationError:
-            raise Unreadable from None
+            raise Unreliable from None
 
 
 def _worker(read: Mapping[str, Expression], documents: Mapping[str, Any], dates: Dates) -> Worker | None:
@@ -303,7 +303,7 @@ def _worker(read: Mapping[str, Expression], documents: Mapping[str, Any], dates:
     try:
         return Worker(name=name, team=team, since=since)
     except ValidationError:
-        raise Unreadable from None
+        raise Unreliable from None
 
 
 def _dash(read: Mapping[str, Expression], documents: Mapping[str, Any]) -> Dash | None:
@@ -315,7 +315,7 @@ def _dash(read: Mapping[str, Expression], documents: Mapping[str, Any]) -> Dash 
     try:
         return Dash(yes=yes, asked=asked)
     except ValidationError:
-        raise Unreadable from None
+        raise Unreliable from None
 
 
 def _people(
@@ -323,7 +323,7 @@ def _people(
 ) -> Iterator[FoundPerson]:
     for member in read.each.list_of(documents):
         if not isinstance(member, dict):
-            raise Unreadable
+            raise Unreliable
         relation = _coded(read.relation, member, Counter())
         fields: dict[str, Any] = {}
         for name, one in read.fields.items():
@@ -351,4 +351,4 @@ def _people(
                 relation=relation, **{name: value for name, value in fields.items() if value is not None}
             )
         except ValidationError:
-            raise Unreadable from None
+            raise Unreliable from None

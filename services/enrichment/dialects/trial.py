@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.enrichment.dialects.expressions import Unreadable
+from services.enrichment.agency import Unreliable
 from services.enrichment.dialects.inventory import ALL, CANDIDATE, used
 from services.enrichment.dialects.openapi import Finding, Line
 from services.enrichment.dialects.terms import Dialect
@@ -27,7 +27,7 @@ def tried(dialect: Dialect, documents: Mapping[str, Any]) -> Iterator[Line]:
             continue
         try:
             found = [one.expression.of(base) for base in bases]
-        except Unreadable:
+        except Unreliable:
             yield Line(Finding.MISSING, one.place, f"{one.expression.text}: the answer has another shape")
             continue
         if one.place.endswith(".each"):

@@ -1,6 +1,5 @@
 """An agency that speaks FHIR R4: one exchange for each question, followed to its last page or not relied on."""
 
-import asyncio
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, timedelta
@@ -8,20 +7,18 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
-from opentelemetry import context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import EXISTENCE_ONLY, PARTLY_UNDERSTOOD, AgencyState
-from services.enrichment.agency import Reply
+from services.enrichment.agency import Reply, Silent, Unreliable
+from services.enrichment.attempt import attempt
 from services.enrichment.fhir.matching import certain_match, match_request
 from services.enrichment.fhir.reading import dates, read
 from services.enrichment.fhir.resources import (
     Bundle,
     Finding,
     Outcome,
-    Unusable,
     day_of,
     read_bundle,
     read_outcome,
@@ -36,7 +33,6 @@ MAX_PAGES = 50
 """Pages of one exchange: more belong to no child, or lead in a circle."""
 
 PAGE_SIZE = 50
-_W3C = TraceContextTextMapPropagator()
 
 
 class FhirAgency:
@@ -60,27 +56,13 @@ class FhirAgency:
 
     async def ask(self, question: Question, *, trace: str | None) -> Reply:
         """Asks once, for at most the agency's `total_seconds`."""
-        token = context.attach(_W3C.extract({"traceparent": trace})) if trace else None
         exchange = _Exchange(self._client, self._fhir, self._key, question.question_id, self._clock)
-        try:
-            async with asyncio.timeout(self._terms.total_seconds):
-                return await self._ask(question, exchange)
-        except _Silent as silent:
-            return silent.reply
-        except Unusable as unusable:
-            return unavailable(unusable.reason)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-                return unavailable("cannot_connect")
-            # Some answer without the rest is a server that is broken, not one that needs time to look.
-            return unavailable("too_slow") if exchange.began else Reply(AgencyState.NO_ANSWER, "timeout")
-        except httpx.ConnectError:
-            return unavailable("cannot_connect")
-        except httpx.HTTPError:
-            return unavailable("broken_off")
-        finally:
-            if token is not None:
-                context.detach(token)
+        return await attempt(
+            lambda: self._ask(question, exchange),
+            seconds=self._terms.total_seconds,
+            began=lambda: exchange.began,
+            trace=trace,
+        )
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -106,7 +88,7 @@ class FhirAgency:
             findings += _findings(pages, resource, patient, self._base)
         counts = [await exchange.count(resource, patient) for resource in existence]
         if any(day > latest for day in dates(findings)):
-            raise Unusable("future_date")
+            raise Unreliable("future_date")
         understood = read(findings, self._fhir, self._dictionary, latest - timedelta(days=1))
         held = EXISTENCE_ONLY if any(counts) else None
         return Reply(
@@ -133,14 +115,6 @@ class FhirAgency:
         return [resource for resource in Resource if resource in wanted]
 
 
-class _Silent(Exception):
-    """The server said why it gives no answer now."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.reason)
-        self.reply = reply
-
-
 class _Exchange:
     """The requests of one question."""
 
@@ -160,32 +134,32 @@ class _Exchange:
         }
 
     async def search(self, resource: Resource, patient: str) -> list[Bundle]:
-        """All pages of a patient's resources of a type. Raises Unusable where they cannot be followed to the end."""
+        """All pages of a patient's resources of a type. Raises Unreliable where they cannot be followed to the end."""
         # By POST: not even the server's own id of a patient stands in an address.
         form = urlencode({"patient": patient, "_count": PAGE_SIZE}).encode()
         page = await self.fetch(f"{resource}/_search", form, "application/x-www-form-urlencoded")
         pages, seen = [page], set[str]()
         while (following := page.next) is not None:
             if following in seen or len(pages) >= MAX_PAGES:
-                raise Unusable("endless_pages")
+                raise Unreliable("endless_pages")
             seen.add(following)
             page = await self.fetch(self._within(following))
             pages.append(page)
         matches = sum(len(_matches(one)) for one in pages)
         if pages[0].total is not None and matches < pages[0].total:
-            raise Unusable("incomplete")
+            raise Unreliable("incomplete")
         return pages
 
     async def count(self, resource: Resource, patient: str) -> int:
-        """How many resources of a type there are of a patient, and nothing of what they say. Raises Unusable."""
+        """How many resources of a type there are of a patient, and nothing of what they say. Raises Unreliable."""
         form = urlencode({"patient": patient, "_summary": "count"}).encode()
         page = await self.fetch(f"{resource}/_search", form, "application/x-www-form-urlencoded")
         if page.total is None or page.entry:
-            raise Unusable("contract")
+            raise Unreliable("contract")
         return page.total
 
     async def fetch(self, path: str, body: bytes | None = None, media: str | None = None) -> Bundle:
-        """One page. Raises Unusable, _Silent and what httpx raises."""
+        """One page. Raises Unreliable, Silent and what httpx raises."""
         url = path if path.startswith("http") else f"{self._base}/{path}"
         headers = self._headers | ({"content-type": media} if media else {})
         async with self._client.stream(
@@ -196,12 +170,12 @@ class _Exchange:
             async for chunk in response.aiter_raw():
                 content += chunk
                 if len(content) > MAX_BYTES:
-                    raise Unusable("too_large")
+                    raise Unreliable("too_large")
         if response.status_code != 200:
-            raise _Silent(self._refusal(response, bytes(content)))
+            raise Silent(self._refusal(response, bytes(content)))
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("application/fhir+json", "application/json"):
-            raise Unusable("not_json")
+            raise Unreliable("not_json")
         return read_bundle(bytes(content))
 
     def _refusal(self, response: httpx.Response, body: bytes) -> Reply:
@@ -210,42 +184,42 @@ class _Exchange:
             return Reply(AgencyState.NO_ANSWER, "accepted", wait)
         try:
             said = _said(read_outcome(body), self._fhir)
-        except Unusable:
+        except Unreliable:
             said = None
         if said is not None:
             return Reply(said, _reason(said))
         return unavailable(f"http_{response.status_code}", wait)
 
     def _within(self, url: str) -> str:
-        """The address of a further page. Raises Unusable where it leads away from the server that was asked."""
+        """The address of a further page. Raises Unreliable where it leads away from the server that was asked."""
         there, base = urlsplit(urljoin(f"{self._base}/", url)), urlsplit(self._base)
         here = (base.scheme, base.netloc)
         if (there.scheme, there.netloc) != here or not there.path.startswith(f"{base.path}/"):
-            raise Unusable("other_origin")
+            raise Unreliable("other_origin")
         return there.geturl()
 
 
 def _outcome_of(bundle: Bundle) -> Outcome | None:
-    """What the server says beside what it found. Raises Unusable where it says that something failed."""
+    """What the server says beside what it found. Raises Unreliable where it says that something failed."""
     outcomes = [
         read_resource(entry.resource, Outcome)
         for entry in bundle.entry
         if entry.resource.get("resourceType") == "OperationOutcome"
     ]
     if any(issue.severity not in ("information", "warning") for one in outcomes for issue in one.issue):
-        raise Unusable("server_error")
+        raise Unreliable("server_error")
     return outcomes[0] if outcomes else None
 
 
 def _said(outcome: Outcome, terms: FhirTerms) -> AgencyState | None:
-    """The state that the outcome's codes stand for. Raises Unusable for a code of the same system that is unknown."""
+    """The state that the outcome's codes stand for. Raises Unreliable for a code of the same system that is unknown."""
     systems = {code.system for code in terms.outcomes}
     for issue in outcome.issue:
         for one in issue.details.coding if issue.details else ():
             if one.system in systems:
                 state = terms.outcomes.get(Code(one.system or "", one.code or ""))
                 if state is None:
-                    raise Unusable("unknown_state")
+                    raise Unreliable("unknown_state")
                 return state
     return None
 
@@ -263,9 +237,9 @@ def _coverage(outcome: Outcome | None, terms: FhirTerms, latest: date) -> Mappin
         return {}
     start, end = (day_of(text)[0] if text else None for text in (period.start, period.end))
     if any(day is not None and day > latest for day in (start, end)):
-        raise Unusable("future_date")
+        raise Unreliable("future_date")
     if start and end and start > end:
-        raise Unusable("contract")
+        raise Unreliable("contract")
     return {"coverage_from": start, "coverage_to": end}
 
 
@@ -273,7 +247,7 @@ def _as_of(bundles: Iterable[Bundle], latest: date) -> date | None:
     """The day on which the least current of the bundles was current."""
     days = [day_of(one.meta.last_updated)[0] for one in bundles if one.meta.last_updated is not None]
     if any(day > latest for day in days):
-        raise Unusable("future_date")
+        raise Unreliable("future_date")
     return min(days, default=None)
 
 
@@ -284,14 +258,14 @@ def _matches(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def _findings(pages: Collection[Bundle], resource: Resource, patient: str, base: str) -> Iterable[Finding]:
-    """The resources of all pages. Raises Unusable where one is of another type, or about somebody else."""
+    """The resources of all pages. Raises Unreliable where one is of another type, or about somebody else."""
     own = {f"Patient/{patient}", f"{base}/Patient/{patient}"}
     for page in pages:
         _outcome_of(page)
         for fields in _matches(page):
             finding = read_resource(fields, Finding)
             if finding.resource_type != resource:
-                raise Unusable("contract")
+                raise Unreliable("contract")
             if finding.subject.reference not in own:
-                raise Unusable("about_someone_else")
+                raise Unreliable("about_someone_else")
             yield finding

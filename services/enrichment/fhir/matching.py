@@ -3,7 +3,8 @@
 from datetime import date
 from typing import Any
 
-from services.enrichment.fhir.resources import Bundle, Patient, Search, Unusable, day_of, read_resource
+from services.enrichment.agency import Unreliable
+from services.enrichment.fhir.resources import Bundle, Patient, Search, day_of, read_resource
 from services.enrichment.fhir.terms import FhirTerms
 from services.enrichment.question import Question, Subject, exact_birth
 
@@ -43,7 +44,7 @@ def match_request(question: Question, terms: FhirTerms) -> dict[str, Any]:
 def certain_match(bundle: Bundle, question: Question, terms: FhirTerms) -> str | None:
     """The id of the one patient who is certainly meant; None where the server knows nobody.
 
-    Raises Unusable where it knows only people who may be the child, several who are, or somebody else.
+    Raises Unreliable where it knows only people who may be the child, several who are, or somebody else.
     """
     candidates = [
         (read_resource(entry.resource, Patient), entry.search or Search())
@@ -54,9 +55,9 @@ def certain_match(bundle: Bundle, question: Question, terms: FhirTerms) -> str |
         return None
     certain = [patient for patient, search in candidates if _is_certain(search, terms)]
     if len(certain) != 1 or bundle.next is not None:
-        raise Unusable("not_certain")
+        raise Unreliable("not_certain")
     if _contradicts(certain[0], sought(question), terms):
-        raise Unusable("about_someone_else")
+        raise Unreliable("about_someone_else")
     return certain[0].id
 
 

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import NOT_UNDERSTOOD, Basis, Fact, FactValue, Period
-from services.enrichment.fhir.resources import Concept, Finding, Unusable, day_of
+from services.enrichment.agency import Unreliable
+from services.enrichment.fhir.resources import Concept, Finding, day_of
 from services.enrichment.fhir.terms import Code, FhirTerms, Meaning, Resource
 
 MAX_FACTS = 200
@@ -52,7 +53,7 @@ class _Standing:
 
 
 def read(findings: Iterable[Finding], terms: FhirTerms, dictionary: Dictionary, today: date) -> Read:
-    """Reads all resources of a patient. Raises Unusable for one that cannot be relied on."""
+    """Reads all resources of a patient. Raises Unreliable for one that cannot be relied on."""
     facts: dict[Fact, None] = {}
     words: list[str] = []
     dropped: Counter[str] = Counter()
@@ -65,7 +66,7 @@ def read(findings: Iterable[Finding], terms: FhirTerms, dictionary: Dictionary, 
             dropped["unknown_status"] += 1
         facts.update(dict.fromkeys(_facts(finding, standing, terms, dictionary, today, dropped)))
     if len(facts) > MAX_FACTS:
-        raise Unusable("too_many_facts")
+        raise Unreliable("too_many_facts")
     narrative = "\n\n".join(dict.fromkeys(words)).replace("\0", "").strip()
     if len(narrative) > LONGEST_NARRATIVE:
         dropped["narrative_cut"] += 1
@@ -74,7 +75,7 @@ def read(findings: Iterable[Finding], terms: FhirTerms, dictionary: Dictionary, 
 
 
 def dates(findings: Iterable[Finding]) -> Iterator[date]:
-    """Every date on which something happened or was written, at its earliest. Raises Unusable."""
+    """Every date on which something happened or was written, at its earliest. Raises Unreliable."""
     for finding in findings:
         # What is planned may lie ahead, and so may the end of what has begun.
         begun = finding.period.start if finding.period and finding.status != "planned" else None

@@ -23,20 +23,14 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from services.enrichment.agency import Unreliable
+
 MAX_ENTRIES = 500
 """Entries of one page; no page about one child has more."""
 
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Unusable(Exception):
-    """What a server sent cannot be relied on, by the code of the reason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class _Element(BaseModel):
@@ -191,55 +185,55 @@ class Bundle(_Element):
 
     @property
     def next(self) -> str | None:
-        """The address of the next page. Raises Unusable where two are given."""
+        """The address of the next page. Raises Unreliable where two are given."""
         pages = [link.url for link in self.link if link.relation == "next"]
         if len(pages) > 1:
-            raise Unusable("contract")
+            raise Unreliable("contract")
         return pages[0] if pages else None
 
 
 def read_bundle(body: bytes) -> Bundle:
-    """A page of search results. Raises Unusable."""
+    """A page of search results. Raises Unreliable."""
     fields = _json(body)
     try:
         StandardBundle.model_validate(fields)
     # An unknown type of resource leaves the library as a KeyError.
     except (ValidationError, KeyError, ValueError, RecursionError):
-        raise Unusable("contract") from None
+        raise Unreliable("contract") from None
     bundle = read_resource(fields, Bundle)
     if bundle.type != "searchset":
-        raise Unusable("contract")
+        raise Unreliable("contract")
     return bundle
 
 
 def read_outcome(body: bytes) -> Outcome:
-    """The OperationOutcome of a refusal. Raises Unusable."""
+    """The OperationOutcome of a refusal. Raises Unreliable."""
     fields = _json(body)
     try:
         StandardOutcome.model_validate(fields)
     except (ValidationError, KeyError, ValueError, RecursionError):
-        raise Unusable("contract") from None
+        raise Unreliable("contract") from None
     return read_resource(fields, Outcome)
 
 
 def read_resource(fields: dict[str, Any], model: type[M]) -> M:
-    """The part of a resource that matters here. Raises Unusable."""
+    """The part of a resource that matters here. Raises Unreliable."""
     try:
         return model.model_validate(fields)
     except ValidationError:
-        raise Unusable("contract") from None
+        raise Unreliable("contract") from None
 
 
 def day_of(text: str) -> tuple[date, bool]:
     """The first day of a FHIR date or dateTime, and whether it names a whole day (2026, 2026-03 do not).
 
-    Raises Unusable.
+    Raises Unreliable.
     """
     parts = text.partition("T")[0].split("-")
     try:
         return date(*(int(part) for part in [*parts, "1", "1"][:3])), len(parts) == 3
     except (TypeError, ValueError):
-        raise Unusable("contract") from None
+        raise Unreliable("contract") from None
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -250,11 +244,11 @@ def _json(body: bytes) -> dict[str, Any]:
         if _ESCAPED_SURROGATE.search(text):
             json.dumps(fields, ensure_ascii=False).encode()
     except UnicodeError:
-        raise Unusable("not_utf8") from None
+        raise Unreliable("not_utf8") from None
     except (ValueError, RecursionError):
-        raise Unusable("not_json") from None
+        raise Unreliable("not_json") from None
     if not isinstance(fields, dict):
-        raise Unusable("contract")
+        raise Unreliable("contract")
     return fields
 
 
@@ -267,5 +261,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object's members. A key that stands twice leaves open which of the two is meant."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise Unusable("contract")
+        raise Unreliable("contract")
     return fields

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from libs.platform.clock import SystemClock
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.findings import AgencyState
+from services.enrichment.agency import Unreliable
 from services.enrichment.dialects.agency import DialectAgency
-from services.enrichment.dialects.expressions import Dates, Unreadable
+from services.enrichment.dialects.expressions import Dates
 from services.enrichment.dialects.files import load_dialects
 from services.enrichment.dialects.reading import person_found, state_of
 from services.enrichment.dialects.terms import Dialect
@@ -135,7 +136,7 @@ def candidate(**fields: Any) -> dict[str, Any]:
 def test_nobody_but_the_child_is_the_child(
     dialects: Mapping[str, Dialect], people: list[Any], reason: str
 ) -> None:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(Unreliable) as refused:
         person_found(who(dialects, "social_care"), {"people": people}, PERSON, Dates())
     assert refused.value.reason == reason
 
@@ -152,7 +153,7 @@ def test_a_certain_candidate_beside_an_uncertain_one_is_the_child(dialects: Mapp
 def test_a_word_that_is_on_no_list_is_no_state(dialects: Mapping[str, Dialect], word: Any) -> None:
     states = dialects["police"].ask.states
     assert states is not None
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(Unreliable) as refused:
         state_of(states, {"searchStatus": word})
     assert refused.value.reason == "unknown_state"
 
@@ -164,5 +165,5 @@ def test_a_day_is_read_as_it_was_written(day: date, form: str) -> None:
 
 @pytest.mark.parametrize("said", ["31/02/2026", "yesterday", 20260101, True, ["2026-01-01"], "9" * 50])
 def test_what_is_no_day_is_refused(said: Any) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(Unreliable):
         Dates("%d/%m/%Y").read(said)

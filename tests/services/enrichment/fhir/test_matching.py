@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from libs.schemas.person import Date
+from services.enrichment.agency import Unreliable
 from services.enrichment.fhir.matching import MATCH_GRADE, certain_match, match_request
-from services.enrichment.fhir.resources import Bundle, Unusable
+from services.enrichment.fhir.resources import Bundle
 from services.enrichment.fhir.terms import FhirTerms
 from services.enrichment.question import Question, Subject
 
@@ -74,12 +75,12 @@ def test_nobody_is_nothing_held(fhir_terms: FhirTerms) -> None:
 def test_anything_less_than_one_certain_patient_is_no_answer(
     fhir_terms: FhirTerms, candidates: list[dict[str, Any]]
 ) -> None:
-    with pytest.raises(Unusable, match="not_certain"):
+    with pytest.raises(Unreliable, match="not_certain"):
         certain_match(found(*candidates), question(), fhir_terms)
 
 
 def test_candidates_on_a_further_page_leave_the_match_uncertain(fhir_terms: FhirTerms) -> None:
-    with pytest.raises(Unusable, match="not_certain"):
+    with pytest.raises(Unreliable, match="not_certain"):
         certain_match(found(candidate(), link=[{"relation": "next", "url": "x"}]), question(), fhir_terms)
 
 
@@ -90,7 +91,7 @@ def test_identifiers_that_contradict_are_somebody_else(fhir_terms: FhirTerms) ->
         {"birthDate": "2015-03"},
         {"birthDate": "2014"},
     ):
-        with pytest.raises(Unusable, match="about_someone_else"):
+        with pytest.raises(Unreliable, match="about_someone_else"):
             certain_match(found(candidate(**wrong)), question(nhs_number=NUMBER), fhir_terms)
 
 

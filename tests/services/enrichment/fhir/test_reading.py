@@ -7,8 +7,9 @@ import pytest
 
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import NOT_UNDERSTOOD, Basis, Period
+from services.enrichment.agency import Unreliable
 from services.enrichment.fhir.reading import CLINICAL, LONGEST_NARRATIVE, VERIFICATION, Read, plain, read
-from services.enrichment.fhir.resources import Finding, Unusable, read_resource
+from services.enrichment.fhir.resources import Finding, read_resource
 from services.enrichment.fhir.terms import FhirTerms
 from tests.services.enrichment.fhir.conftest import TRUST
 
@@ -191,5 +192,5 @@ def test_more_facts_than_a_child_can_have_are_refused(reading: Any) -> None:
         for year in range(10, 30)
         for month in range(1, 13)
     )
-    with pytest.raises(Unusable, match="too_many_facts"):
+    with pytest.raises(Unreliable, match="too_many_facts"):
         reading(*many)

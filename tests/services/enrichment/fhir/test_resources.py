@@ -5,14 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.enrichment.fhir.resources import (
-    Finding,
-    Unusable,
-    day_of,
-    read_bundle,
-    read_outcome,
-    read_resource,
-)
+from services.enrichment.agency import Unreliable
+from services.enrichment.fhir.resources import Finding, day_of, read_bundle, read_outcome, read_resource
 
 CONDITION: dict[str, Any] = {
     "resourceType": "Condition",
@@ -60,7 +54,7 @@ def test_a_bundle_gives_its_resources_and_the_next_page() -> None:
     ],
 )
 def test_what_is_no_bundle_of_the_standard_is_refused(body: bytes, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
+    with pytest.raises(Unreliable, match=reason):
         read_bundle(body)
 
 
@@ -75,7 +69,7 @@ def test_what_is_no_bundle_of_the_standard_is_refused(body: bytes, reason: str) 
     ids=lambda fields: next(iter(fields)),
 )
 def test_what_the_standards_models_let_pass_is_refused(fields: dict[str, Any]) -> None:
-    with pytest.raises(Unusable, match="contract"):
+    with pytest.raises(Unreliable, match="contract"):
         findings(bundle(CONDITION | fields))
 
 
@@ -85,13 +79,13 @@ def test_a_character_that_is_written_as_two_halves_is_one() -> None:
 
 
 def test_a_resource_without_a_subject_is_refused() -> None:
-    with pytest.raises(Unusable, match="contract"):
+    with pytest.raises(Unreliable, match="contract"):
         findings(bundle({name: value for name, value in CONDITION.items() if name != "subject"}))
 
 
 def test_two_next_pages_are_refused() -> None:
     links = [{"relation": "next", "url": "a"}, {"relation": "next", "url": "b"}]
-    with pytest.raises(Unusable, match="contract"):
+    with pytest.raises(Unreliable, match="contract"):
         _ = read_bundle(bundle(link=links)).next
 
 
@@ -99,11 +93,11 @@ def test_an_outcome_needs_an_issue() -> None:
     issue = {"severity": "error", "code": "processing"}
     assert read_outcome(json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()).issue
     for wrong in ([], None, [{"severity": "error"}]):
-        with pytest.raises(Unusable, match="contract"):
+        with pytest.raises(Unreliable, match="contract"):
             read_outcome(json.dumps({"resourceType": "OperationOutcome", "issue": wrong}).encode())
 
 
 @pytest.mark.parametrize("text", ["", "2026-13", "26-01-01x", "2026-02-30T00:00:00Z", "yesterday"])
 def test_what_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(Unusable, match="contract"):
+    with pytest.raises(Unreliable, match="contract"):
         day_of(text)
