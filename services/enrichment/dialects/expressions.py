@@ -8,6 +8,7 @@ from typing import Any
 import jmespath
 from jmespath import exceptions, functions
 
+from libs.schemas.base import EARLIEST, LATEST
 from libs.schemas.document import DocumentError, Node
 from services.enrichment.agency import Unreliable
 
@@ -28,6 +29,12 @@ class Dates:
             return None
         if not isinstance(said, str) or len(said) > 40:
             raise Unreliable
+        day = self._day(said)
+        if not EARLIEST <= day <= LATEST:
+            raise Unreliable
+        return day
+
+    def _day(self, said: str) -> date:
         try:
             return datetime.strptime(said, self.form).date()  # noqa: DTZ007 - a day has no zone
         except ValueError:
