@@ -2,11 +2,16 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from libs.messaging.event import Event
+from libs.platform.clock import SystemClock
+from libs.schemas.commands import CheckOrder
+from libs.schemas.events import CHECK_ORDERED, CheckOrdered, Reference
 from libs.schemas.findings import AgencyState, Basis, Fact
 from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import InstantAgency, Reply
@@ -118,3 +123,70 @@ async def test_without_the_familys_agreement_nothing_of_a_child_in_need_leaves_b
     assert set(states.values()) == {"not_requested"}
     assert await instance.ledger.pool.fetchval("SELECT count(*) FROM disclosure") == 0
     assert heard == {}
+
+
+def ordered(case: Case, **changes: Any) -> Event:
+    """An order of the hub's staff to ask the police about the first child."""
+    command = CheckOrder.model_validate(
+        {
+            "command_id": uuid.uuid4(),
+            "agency": "police",
+            "action": "ask",
+            "items": ["safety"],
+            "purpose": "to know who was in the flat",
+            "basis": "Children Act 1989 section 47",
+            "reason": "He was seen there on Friday.",
+            "by": "Sam Sandbox",
+            "at": SystemClock().now(),
+            **changes,
+        }
+    )
+    shared = Reference(reference=case.reference, at=command.at)
+    return case.event(CHECK_ORDERED, CheckOrdered(shared=shared, children={case.child: command}))
+
+
+async def test_a_person_records_why_it_is_necessary_and_only_the_listed_fields_of_what_was_ordered_leave(
+    world: World, heard: dict[str, Question]
+) -> None:
+    instance = await world.start(check_deadline_cap_seconds=None)
+    case = Case(agreement="refused")
+    await instance.take(case.received(), case.screened(Level.SECTION_17, Rag.AMBER))
+    order = ordered(case)
+    await instance.take(order)
+
+    async def answered() -> bool:
+        return set(await recorded(instance, "in")) == {"police"}
+
+    await until(answered)
+    assert heard["police"].items == ("safety",)
+    assert heard["police"].purpose == "to know who was in the flat"
+    (row,) = (await recorded(instance, "out")).values()
+    assert (list(row["items"]), row["emergency"]) == (["safety"], False)
+    assert set(row["fields"]) <= {"names", "sex", "born", "address", "mother"}
+    (said,) = json.loads(row["said"])["children"][str(case.child)]["orders"]
+    assert (said["by"], said["reason"]) == ("Sam Sandbox", "He was seen there on Friday.")
+
+
+@pytest.mark.parametrize(
+    ("approver", "asked"), [(None, False), ("sam sandbox", False), ("Morgan Sandbox", True)]
+)
+async def test_below_section_17_against_a_refusal_only_an_approved_emergency_leaves(
+    world: World, heard: dict[str, Question], approver: str | None, asked: bool
+) -> None:
+    instance = await world.start(check_deadline_cap_seconds=None)
+    case = Case(agreement="refused")
+    await instance.take(case.received(), case.screened(Level.EARLY_HELP, Rag.GREEN))
+    await instance.take(ordered(case), ordered(case, emergency=True, approver=approver))
+    if asked:
+
+        async def answered() -> bool:
+            return set(await recorded(instance, "in")) == {"police"}
+
+        await until(answered)
+        (row,) = (await recorded(instance, "out")).values()
+        assert row["emergency"] is True
+        assert "Morgan Sandbox" in row["said"].decode()
+    else:
+        await asyncio.sleep(0.2)
+        assert await recorded(instance, "out") == {}
+    assert set(heard) == ({"police"} if asked else set())
