@@ -15,9 +15,18 @@ from libs.schemas.events import CHECK_ORDERED, CheckOrdered, Reference
 from libs.schemas.findings import AgencyState, Basis, Fact
 from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import InstantAgency, Reply
+from services.enrichment.partnership import load_agencies
 from services.enrichment.question import SENDABLE, Question
 from tests.conftest import execute
-from tests.services.enrichment.conftest import WREN, Case, Instance, World, until, until_completed
+from tests.services.enrichment.conftest import (
+    PARTNERSHIP,
+    WREN,
+    Case,
+    Instance,
+    World,
+    until,
+    until_completed,
+)
 
 OFFICER = {
     "given_name": "Suspectfirst",
@@ -30,12 +39,13 @@ REPLY = Reply(
     facts=(Fact(fact="household.adult_risk", value="possible", basis=Basis.RECORD),),
     narrative="He is known for violence.",
 )
-OWN = {"police", "health", "education", "marac"}
+OWN = {"police", "health", "education", "marac", "social_care", "early_help"}
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> dict[str, Question]:
-    """What each agency was asked; every agency answers at once and in full."""
+def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, Question]:
+    """What each of the partnership's agencies was asked; every agency answers at once and in full."""
+    world.terms = load_agencies(PARTNERSHIP / "agencies")
     asked: dict[str, Question] = {}
 
     class Hearing(InstantAgency):
