@@ -14,6 +14,7 @@ from libs.schemas.events import (
     CASE_DECIDED,
     CASE_ROUTED,
     CHECK_RETURNED,
+    CHILDREN_FOUND,
     EVENT_TYPES,
     INFORMATION_ADDED,
     WITHDRAWN,
@@ -47,6 +48,7 @@ class Accounts:
         found: list[str] = []
         routed = await self._connection.fetchval(f"SELECT count(*) FROM triage.child_case WHERE {THROUGH}")
         children = sum(each.children for each in self._promised)
+        children += sum(map(len, (await self._found()).values()))
         stopped = await self._stopped_referrals()
         if routed < children and not stopped:
             found.append(f"{routed} of {children} children routed")
@@ -108,6 +110,7 @@ class Accounts:
 
     async def _lost_referrals(self) -> list[str]:
         found = []
+        joined = await self._found()
         for each in self._promised:
             referral = await self._connection.fetchval(
                 "SELECT id FROM intake.referral WHERE reference = $1", each.reference
@@ -121,13 +124,23 @@ class Accounts:
                 referral,
             )
             listed = referral in await self._stopped_referrals()
-            if not listed and (row["cases"], row["routed"]) != (each.children, each.children):
+            children = each.children + len(joined.get(referral, ()))
+            if not listed and (row["cases"], row["routed"]) != (children, children):
                 found.append(
-                    f"{each.reference}: {each.children} children, {row['cases']} cases, {row['routed']} routed"
+                    f"{each.reference}: {children} children, {row['cases']} cases, {row['routed']} routed"
                 )
         sent = await self._connection.fetchval("SELECT count(*) FROM intake.referral")
         if sent != len(self._promised):
             found.append(f"{len(self._promised)} referrals acknowledged, {sent} stored")
+        return found
+
+    async def _found(self) -> dict[UUID, set[UUID]]:
+        """The children whom nobody named when a referral was sent, by referral."""
+        found: dict[UUID, set[UUID]] = {}
+        for row in await self._written(CHILDREN_FOUND):
+            found.setdefault(row["referral_id"], set()).update(
+                map(UUID, json.loads(row["payload"])["children"])
+            )
         return found
 
     async def _stopped_referrals(self) -> set[UUID]:
@@ -208,7 +221,10 @@ class Accounts:
         return [*found, *([f"{shown} cases do not show that they were withdrawn"] if shown else [])]
 
     async def _decisions(self) -> list[str]:
-        """Each decision was taken once, announced once, told in one notice, and is known to intake."""
+        """Each decision was taken once, announced once, told in one notice, and is known to intake.
+
+        Nothing is told of a child whom the referrer did not name.
+        """
         rows = await self._connection.fetch("SELECT case_id, number FROM triage.decision")
         taken = Counter((row["case_id"], row["number"]) for row in rows)
         again = [each for each in taken if each[1] > 1]
@@ -226,9 +242,15 @@ class Accounts:
         )
         known = Counter((row["child_id"], row["decision"]) for row in progress)
         found = [f"{len(again)} cases decided again"] if again else []
-        for what, count in (("announced", announced), ("told", told), ("known to intake", known)):
-            if count != taken:
-                wrong = (taken - count).total(), (count - taken).total()
+        unnamed = {child for children in (await self._found()).values() for child in children}
+        to_tell = Counter({each: count for each, count in taken.items() if each[0] not in unnamed})
+        for what, wanted, count in (
+            ("announced", taken, announced),
+            ("told", to_tell, told),
+            ("known to intake", taken, known),
+        ):
+            if count != wanted:
+                wrong = (wanted - count).total(), (count - wanted).total()
                 found.append(f"{wrong[0]} of {len(taken)} decisions not {what}, {wrong[1]} too often")
         return found
 

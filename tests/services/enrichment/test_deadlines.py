@@ -80,12 +80,12 @@ async def test_a_higher_level_asks_what_could_not_be_asked_before(world: World) 
     await instance.take(case.screened(Level.SECTION_47, Rag.RED))
 
     async def all_answered() -> bool:
-        return len(await instance.answers(case.child)) == 8
+        states = {each.agency: each.state for each in await instance.answers(case.child)}
+        return states["health"] == "returned" and "not_requested" not in states.values()
 
     await until(all_answered)
     later = (await instance.answers(case.child))[4:]
-    assert {each.agency: each.state for each in later}["health"] == "returned"
-    assert all(each.late for each in later)
+    assert all(each.late for each in later if each.answered_at is not None)
     assert len(await instance.completed(case.child)) == 1
 
 

@@ -179,7 +179,7 @@ async def test_a_failure_that_passes_is_asked_again_with_the_same_key(world: Wor
 
 async def test_no_agency_hears_a_confidential_address(world: World, sandbox: Sandbox) -> None:
     child = {**FINCH, "address": {"lines": ["9 Sandbox Refuge"], "postcode": "PE1 9AA", "confidential": True}}
-    open_child = {**FINCH, "address": {"lines": ["9 Sandbox Street"], "postcode": "PE1 9AA"}}
+    open_child = {**WREN, "address": {"lines": ["9 Sandbox Street"], "postcode": "PE1 9AA"}}
     instance = await world.start(check_deadline_cap_seconds=None)
     for case, expected in ((Case(children=(child,)), False), (Case(children=(open_child,)), True)):
         await instance.take(case.received(), case.screened())
