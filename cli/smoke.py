@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import string
 import time
+from random import SystemRandom
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +14,7 @@ from cli.client import Client, Refused
 from cli.console import explained, out
 from cli.options import Data
 from cli.state import DATA, running
-from cli.stories import Story, example_stories
+from cli.stories import Story, about_strangers, example_stories
 from cli.watch import Follower
 from libs.schemas.levels import Destination
 
@@ -30,7 +32,9 @@ def smoke(
     say = (lambda line: None) if as_json else console.print
     results: list[dict[str, Any]] = []
     with Client(state.urls) as client:
-        stories = _one_for_each_route(example_stories(samples.EXAMPLES))
+        run = "".join(SystemRandom().choices(string.ascii_lowercase, k=8))
+        told = [about_strangers(story, run) for story in example_stories(samples.EXAMPLES)]
+        stories = _one_for_each_route(told)
         sent: dict[Destination, samples.Sent] = {}
         reason = None
         try:

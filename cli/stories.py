@@ -1,9 +1,10 @@
 """Reads what is to be sent: a story of `examples/`, or a bare referral, as YAML or JSON."""
 
+import copy
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,24 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
         dict(document.get("reading") or {"note": "Sandbox: the words tell of nothing more."}),
         tuple(document.get("expect") or ()),
     )
+
+
+def about_strangers(story: Story, run: str) -> Story:
+    """The same story of a family whom nobody has heard of: told twice, it would be a repeat of itself.
+
+    `run`: letters that no other run has. Numbers are left out, since nobody has them.
+    """
+    referral = copy.deepcopy(story.referral)
+    for person in (*referral.get("children", ()), *referral.get("adults", ())):
+        if person.get("family_name"):
+            person["family_name"] = f"{run.capitalize()}-Test"
+        if person.get("given_name"):
+            person["given_name"] = f"{person['given_name']}{run}"
+        for number in ("nhs_number", "upn"):
+            person.pop(number, None)
+        if isinstance(person.get("address"), dict) and person["address"].get("lines"):
+            person["address"]["lines"] = [f"1 {run.capitalize()} Row"]
+    return replace(story, referral=referral)
 
 
 def example_stories(folder: Path) -> list[Story]:

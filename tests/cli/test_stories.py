@@ -6,7 +6,7 @@ from stdnum.gb import nhs
 
 from cli.samples import EXAMPLES
 from cli.smoke import _one_for_each_route
-from cli.stories import Story, StoryError, example_stories, read_story
+from cli.stories import Story, StoryError, about_strangers, example_stories, read_story
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.levels import Destination
 from libs.schemas.referral import Referral
@@ -67,3 +67,15 @@ def test_a_bare_referral_may_be_json() -> None:
 def test_what_is_no_story_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(StoryError, match="x"):
         read_story(text, name="x")
+
+
+def test_a_story_told_of_strangers_names_nobody_whom_it_named_before() -> None:
+    for story in example_stories(EXAMPLES):
+        told, again = about_strangers(story, "abc"), about_strangers(story, "xyz")
+        people = [*story.referral["children"], *story.referral.get("adults", ())]
+        names = {person["family_name"] for person in people if person.get("family_name")}
+        numbers = {person[key] for person in people for key in ("nhs_number", "upn") if person.get(key)}
+        said = json.dumps([told.referral["children"], told.referral.get("adults", [])])
+        assert not any(f'"{one}"' in said for one in names | numbers)
+        assert told.referral["children"] != again.referral["children"] or not names
+        assert story.referral["worry"] == told.referral["worry"]
