@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field, StrictBool
 
-from libs.schemas.base import Instant, Line, Model, Open, Text
+from libs.schemas.base import Identifier, Instant, Line, Model, Open, Text
 from libs.schemas.levels import Destination, Level
 
 
@@ -15,6 +15,21 @@ class Departure(StrEnum):
     ABOVE = "above"
     BELOW = "below"
     ELSEWHERE = "elsewhere"
+
+
+class Shared(Model):
+    """What was shared with whom, on which basis, before or with the decision."""
+
+    recipient: Line = Field(description="Who was told: a person with their role, or an agency.")
+    what: Text
+    basis: Line = Field(description="The lawful basis, in the words of the sharing agreement.")
+
+
+class Duty(Model):
+    """What became of an obliged action: done or under way, or why it is not needed."""
+
+    done: StrictBool = Field(description="True: done, or under way. False: `note` explains why not.")
+    note: Text | None = Field(None, description="Demanded where it is not done.")
 
 
 class DecisionBody(Model):
@@ -30,6 +45,26 @@ class DecisionBody(Model):
         None,
         description="Demanded when the decision is not what was recommended, or is milder than the one before.",
     )
+    departure_code: Identifier | None = Field(
+        None, description="The kind of that reason, one of the partnership's; demanded with it, and counted."
+    )
+    siblings_differ_because: Text | None = Field(
+        None, description="Demanded where a brother or sister of the same referral was decided differently."
+    )
+    shared: tuple[Shared, ...] = Field((), max_length=40)
+    obliged: dict[Identifier, Duty] = Field(
+        default_factory=dict,
+        max_length=60,
+        description="Every obliged action that is still open, by its name: confirmed or explained.",
+    )
+
+
+class Signature(Model):
+    """Whoever signed beside the decider."""
+
+    by: Line = Field(description="Subject of the signer's token.")
+    at: Instant
+    note: Text | None = None
 
 
 class Decision(Model):
@@ -41,7 +76,12 @@ class Decision(Model):
     departure: Open[Departure]
     rationale: Text
     departure_reason: Text | None = None
+    departure_code: Identifier | None = None
+    siblings_differ_because: Text | None = None
+    shared: tuple[Shared, ...] = ()
+    obliged: dict[Identifier, Duty] = Field(default_factory=dict)
     may_tell_referrer: StrictBool
     evaluation: int = Field(ge=1, description="The evaluation that the decider saw.")
     decided_by: Line = Field(description="Subject of the decider's token.")
     decided_at: Instant
+    signatures: tuple[Signature, ...] = ()

@@ -172,6 +172,30 @@ class CaseDecided(Payload[Reference, DecidedChild]):
     """A named person decided."""
 
 
+class HandedOverChild(Model):
+    """What the receiving end said to a child that was handed over to it."""
+
+    destination: Open[Destination]
+    decision: int = Field(ge=1)
+    accepted: bool = Field(description="False where it was refused, and the child is the hub's again.")
+
+
+class CaseHandedOver(Payload[Reference, HandedOverChild]):
+    """The receiving end accepted or refused the children named here."""
+
+
+class ClosedChild(Model):
+    """How a child's case stood when its referral was closed."""
+
+    level: Level
+    destination: Open[Destination]
+    decision: int = Field(ge=1)
+
+
+class ReferralClosed(Payload[Reference, ClosedChild]):
+    """Every child has a decision, every hand-over is accepted, every obliged action done or explained."""
+
+
 class ReopenedChild(Model):
     """Why a case asks for a new decision."""
 
@@ -320,6 +344,8 @@ CASE_SCREENED = _type("triage.case-screened", _T, CaseScreened, _E, _N, _I)
 CASE_ROUTED = _type("triage.case-routed", _T, CaseRouted, _I)
 CASE_DECIDED = _type("triage.case-decided", _T, CaseDecided, _E, _N, _I)
 CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened)
+CASE_HANDED_OVER = _type("triage.case-handed-over", _T, CaseHandedOver)
+REFERRAL_CLOSED = _type("triage.referral-closed", _T, ReferralClosed)
 CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)
 PERSON_DECIDED = _type("triage.person-decided", _T, PersonDecided, _E)
 CHECK_ORDERED = _type("triage.check-ordered", _T, CheckOrdered, _E)
@@ -348,6 +374,8 @@ EVENT_TYPES: tuple[EventType[Any], ...] = (
     CASE_ROUTED,
     CASE_DECIDED,
     CASE_REOPENED,
+    CASE_HANDED_OVER,
+    REFERRAL_CLOSED,
     CASE_OVERDUE,
     PERSON_DECIDED,
     CHECK_ORDERED,

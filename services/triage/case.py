@@ -27,6 +27,7 @@ NEVER_LOW = frozenset((Level.SECTION_17, Level.SECTION_47))
 
 DECISION_CLOCK = "decision"
 READING_CLOCK = "reading"
+HAND_OVER_CLOCK = "hand_over"
 
 WAITED_FOR = frozenset((AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE))
 """States of an agency whose answer may still come."""
@@ -74,6 +75,19 @@ class Case:
     answers: int = 0
     evaluation: int = 0
     decision: int = 0
+    signing: int = 0
+    """How many steps decisions on the case took on their way to a signature."""
+    proposed_at: datetime | None = None
+    """Since when a decision waits for a signature."""
+    hand_over_due_at: datetime | None = None
+    """By when the receiving end should accept; set while it has not."""
+    statutory_at: datetime | None = None
+    """When a person decided that section 17 or 47 services may be needed: the contact became a referral."""
+    decided_level: Level | None = None
+    decided_to: Destination | None = None
+    """The level and destination of the decision that stands."""
+    closed_at: datetime | None = None
+    restricted: bool = False
     announced_level: Level = Level.UNIVERSAL
     announced_rag: Rag = Rag.BLUE
     actions: tuple[str, ...] = ()
@@ -117,8 +131,12 @@ class Case:
 
     @property
     def tag(self) -> str:
-        """What a decision rests on, as the value of a strong entity tag: evidence, answers, evaluation, decision."""
-        return f"{self.evidence}.{self.answers}.{self.evaluation}.{self.decision}"
+        """What a decision rests on, as the value of a strong entity tag: evidence, answers, evaluation, decision.
+
+        The last part counts a signature asked for, given or denied as well.
+        """
+        signing = f"-{self.signing}" if self.signing else ""
+        return f"{self.evidence}.{self.answers}.{self.evaluation}.{self.decision}{signing}"
 
     @property
     def words(self) -> int:
@@ -132,18 +150,23 @@ class Case:
         if self.to_be_read and (self.withheld or self.completed_at is None or self.decided):
             return Stage.TO_BE_READ
         if self.decided:
-            return Stage.DECIDED
+            if self.closed_at is not None:
+                return Stage.CLOSED
+            return Stage.DECIDED if self.hand_over_due_at is None else Stage.HAND_OVER
+        if self.proposed_at is not None:
+            return Stage.SIGN_OFF
         if self.completed_at is not None or self.at_risk:
             return Stage.DECISION
         return Stage.CHECKS
 
     def urgent_from(self) -> datetime | None:
         """When somebody must act at the latest; None when nobody has to. The queue's order."""
-        if self.stage is Stage.DECIDED:
+        if self.stage in (Stage.DECIDED, Stage.CLOSED):
             return None
         reading = [self.reading_due] if self.reading_due is not None else []
         if self.decided:
-            return min(reading, default=self.due_at)
+            handing_over = [self.hand_over_due_at] if self.hand_over_due_at is not None else []
+            return min([*reading, *handing_over], default=self.due_at)
         if self.immediate_danger or (self.stub and self.rag is Rag.RED):
             return self.received_at
         return min([self.due_at, *reading, *([self.rag_due_at] if self.rag_due_at is not None else [])])
@@ -151,6 +174,8 @@ class Case:
     def clocks(self) -> dict[str, datetime]:
         """The clocks that must run, with the instants at which they run out."""
         clocks = {} if self.decided else {DECISION_CLOCK: self.due_at}
+        if self.decided and self.hand_over_due_at is not None:
+            clocks[HAND_OVER_CLOCK] = self.hand_over_due_at
         if self.reading_due is not None:
             clocks[READING_CLOCK] = self.reading_due
         return clocks

@@ -7,6 +7,7 @@ producers' events arrive changes nothing in the end.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from libs.schemas.base import Nothing
@@ -27,10 +28,10 @@ from libs.schemas.events import (
     Withdrawn,
 )
 from libs.schemas.findings import AgencyState, Answer, Correction
-from libs.schemas.levels import Rag
+from libs.schemas.levels import Destination, Level, Rag
 from libs.schemas.people import Band, Linked
 from libs.schemas.referral import ChildInformation, ReferredChild
-from services.triage.case import Case, File, Obliged
+from services.triage.case import PASSED_ON, Case, File, Obliged
 from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import EvidenceKind, Reading, RecordedReading, Stated, StatedChild
 from services.triage.facts import stated_by_referrer
@@ -233,21 +234,62 @@ class Casework(Reckoning):
         file.case.unrouted = not file.case.decided
         return self.follow(file, cause)
 
-    def decided(self, file: File, number: int) -> None:
-        """A person decided, having the referrer's words before them."""
+    def decided(self, file: File, number: int, level: Level, destination: Destination, now: datetime) -> None:
+        """A person decided, having the referrer's words before them, and whoever had to sign has signed.
+
+        The contact becomes a statutory referral when section 17 or 47 services of ours may be needed (Children Act
+        1989), and keeps the day on which it first did. What goes to an open case, or elsewhere, is none.
+        """
         case = file.case
         case.decision, case.at_risk = number, False
+        case.decided_level, case.decided_to = level, destination
+        case.proposed_at = case.hand_over_due_at = case.closed_at = None
+        if destination not in PASSED_ON and level >= Level.SECTION_17:
+            case.statutory_at = case.statutory_at or now
         case.unrouted = False
         self._read(case)
         case.announced_level, case.announced_rag = case.level, case.rag
-        file.changed = True
-        self.refresh(case)
+        self._changed(file)
+
+    def signing(self, file: File, proposed_at: datetime | None) -> None:
+        """A decision waits for a signature from now on, or does not wait any more."""
+        file.case.signing += 1
+        file.case.proposed_at = proposed_at
+        self._changed(file)
+
+    def handing_over(self, file: File, due_at: datetime | None) -> None:
+        """The receiving end is asked to accept by then, or has accepted (None)."""
+        file.case.hand_over_due_at = due_at
+        self._changed(file)
+
+    def refused(self, file: File, cause: Cause) -> Change:
+        """The receiving end refused: the case comes back to whoever decides, with a clock of its own."""
+        file.case.hand_over_due_at = None
+        return self.reopened(file, cause)
+
+    def closed(self, family: Sequence[File], now: datetime) -> None:
+        """Nothing more is to be done about any child of the referral."""
+        for file in family:
+            file.case.closed_at = now
+            self._changed(file)
+
+    def reopened(self, file: File, cause: Cause) -> Change:
+        """A person, or the receiving end, asks that somebody decides anew. The decision stays on record."""
+        case = file.case
+        case.at_risk, case.closed_at, case.reopened_at = True, None, cause.now
+        case.due_at = self.thresholds.clocks.decision_due(cause.now)
+        self._changed(file)
+        return Change.REOPENED
 
     def danger(self, case: Case) -> None:
         """A message about this child is blocked and tells of immediate danger: nobody waits for it."""
         case.immediate_danger = True
         case.rag, case.rag_due_at = Rag.RED, self.thresholds.clocks.target(Rag.RED, case.received_at)
         self.refresh(case)
+
+    def _changed(self, file: File) -> None:
+        file.changed = True
+        self.refresh(file.case)
 
     def _read(self, case: Case) -> None:
         case.unread, case.read_due_at, case.narrative_due_at = False, None, None

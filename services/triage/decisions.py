@@ -252,7 +252,9 @@ class Decisions:
         await release(unit.connection, case.id, caller)
         if (referral := span_context(case.trace)) is not None:
             trace.get_current_span().add_link(referral)
-        self._casework.decided(file, decision.number)
+        self._casework.decided(
+            file, decision.number, Level(decision.level), Destination(decision.destination), unit.now
+        )
         child = DecidedChild(
             level=Level(decision.level),
             destination=decision.destination,

@@ -44,6 +44,12 @@ _TYPES = {
     "answers": "integer",
     "evaluation": "integer",
     "decision": "integer",
+    "signing": "integer",
+    "proposed_at": "timestamptz",
+    "hand_over_due_at": "timestamptz",
+    "statutory_at": "timestamptz",
+    "closed_at": "timestamptz",
+    "restricted": "boolean",
 }
 _COLUMNS = [each.name for each in fields(Case)]
 _LISTS = ("actions", "labels", "awaiting")
@@ -54,6 +60,11 @@ _CODES: dict[str, Any] = {
     "could_rise_to": Level,
     "announced_level": Level,
     "announced_rag": Rag,
+}
+_OPTIONAL_CODES: dict[str, Any] = {
+    "destination": Destination,
+    "decided_to": Destination,
+    "decided_level": Level,
 }
 
 
@@ -198,7 +209,8 @@ def case_of(row: asyncpg.Record) -> Case:
     values = dict(row.items())
     for name, codes in _CODES.items():
         values[name] = codes(values[name])
-    values["destination"] = Destination(values["destination"]) if values["destination"] else None
+    for name, optional in _OPTIONAL_CODES.items():
+        values[name] = optional(values[name]) if values[name] else None
     for name in _LISTS:
         values[name] = tuple(values[name])
     return Case(**values)

@@ -8,7 +8,7 @@ from libs.messaging.ledger import Unit
 from libs.messaging.runner import Alarm
 from libs.messaging.timers import Handler, Timer
 from libs.schemas.events import CASE_OVERDUE, CaseOverdue, OverdueCase, Reference
-from services.triage.case import DECISION_CLOCK, READING_CLOCK
+from services.triage.case import DECISION_CLOCK, HAND_OVER_CLOCK, READING_CLOCK
 from services.triage.desk import SELECT_CASES, case_of
 
 ALARM = "case-overdue"
@@ -27,7 +27,7 @@ class Overdue:
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What each of triage's clocks sets off."""
-        return {DECISION_CLOCK: self._run_out, READING_CLOCK: self._run_out}
+        return dict.fromkeys((DECISION_CLOCK, READING_CLOCK, HAND_OVER_CLOCK), self._run_out)
 
     async def run(self) -> None:
         """Raises alarms until `stop`, and then those that wait."""

@@ -147,7 +147,7 @@ class Reckoning:
         raised = case.level > case.announced_level or case.rag > case.announced_rag
         reopened = (raised and case.routed_at is not None) or ((raised or danger) and case.decision > 0)
         if reopened and case.decision > 0:
-            case.at_risk = True
+            case.at_risk, case.closed_at = True, None
             case.due_at = self.thresholds.clocks.decision_due(cause.now)
         self.settle(file)
         change = Change.NONE

@@ -29,10 +29,12 @@ class Teams:
         return self.owners[SCREENING]
 
     def of(self, case: Case) -> str:
-        """The team in whose queue a case stands."""
+        """The team in whose queue a case stands; where it is being handed over, the one that is to accept it."""
         urgent = case.immediate_danger and not case.decided
         if urgent or case.stub or case.stopped or case.withheld or case.destination is None:
             return self.duty
+        if case.decided and case.decided_to is not None:
+            return self.owners[case.decided_to.value]
         return self.owners[case.destination.value]
 
 
