@@ -34,7 +34,7 @@ faults: environment jars ## the long form of the fault tests: kill everything, l
 	@MASH_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:randomly --timeout 1800 $(ARGS)
 
 bench: environment jars ## measure against the floor and the usual way; prints JSON
-	@for bench in ingest drain latency footprint policy backtest queue live matching; do $(BIN)/python -m bench.$$bench $(ARGS) || exit 1; done
+	@for bench in ingest drain latency footprint policy backtest queue live matching enrichment; do $(BIN)/python -m bench.$$bench $(ARGS) || exit 1; done
 
 reset: ## remove the data of `make run`
 	@$(PYTHON) bootstrap.py run

@@ -30,6 +30,7 @@ class Seen(Model):
     steps: dict[str, int]
     fields: tuple[str, ...]
     answered: int
+    answered_at: datetime | None
     first_at: datetime
 
 
@@ -90,6 +91,7 @@ def _seen(asked: Asked) -> Seen:
         steps=dict(asked.steps),
         fields=tuple(sorted(asked.fields)),
         answered=asked.answered,
+        answered_at=asked.answered_at,
         first_at=asked.first_at,
     )
 

@@ -106,6 +106,8 @@ class Pulling:
             await asyncio.sleep(AWAY_SECONDS)
 
     async def _put(self, question_id: str, claim_id: str, said: Response) -> int:
+        # What counts is when it leaves: it may have waited for the others of its claim.
+        self._agency.stamp(question_id)
         try:
             answered = await self._http.put(
                 f"/v1/work/{question_id}/answer",

@@ -55,6 +55,8 @@ class Asked:
     requests: int = 0
     """How often it was asked, however many requests each answer took: `steps` counts those."""
     answered: int = 0
+    answered_at: datetime | None = None
+    """When the latest answer to one of its requests left."""
     failures: Counter[str] = field(default_factory=Counter)
     keys: set[str] = field(default_factory=set)
     fields: set[str] = field(default_factory=set)
@@ -141,6 +143,17 @@ class Supplier:
             asked.keys.add(key)
         return asked
 
+    def leaves(self, asked: Asked) -> None:
+        """An answer to one of a question's requests leaves now."""
+        asked.answered += 1
+        self.stamp(asked.question_id)
+
+    def stamp(self, question_id: str) -> None:
+        """The latest answer to a question leaves now."""
+        asked = self.asked.get(question_id)
+        if asked is not None:
+            asked.answered_at = self._clock.now()
+
     async def play(
         self, asked: Asked, step: str, body: bytes, speak: Callable[[Say], Response], *, first: bool = False
     ) -> Response:
@@ -149,11 +162,11 @@ class Supplier:
         behaviour = self._behaviour(asked, step, first)
         manner = Manner.ANSWER if behaviour is None else behaviour.behaviour
         if behaviour is None or manner is Manner.ANSWER:
-            asked.answered += 1
+            self.leaves(asked)
             return speak(PLAINLY)
         if manner is Manner.SLOW:
             await sleep(behaviour.seconds)
-            asked.answered += 1
+            self.leaves(asked)
             return speak(PLAINLY)
         if manner is Manner.LATE:
             left = behaviour.seconds - (self._clock.now() - asked.first_at).total_seconds()
@@ -161,7 +174,7 @@ class Supplier:
                 return speak(Say(manner, wait=max(1, round(left))))
         failing = manner is Manner.FAIL and not _enough(behaviour, asked.failures[step])
         if not failing:
-            asked.answered += 1
+            self.leaves(asked)
             return speak(PLAINLY if manner in (Manner.LATE, Manner.FAIL) else Say(manner))
         asked.failures[step] += 1
         if behaviour.fault is Fault.RESULT_EXPIRED:
