@@ -253,7 +253,10 @@ def report(sound: Hub, faulty: Hub, rate: float, agency_seconds: float) -> dict[
                 for pair in zip(sound.rounds, faulty.rounds, strict=True)
             ],
         },
-        "last_answer_to_completed_ms": completed,
+        "last_answer_to_completed_ms": {
+            **completed,
+            "p99_by_round": [round(1000 * _quantile(each.completions, 0.99), 1) for each in sound.rounds],
+        },
         "memory_mib": {
             "without_faults": [round(each, 1) for each in sound.memory],
             "with_faults": [round(each, 1) for each in faulty.memory],
