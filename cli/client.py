@@ -96,6 +96,18 @@ class Client:
         path = f"/v1/cases/{case_id}/decision"
         return self._json("PUT", "triage", path, staff, json=decision, headers={"If-Match": etag})
 
+    def authority(self, case_id: str, level: str, destination: str, staff: str) -> dict[str, Any]:
+        """What a decision of that level and destination by a member of staff needs."""
+        wish = {"level": level, "destination": destination}
+        return self._json("GET", "triage", f"/v1/cases/{case_id}/authority", staff, params=wish)
+
+    def sign(
+        self, case_id: str, etag: str, *, agree: bool = True, note: str | None = None, staff: str = MANAGER
+    ) -> dict[str, Any]:
+        """Signs the decision that waits on a case, or returns it."""
+        path, body = f"/v1/cases/{case_id}/sign-off", {"agree": agree, "note": note}
+        return self._json("PUT", "triage", path, staff, json=body, headers={"If-Match": etag})
+
     def parked(self, service: str, path: str = "", **request: Any) -> dict[str, Any]:
         """An operation on a service's parked messages; a POST where a body or `post` is given."""
         method = "POST" if request.pop("post", False) or "json" in request else "GET"

@@ -6,14 +6,18 @@ Never used on a system with real people: a decision is a person's.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from cli.client import MANAGER, SOCIAL_WORKER, Client, Refused
 from cli.journey import Snapshot
 
-NEEDS_MANAGER = frozenset({"universal_advice"})
 RATIONALE = "Sandbox: the evidence on the case supports the recommendation."
-CHANGED_MEANWHILE = frozenset({409, 412})
+CHANGED = "Sandbox: more is known since; decide anew."
+CONFLICT = 409
+CHANGED_MEANWHILE = frozenset({CONFLICT, 412})
+DUTY_CAME = frozenset({422})
+"""An obliged action, or a brother's or sister's decision, may come between looking and deciding."""
 
 
 def act(client: Client, seen: Snapshot, reading: Mapping[str, Any]) -> None:
@@ -26,6 +30,8 @@ def act(client: Client, seen: Snapshot, reading: Mapping[str, Any]) -> None:
             _read(client, child["child_id"], reading)
         elif child["stage"] == "decision":
             _decide(client, child["child_id"])
+        elif child["stage"] == "sign_off":
+            _sign(client, child["child_id"])
 
 
 def _read(client: Client, case_id: str, reading: Mapping[str, Any]) -> None:
@@ -42,15 +48,36 @@ def _decide(client: Client, case_id: str) -> None:
     recommended = case.get("recommendation")
     if recommended is None:
         return
+    level, destination = recommended["level"], recommended["destination"]
+    needed = client.authority(case_id, level, destination, SOCIAL_WORKER)
     decision = {
-        "level": recommended["level"],
-        "destination": recommended["destination"],
+        "level": level,
+        "destination": destination,
         "rationale": RATIONALE,
         "may_tell_referrer": True,
+        "obliged": {kind: {"state": "under_way"} for kind in needed["obliged"]},
+        "siblings_differ_because": RATIONALE if needed["siblings_differ"] else None,
     }
-    staff = MANAGER if recommended["destination"] in NEEDS_MANAGER else SOCIAL_WORKER
     try:
-        client.decide(case_id, etag, decision, staff)
+        client.decide(case_id, etag, decision, SOCIAL_WORKER)
+    except Refused as refused:
+        if refused.status not in CHANGED_MEANWHILE | DUTY_CAME:
+            raise
+
+
+def _sign(client: Client, case_id: str) -> None:
+    """A manager signs what a social worker proposed. What was measured by something else goes back to its author."""
+    _, etag = client.case(case_id, MANAGER)
+    try:
+        client.sign(case_id, etag)
     except Refused as refused:
         if refused.status not in CHANGED_MEANWHILE:
             raise
+        if refused.status == CONFLICT:
+            _return(client, case_id)
+
+
+def _return(client: Client, case_id: str) -> None:
+    _, etag = client.case(case_id, MANAGER)
+    with suppress(Refused):
+        client.sign(case_id, etag, agree=False, note=CHANGED)

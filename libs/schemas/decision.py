@@ -25,11 +25,21 @@ class Shared(Model):
     basis: Line = Field(description="The lawful basis, in the words of the sharing agreement.")
 
 
-class Duty(Model):
-    """What became of an obliged action: done or under way, or why it is not needed."""
+class DutyState(StrEnum):
+    """What became of an obliged action."""
 
-    done: StrictBool = Field(description="True: done, or under way. False: `note` explains why not.")
-    note: Text | None = Field(None, description="Demanded where it is not done.")
+    DONE = "done"
+    UNDER_WAY = "under_way"
+    NOT_NEEDED = "not_needed"
+
+
+class Duty(Model):
+    """What became of an obliged action, or why it is not needed."""
+
+    state: DutyState
+    note: Text | None = Field(
+        None, description="What was done, or why it is not needed; demanded where it is not under way."
+    )
 
 
 class DecisionBody(Model):
@@ -65,6 +75,21 @@ class Signature(Model):
     by: Line = Field(description="Subject of the signer's token.")
     at: Instant
     note: Text | None = None
+
+
+class Proposal(DecisionBody):
+    """A decision that waits for a signature. Nothing is told or handed over before it stands."""
+
+    number: int = Field(ge=1)
+    departure: Open[Departure]
+    evaluation: int = Field(ge=1, description="The evaluation that whoever proposed it saw.")
+    proposed_by: Line = Field(description="Subject of their token.")
+    proposed_at: Instant
+    roles: tuple[Identifier, ...] = Field(description="The roles that their token named.")
+    wanted: int = Field(ge=1, description="How many signatures it waits for in all.")
+    because: tuple[Identifier, ...] = Field(
+        description="Lines of the scheme of delegation that ask for them."
+    )
 
 
 class Decision(Model):

@@ -1,4 +1,4 @@
-"""The staff's operations: the queue, a case, its reading and its decision, and tasks."""
+"""The staff's operations: the queue, a case and its reading, and tasks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from libs.platform.bodies import json_body, read_json_body
 from libs.platform.etags import IfMatch
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, Instant, Line
-from libs.schemas.decision import DecisionBody
 from libs.schemas.levels import Destination, Rag, Stage
 from libs.schemas.reference import parse_reference
 from services.triage.access import note
 from services.triage.cases import Cases
 from services.triage.chronology import Chronology, chronology
 from services.triage.commands.commands import Commands
-from services.triage.decisions import DECIDERS, DecisionMade, Decisions
+from services.triage.decision.authority import DECIDERS
 from services.triage.journeys import Journey, journey
 from services.triage.policies.page import Paper
 from services.triage.policies.store import Policies
@@ -51,7 +50,6 @@ class Office:
         ledger: Ledger,
         queue: Queue,
         cases: Cases,
-        decisions: Decisions,
         readings: Readings,
         tasks: Tasks,
         policies: Policies,
@@ -60,7 +58,6 @@ class Office:
         self.ledger = ledger
         self.queue = queue
         self.cases = cases
-        self.decisions = decisions
         self.readings = readings
         self.tasks = tasks
         self.policies = policies
@@ -177,27 +174,6 @@ async def read_evaluation(
         shown = await office.cases.evaluation(connection, case_id, number)
         await note(connection, now, caller, "evaluation.read", case_id)
     return shown
-
-
-@router.put(
-    "/cases/{case_id}/decision",
-    responses=WRITES,
-    openapi_extra=json_body(DecisionBody),
-    summary="Decide",
-)
-async def decide(
-    request: Request, caller: Decider, case_id: UUID, seen: IfMatch, office: InOffice, response: Response
-) -> DecisionMade:
-    """Records the caller's decision on what they have read (`If-Match`), beside any earlier one.
-
-    A reason is needed where it departs from the recommendation, or is milder than the decision that stands; a
-    manager must decide what is below either, and universal advice. Who has seen the decision that stands may decide
-    anew. The same decision sent again is the same answer; 409 says who decided first.
-    """
-    body, _ = await read_json_body(request, DecisionBody)
-    made = await office.decisions.decide(case_id, body, seen, caller)
-    response.headers["ETag"] = f'"{made.tag}"'
-    return made.answer
 
 
 @router.put(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from libs.messaging.assembly import assemble
 from libs.messaging.codec import PlainCodec
@@ -37,7 +38,13 @@ from services.triage.clocks.api import router as clocks_router
 from services.triage.commands.api import router as commands_router
 from services.triage.commands.commands import Commands
 from services.triage.consumer import TriageConsumer
-from services.triage.decisions import Decisions
+from services.triage.decision.api import Bench
+from services.triage.decision.api import router as decision_router
+from services.triage.decision.authority import Authority
+from services.triage.decision.decisions import Decisions
+from services.triage.decision.loading import load_authority
+from services.triage.decision.register import Register
+from services.triage.decision.signatures import Signatures
 from services.triage.live.api import router as live_router
 from services.triage.live.feed import Feed
 from services.triage.overdue import Overdue
@@ -67,6 +74,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
     telemetry = setup(Service.TRIAGE, settings)
     thresholds = load_thresholds(settings.partnership_dir)
     casework = Casework(thresholds)
+    authority = load_authority(settings.partnership_dir / "authority.yaml")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -94,8 +102,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             shadow = Shadow(pool, thresholds.rulebooks)
             policies = Policies(thresholds.rulebooks, shadow.evaluated)
             await policies.start(ledger)
-            app.state.feed = Feed(pool)
-            app.state.office = office(ledger, casework, policies, settings)
+            furnish(app, Parts(ledger, casework, policies, settings, authority))
             alarm_http = None
             if settings.alarm_url is not None:
                 alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
@@ -143,33 +150,51 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         "Triage",
         settings,
         telemetry,
-        [
-            router,
-            commands_router,
-            claims_router,
-            live_router,
-            policy_router,
-            clocks_router,
-            parked_router(Refused),
-            health,
-        ],
+        [*routers(), parked_router(Refused), health],
         lifespan,
         description=DESCRIPTION,
     )
-    app.state.hub = thresholds.clocks
     app.state.started = False
     app.state.failed = None
     app.state.stop = asyncio.Event()
     return app
 
 
-def office(ledger: Ledger, casework: Casework, policies: Policies, settings: TriageSettings) -> Office:
-    """What the operations work with."""
-    return Office(
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the rooms of the service are built from."""
+
+    ledger: Ledger
+    casework: Casework
+    policies: Policies
+    settings: TriageSettings
+    authority: Authority
+
+
+def routers() -> list[APIRouter]:
+    """The operations of every room."""
+    return [
+        router,
+        decision_router,
+        commands_router,
+        claims_router,
+        live_router,
+        policy_router,
+        clocks_router,
+    ]
+
+
+def furnish(app: FastAPI, parts: Parts) -> None:
+    """Sets what the rooms' operations work with as the application's state."""
+    ledger, casework, policies = parts.ledger, parts.casework, parts.policies
+    register = Register(ledger, casework, policies, parts.authority)
+    app.state.hub = casework.thresholds.clocks
+    app.state.feed = Feed(ledger.pool)
+    app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
+    app.state.office = Office(
         ledger,
-        Queue(Cursors(settings.cursor_secret)),
-        Cases(ledger.codec, casework.thresholds, policies),
-        Decisions(ledger, casework, policies),
+        Queue(Cursors(parts.settings.cursor_secret)),
+        Cases(ledger.codec, casework.thresholds, policies, parts.authority),
         Readings(ledger, casework, policies),
         Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}),
         policies,

@@ -15,7 +15,9 @@ from services.triage.blocked import blocked
 from services.triage.case import Case, is_low
 from services.triage.commands.record import CommandView, command_views, commands_of
 from services.triage.commands.record import Known as CommandsKnown
-from services.triage.decisions import not_found, read_decision
+from services.triage.decision.authority import Authority
+from services.triage.decision.proposals import last_proposal, view_of
+from services.triage.decision.record import not_found, read_decision
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.documents import RecordedEvaluation
 from services.triage.explanation import Explanation, explain
@@ -41,10 +43,13 @@ from services.triage.wording import Words
 class Cases:
     """Reads cases."""
 
-    def __init__(self, codec: Codec, thresholds: Thresholds, policies: Policies) -> None:
+    def __init__(
+        self, codec: Codec, thresholds: Thresholds, policies: Policies, authority: Authority
+    ) -> None:
         self._codec = codec
         self.thresholds = thresholds
         self._policies = policies
+        self._authority = authority
         self._words = Words(thresholds.clocks.zone)
 
     async def read(
@@ -69,6 +74,7 @@ class Cases:
                 case_id,
             )
             made = [await read_decision(self._codec, case_id, row["document"]) for row in decisions]
+            last = await last_proposal(connection, self._codec, case_id) if case.signing else None
             evaluation, states = await self._evaluation(connection, case)
             view = CaseView(
                 case_id=case.id,
@@ -87,6 +93,9 @@ class Cases:
                 explanation=await self._explained(connection, evaluation, states),
                 evaluations=tuple(EvaluationView(**dict(row)) for row in rows),
                 decisions=tuple(decision for decision in made if decision is not None),
+                proposal=None
+                if last is None or (case.proposed_at is None and last.returned is None)
+                else view_of(last, self._authority),
                 at_risk=_at_risk(case, rows, decisions),
                 clocks=_clocks(case, now),
                 tasks=await task_views(

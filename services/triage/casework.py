@@ -252,9 +252,13 @@ class Casework(Reckoning):
         self._changed(file)
 
     def signing(self, file: File, proposed_at: datetime | None) -> None:
-        """A decision waits for a signature from now on, or does not wait any more."""
+        """A decision waits for a signature from now on, or does not wait any more.
+
+        Whoever proposed it had the referrer's words before them.
+        """
         file.case.signing += 1
         file.case.proposed_at = proposed_at
+        self._read(file.case)
         self._changed(file)
 
     def handing_over(self, file: File, due_at: datetime | None) -> None:

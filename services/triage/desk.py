@@ -178,9 +178,14 @@ async def load(unit: Unit, codec: Codec, policies: Policies, referral_ids: Itera
     Raises Permanent where a document is not what it should be. A document that is erased adds nothing.
     """
     await policies.fresh(unit.connection, unit.now)
-    desk = await load_cases(unit.connection, referral_ids)
+    return await read_desk(unit.connection, codec, referral_ids)
+
+
+async def read_desk(connection: asyncpg.Connection, codec: Codec, referral_ids: Iterable[UUID]) -> Desk:
+    """The cases of these referrals with all that is known of their children. Raises Permanent as `load` does."""
+    desk = await load_cases(connection, referral_ids)
     if desk.files:
-        await _load_evidence(unit.connection, codec, desk)
+        await _load_evidence(connection, codec, desk)
     return desk
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
 from libs.schemas.codes import AgreementAnswer, ChildStatus
-from libs.schemas.decision import Decision
+from libs.schemas.decision import Decision, Proposal
 from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.events import (
@@ -110,6 +110,20 @@ class RecordedEvaluation(Payload[Nothing, Evaluation]):
 
 class RecordedDecision(Payload[Nothing, Decision]):
     """A decision as it was made."""
+
+
+class RecordedProposal(Payload[Nothing, Proposal]):
+    """A decision that waits for a signature, as it was proposed."""
+
+
+class Signing(Model):
+    """What whoever was asked for a signature wrote."""
+
+    note: Text | None = None
+
+
+class RecordedSigning(Payload[Nothing, Signing]):
+    """A signature that was given or denied."""
 
 
 class TaskNote(Model):

@@ -17,7 +17,7 @@ from services.triage.case import Case
 from services.triage.casework import Casework
 from services.triage.claims.claim import writes
 from services.triage.consumer import tell
-from services.triage.decisions import changed_meanwhile, referral_of
+from services.triage.decision.record import changed_meanwhile, referral_of
 from services.triage.desk import load, save
 from services.triage.documents import Reading
 from services.triage.policies.store import Policies

@@ -242,6 +242,7 @@ class DecisionRow(_Table, table=True):
     """A decision; later ones stand beside it. `tag` is the entity tag that the decider had before them."""
 
     __tablename__ = "decision"
+    __table_args__ = (Index("decision_of_time", "decided_at"),)
 
     case_id: UUID = Field(primary_key=True)
     number: int = Field(sa_column=Column(Integer, primary_key=True))
@@ -249,8 +250,25 @@ class DecisionRow(_Table, table=True):
     level: str = Field(sa_column=_code())
     destination: str = Field(sa_column=_code())
     departure: str = Field(sa_column=_code())
+    departure_code: str | None = Field(sa_column=_code(nullable=True))
     decided_by: str = Field(sa_column=_code())
     decided_at: datetime = Field(sa_column=_instant())
+    tag: str = Field(sa_column=_code())
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class ProposalRow(_Table, table=True):
+    """One step of a decision on its way to a signature; rows are only ever added."""
+
+    __tablename__ = "proposal"
+    __table_args__ = (Index("proposal_of_case", "case_id", "number"),)
+
+    case_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_column=_number())
+    step: int = Field(sa_column=Column(Integer, primary_key=True))
+    did: str = Field(sa_column=_code())
+    by: str = Field(sa_column=_code())
+    at: datetime = Field(sa_column=_instant())
     tag: str = Field(sa_column=_code())
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
@@ -319,7 +337,8 @@ class ClaimTakenOverRow(_Table, table=True):
     __tablename__ = "claim_taken_over"
 
     case_id: UUID = Field(primary_key=True)
-    at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    number: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    at: datetime = Field(sa_column=_instant())
     held_by: str | None = Field(sa_column=_code(nullable=True))
     by: str = Field(sa_column=_code())
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -14,6 +14,7 @@ from libs.schemas.people import Candidate, Linked
 from libs.schemas.plans import Worker
 from libs.schemas.referral import Adult, ChildInformation, ReferralBody, ReferredChild
 from services.triage.commands.record import CommandView
+from services.triage.decision.proposals import ProposalView
 from services.triage.documents import Reading
 from services.triage.explanation import Explanation
 from services.triage.queue.tags import Tag
@@ -229,6 +230,9 @@ class CaseView(Model):
     explanation: Explanation | None = Field(None, description="Why it came out so, rule by rule, in English.")
     evaluations: tuple[EvaluationView, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    proposal: ProposalView | None = Field(
+        None, description="The decision that waits for a signature, or was returned without it."
+    )
     at_risk: AtRisk | None = None
     clocks: tuple[ClockView, ...] = ()
     tasks: tuple[TaskView, ...] = ()

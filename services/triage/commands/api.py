@@ -15,7 +15,7 @@ from libs.platform.problems import responses
 from services.triage.commands.bodies import CheckOrderBody, PeopleBody, PersonDecisionBody
 from services.triage.commands.commands import Commands, Sent
 from services.triage.commands.record import CommandView
-from services.triage.decisions import DECIDERS
+from services.triage.decision.authority import DECIDERS
 
 Orderer = Annotated[Principal, requires("decision:write", DECIDERS)]
 

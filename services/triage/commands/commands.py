@@ -33,7 +33,7 @@ from services.triage.claims.claim import writes
 from services.triage.commands.bodies import CheckOrderBody, PeopleBody, PersonDecisionBody
 from services.triage.commands.record import DOCUMENTS, CommandKind, CommandView, Kept, Known, command_view
 from services.triage.consumer import tell
-from services.triage.decisions import changed_meanwhile, referral_of
+from services.triage.decision.record import changed_meanwhile, referral_of
 from services.triage.desk import Desk, load, save, task_id
 from services.triage.documents import EvidenceKind, RecordedNote, TaskNote
 from services.triage.policies.store import Policies

@@ -52,16 +52,11 @@ from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
 from sandbox.issuer import Issuer, load_clients, load_key
 from sandbox.postgres import EmbeddedPostgres
-from services.triage.api import router
-from services.triage.app import office
+from services.triage.app import Parts, furnish, routers
 from services.triage.casework import Casework
-from services.triage.claims.api import router as claims_router
-from services.triage.commands.api import router as commands_router
 from services.triage.consumer import TriageConsumer
+from services.triage.decision.loading import load_authority
 from services.triage.desk import SELECT_CASES, case_of
-from services.triage.live.api import router as live_router
-from services.triage.live.feed import Feed
-from services.triage.policies.api import router as policy_router
 from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
@@ -172,12 +167,12 @@ async def http(
             "Triage",
             settings,
             telemetry,
-            [router, commands_router, claims_router, live_router, policy_router],
+            routers(),
             authenticator=authenticator,
         )
-        app.state.feed = Feed(hub.ledger.pool)
         app.state.stop = asyncio.Event()
-        app.state.office = office(hub.ledger, Casework(thresholds), hub.policies, settings)
+        authority = load_authority(PARTNERSHIP / "authority.yaml")
+        furnish(app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
             yield caller

@@ -52,12 +52,25 @@ class Person:
         """Reads the words of a case as it stands, or as it stood at `tag`."""
         return await self.put(f"/v1/cases/{case_id}/reading", reading, tag or (await self.open(case_id))[1])
 
+    async def sign(self, case_id: UUID, tag: str | None = None, **body: Any) -> httpx.Response:
+        """Signs what waits on a case as it stands, or as it stood at `tag`."""
+        tag = tag or (await self.open(case_id))[1]
+        return await self.put(f"/v1/cases/{case_id}/sign-off", {"agree": True, **body}, tag)
+
     async def decide(self, case_id: UUID, tag: str | None, **body: Any) -> httpx.Response:
-        decision = {
+        """Decides; obliged actions that are open are under way, unless `body` says otherwise."""
+        decision: dict[str, Any] = {
             "level": "targeted",
             "destination": "early_help",
             "rationale": f"{CANARY} needs help at home.",
             "may_tell_referrer": True,
             **body,
         }
+        if decision.get("departure_reason") is not None:
+            decision = {"departure_code": "seen_since", **decision}
+        if "obliged" not in decision:
+            wish = {"level": decision["level"], "destination": decision["destination"]}
+            needed = await self.get(f"/v1/cases/{case_id}/authority", **wish)
+            open_now = needed.json().get("obliged", ()) if needed.status_code == 200 else ()
+            decision["obliged"] = {kind: {"state": "under_way"} for kind in open_now}
         return await self.put(f"/v1/cases/{case_id}/decision", decision, tag)

@@ -311,17 +311,17 @@ def untold(story: Story, reason: str) -> Event:
 
 @pytest.mark.parametrize("reason", ["no_usable_channel", "conditions"])
 async def test_a_referrer_whom_only_a_person_can_tell_is_rung(
-    hub: HubWorld, worker: Person, reason: str
+    hub: HubWorld, manager: Person, reason: str
 ) -> None:
     story = Story()
     await hub.take(story.received(NEGLECTED), story.completed(), untold(story, reason), untold(story, reason))
     rows = await hub.rows("SELECT id, kind, reason FROM task")
     assert [tuple(row)[1:] for row in rows] == [("tell_referrer_by_telephone", reason)]
-    await worker.put(f"/v1/tasks/{rows[0]['id']}", {"note": "Rang: received."})
+    await manager.put(f"/v1/tasks/{rows[0]['id']}", {"note": "Rang: received."})
 
-    _, tag = await worker.open(story.child_ids[0])
+    _, tag = await manager.open(story.child_ids[0])
     decision = {"level": "section_17", "destination": "csc_section_17"}
-    assert (await worker.decide(story.child_ids[0], tag, **decision)).status_code == 200
+    assert (await manager.decide(story.child_ids[0], tag, **decision)).status_code == 200
     await hub.take(untold(story, reason))
     assert len(await hub.rows("SELECT 1 FROM task WHERE done_at IS NULL")) == 1
 

@@ -21,22 +21,22 @@ HIGHEST = {"level": "section_47", "destination": "csc_section_47"}
 
 
 @pytest.fixture
-async def red(hub: HubWorld, worker: Person) -> Story:
+async def red(hub: HubWorld, manager: Person) -> Story:
     """A referral that was decided at the highest level, in danger already."""
     story = Story()
     await hub.take(story.received([ABUSED], immediate_danger=True), story.completed())
-    _, tag = await worker.open(story.child_ids[0])
-    assert (await worker.decide(story.child_ids[0], tag, **HIGHEST)).status_code == 200
+    _, tag = await manager.open(story.child_ids[0])
+    assert (await manager.decide(story.child_ids[0], tag, **HIGHEST)).status_code == 200
     assert (await hub.case(story.child_ids[0])).stage is Stage.DECIDED
     return story
 
 
-async def in_front_of_the_duty_team(hub: HubWorld, worker: Person, story: Story) -> None:
+async def in_front_of_the_duty_team(hub: HubWorld, manager: Person, story: Story) -> None:
     case = await hub.case(story.child_ids[0])
     assert (case.team, case.immediate_danger, case.at_risk, case.rag) == ("duty", True, True, Rag.RED)
     assert case.act_by == case.received_at
     assert (await hub.names(story.id))[-1] == "case-reopened"
-    [item] = (await worker.get("/v1/queue", team="duty", tag="decision_at_risk")).json()["items"]
+    [item] = (await manager.get("/v1/queue", team="duty", tag="decision_at_risk")).json()["items"]
     assert item["case_id"] == str(case.id)
     armed = await hub.rows("SELECT due_at FROM timer WHERE kind = 'decision' AND state = 'armed'")
     assert [row[0] for row in armed] == [case.due_at]
@@ -44,36 +44,36 @@ async def in_front_of_the_duty_team(hub: HubWorld, worker: Person, story: Story)
 
 
 async def test_new_danger_after_the_highest_decision_is_the_duty_teams_at_once(
-    hub: HubWorld, worker: Person, red: Story
+    hub: HubWorld, manager: Person, red: Story
 ) -> None:
     hub.clock.set(FRIDAY_EVENING)
     await hub.take(red.information(immediate_danger=True))
-    await in_front_of_the_duty_team(hub, worker, red)
+    await in_front_of_the_duty_team(hub, manager, red)
 
 
 async def test_danger_told_in_words_on_a_friday_evening_waits_for_no_office_hours(
-    hub: HubWorld, worker: Person, red: Story
+    hub: HubWorld, manager: Person, red: Story
 ) -> None:
     hub.clock.set(FRIDAY_EVENING)
     await hub.take(red.information(worry="He is at the door.", immediate_danger=True))
-    await in_front_of_the_duty_team(hub, worker, red)
+    await in_front_of_the_duty_team(hub, manager, red)
     assert (await hub.case(red.child_ids[0])).unread
 
 
 async def test_danger_that_a_reader_finds_after_a_decision_is_the_duty_teams_at_once(
-    hub: HubWorld, worker: Person, red: Story
+    hub: HubWorld, manager: Person, red: Story
 ) -> None:
     await hub.take(red.information(worry="He is at the door."))
-    assert (await worker.read(red.child_ids[0], immediate_danger=True)).json()["stage"] == "decision"
-    await in_front_of_the_duty_team(hub, worker, red)
+    assert (await manager.read(red.child_ids[0], immediate_danger=True)).json()["stage"] == "decision"
+    await in_front_of_the_duty_team(hub, manager, red)
 
 
 @pytest.mark.parametrize("fact", [THREATENED, ABUSED], ids=["another", "the same once more"])
 async def test_a_late_fact_of_danger_puts_the_highest_decision_at_risk(
-    hub: HubWorld, worker: Person, red: Story, fact: Fact
+    hub: HubWorld, manager: Person, red: Story, fact: Fact
 ) -> None:
     await hub.take(red.answer("police", fact, late=True))
-    await in_front_of_the_duty_team(hub, worker, red)
+    await in_front_of_the_duty_team(hub, manager, red)
 
 
 async def test_what_says_nothing_of_danger_leaves_the_highest_decision_alone(
@@ -101,47 +101,47 @@ async def test_an_obliged_action_is_asked_for_anew_when_its_ground_is_told_anew_
 
 
 @pytest.fixture
-async def mild(hub: HubWorld, worker: Person) -> Story:
+async def mild(hub: HubWorld, manager: Person) -> Story:
     """A referral that was decided as early help."""
     story = Story()
     await hub.take(story.received([HUNGRY]), story.completed())
     child = story.child_ids[0]
-    await worker.read(child)
-    _, tag = await worker.open(child)
-    assert (await worker.decide(child, tag)).status_code == 200
+    await manager.read(child)
+    _, tag = await manager.open(child)
+    assert (await manager.decide(child, tag)).status_code == 200
     return story
 
 
 @pytest.mark.parametrize("facts", [[], [SOMETIMES_HUNGRY]], ids=["alone", "beside a fact"])
 async def test_the_referrers_later_words_are_read_whatever_was_decided(
-    hub: HubWorld, worker: Person, mild: Story, facts: list[Fact]
+    hub: HubWorld, manager: Person, mild: Story, facts: list[Fact]
 ) -> None:
     await hub.take(mild.information(*facts, worry="His uncle has moved in."))
     case = await hub.case(mild.child_ids[0])
     assert (case.stage, case.unread, case.decision) == (Stage.TO_BE_READ, True, 1)
-    [item] = (await worker.get("/v1/queue", tag="to_be_read")).json()["items"]
+    [item] = (await manager.get("/v1/queue", tag="to_be_read")).json()["items"]
     assert item["case_id"] == str(case.id)
 
 
 async def test_facts_that_change_nothing_on_a_decided_case_are_looked_at(
-    hub: HubWorld, worker: Person, mild: Story
+    hub: HubWorld, manager: Person, mild: Story
 ) -> None:
     await hub.take(mild.information(SOMETIMES_HUNGRY))
     await hub.take(mild.information(SOMETIMES_HUNGRY))
     case = await hub.case(mild.child_ids[0])
     assert (case.stage, case.at_risk) == (Stage.DECIDED, False)
-    items = (await worker.get("/v1/tasks", case_id=str(case.id))).json()["items"]
+    items = (await manager.get("/v1/tasks", case_id=str(case.id))).json()["items"]
     assert [item["kind"] for item in items] == ["look_at_new_information"] * 2
 
 
 async def test_the_familys_later_answer_on_a_decided_case_is_looked_at_for_each_child_and_facts_for_theirs(
-    hub: HubWorld, worker: Person
+    hub: HubWorld, manager: Person
 ) -> None:
     story = Story(children=2)
     await hub.take(story.received([STRANGLED], [STRANGLED]), story.completed())
     for child in story.child_ids:
-        _, tag = await worker.open(child)
-        await worker.decide(child, tag, **HIGHEST)
+        _, tag = await manager.open(child)
+        await manager.decide(child, tag, **HIGHEST)
     await hub.take(story.information(SOMETIMES_HUNGRY, child=1))
     rows = await hub.rows("SELECT case_id FROM task WHERE kind = 'look_at_new_information'")
     assert [row[0] for row in rows] == [story.child_ids[1]]
@@ -163,12 +163,12 @@ async def test_a_rise_after_routing_is_told_to_those_who_ask_the_agencies(hub: H
 
 
 async def test_a_reading_that_raises_and_routes_is_told_to_those_who_ask_the_agencies(
-    hub: HubWorld, worker: Person
+    hub: HubWorld, manager: Person
 ) -> None:
     story = Story()
     await hub.take(story.received(), story.completed())
     found: dict[str, Any] = {"fact": "child.disclosed_physical_abuse", "value": True, "basis": "child_said"}
-    await worker.read(story.child_ids[0], facts=[found])
+    await manager.read(story.child_ids[0], facts=[found])
     assert (await hub.names(story.id))[-2:] == ["case-screened", "case-routed"]
 
 

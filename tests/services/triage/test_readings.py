@@ -97,10 +97,10 @@ async def test_unread_words_refuse_a_low_decision(hub: HubWorld, story: Story, m
     assert (answer.status_code, answer.json()["code"]) == (409, "to-be-read")
 
 
-async def test_a_high_decision_is_a_reading(hub: HubWorld, story: Story, worker: Person) -> None:
+async def test_a_high_decision_is_a_reading(hub: HubWorld, story: Story, manager: Person) -> None:
     child = story.child_ids[0]
-    _, tag = await worker.open(child)
-    answer = await worker.decide(
+    _, tag = await manager.open(child)
+    answer = await manager.decide(
         child, tag, level="section_47", destination="csc_section_47", departure_reason="The words say it."
     )
     assert answer.json()["stage"] == "decided"

@@ -34,8 +34,12 @@ CREATE TABLE proposal (
 );
 CREATE INDEX proposal_of_case ON proposal (case_id, number);
 
+ALTER TABLE claim_taken_over DROP CONSTRAINT claim_taken_over_pkey;
+ALTER TABLE claim_taken_over ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE claim_taken_over ADD PRIMARY KEY (case_id, number);
+
 ALTER TABLE decision ADD COLUMN departure_code text;
-CREATE INDEX decision_departures ON decision (decided_at) WHERE departure <> 'agrees';
+CREATE INDEX decision_of_time ON decision (decided_at);
 """
 
 

@@ -5,9 +5,9 @@ import uuid
 
 import pytest
 
-from libs.schemas.decision import DecisionBody, Departure
+from libs.schemas.decision import Departure
 from libs.schemas.levels import Destination, Level, Stage
-from services.triage.decisions import departure
+from services.triage.decision.circumstances import Choice, departure
 from services.triage.placement.places import HIGHEST, MINIMUM, Placement
 from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
@@ -83,29 +83,14 @@ async def test_whoever_has_seen_the_decision_may_decide_anew_beside_it(
     await worker.decide(child, tag)
     _, fresh = await worker.open(child)
     higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen today."}
-    second = await worker.decide(child, fresh, **higher)
+    second = await manager.decide(child, fresh, **higher)
     assert (second.status_code, second.json()["decision"]["number"]) == (200, 2)
     assert (await hub.names(story.id)).count("case-decided") == 2
 
-    stale = await manager.decide(child, fresh, **higher)
-    assert (stale.status_code, stale.json()["decided_by"]) == (409, worker.id)
+    stale = await worker.decide(child, fresh, **higher)
+    assert (stale.status_code, stale.json()["decided_by"]) == (409, manager.id)
     view, _ = await worker.open(child)
     assert [one["level"] for one in view["decisions"]] == ["targeted", "section_17"]
-
-
-async def test_stepping_down_from_a_decision_is_a_managers_and_needs_its_reason_though_it_is_recommended(
-    story: Story, worker: Person, manager: Person
-) -> None:
-    child = story.child_ids[0]
-    _, tag = await worker.open(child)
-    higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen today."}
-    await worker.decide(child, tag, **higher)
-    _, fresh = await worker.open(child)
-    bare = await manager.decide(child, fresh)
-    assert (bare.status_code, bare.json()["errors"][0]["pointer"]) == (422, "/departure_reason")
-    reason = {"departure_reason": "The mother has left him."}
-    assert (await worker.decide(child, fresh, **reason)).json()["code"] == "manager-needed"
-    assert (await manager.decide(child, fresh, **reason)).json()["decision"]["departure"] == "agrees"
 
 
 async def test_more_need_than_the_destination_serves_is_refused(story: Story, manager: Person) -> None:
@@ -148,41 +133,17 @@ async def test_the_same_decision_again_is_the_same_answer(
     assert (await worker.decide(child, tag, rationale="Otherwise.")).status_code == 409
 
 
-async def test_a_departure_needs_its_reason(story: Story, worker: Person) -> None:
+async def test_a_departure_needs_its_reason(story: Story, manager: Person) -> None:
     child = story.child_ids[0]
-    _, tag = await worker.open(child)
-    answer = await worker.decide(child, tag, level="section_17", destination="csc_section_17")
+    _, tag = await manager.open(child)
+    answer = await manager.decide(child, tag, level="section_17", destination="csc_section_17")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/departure_reason"
 
-    answer = await worker.decide(
+    answer = await manager.decide(
         child, tag, level="section_17", destination="csc_section_17", departure_reason="Seen today."
     )
     assert answer.json()["decision"]["departure"] == "above"
-
-
-async def test_below_the_recommendation_is_a_managers(story: Story, worker: Person, manager: Person) -> None:
-    child = story.child_ids[0]
-    lower = {"level": "early_help", "destination": "early_help", "departure_reason": "Seen today."}
-    _, tag = await worker.open(child)
-    answer = await worker.decide(child, tag, **lower)
-    assert (answer.status_code, answer.json()["code"]) == (403, "manager-needed")
-    answer = await manager.decide(child, tag, **lower)
-    assert answer.json()["decision"]["departure"] == "below"
-
-
-async def test_universal_advice_is_a_managers_even_where_it_is_recommended(
-    hub: HubWorld, worker: Person, manager: Person
-) -> None:
-    story = Story()
-    await hub.take(story.received([stated("household.protective_adult", True)]), story.completed())
-    child = story.child_ids[0]
-    await worker.read(child)
-    view, tag = await worker.open(child)
-    assert view["recommendation"]["destination"] == "universal_advice"
-    advice = {"level": "universal", "destination": "universal_advice"}
-    assert (await worker.decide(child, tag, **advice)).status_code == 403
-    assert (await manager.decide(child, tag, **advice)).json()["decision"]["departure"] == "agrees"
 
 
 async def test_who_only_prepares_does_not_decide(story: Story, operator: Person) -> None:
@@ -196,7 +157,7 @@ async def test_a_case_that_does_not_exist_looks_like_one_that_is_not_yours(worke
 
 
 async def test_a_late_fact_puts_the_decision_at_risk_and_leaves_it_as_it_is(
-    hub: HubWorld, story: Story, worker: Person
+    hub: HubWorld, story: Story, worker: Person, manager: Person
 ) -> None:
     child = story.child_ids[0]
     _, tag = await worker.open(child)
@@ -215,7 +176,7 @@ async def test_a_late_fact_puts_the_decision_at_risk_and_leaves_it_as_it_is(
     armed = await hub.rows("SELECT due_at FROM timer WHERE kind = 'decision' AND state = 'armed'")
     assert len(armed) == 1
 
-    second = await worker.decide(child, tag, level="section_47", destination="csc_section_47")
+    second = await manager.decide(child, tag, level="section_47", destination="csc_section_47")
     assert second.json()["decision"]["number"] == 2
     view, _ = await worker.open(child)
     assert [decision["number"] for decision in view["decisions"]] == [1, 2]
@@ -247,12 +208,12 @@ async def test_news_in_words_on_a_decided_case_waits_for_a_reader(
     assert (await hub.case(child)).stage is Stage.DECIDED
 
 
-async def test_danger_is_decided_before_the_checks_are_complete(hub: HubWorld, worker: Person) -> None:
+async def test_danger_is_decided_before_the_checks_are_complete(hub: HubWorld, manager: Person) -> None:
     story = Story()
     await hub.take(story.received([HUNGRY], immediate_danger=True))
     child = story.child_ids[0]
-    _, tag = await worker.open(child)
-    answer = await worker.decide(child, tag, level="section_47", destination="csc_section_47")
+    _, tag = await manager.open(child)
+    answer = await manager.decide(child, tag, level="section_47", destination="csc_section_47")
     assert answer.json()["decision"]["departure"] == "agrees"
 
     await hub.take(story.completed())
@@ -273,8 +234,7 @@ async def test_the_event_tells_codes_and_never_the_rationale(
 @pytest.mark.parametrize("recommended", Destination)
 @pytest.mark.parametrize("decided", Destination)
 def test_whatever_is_milder_than_recommended_is_below(recommended: Destination, decided: Destination) -> None:
-    body = DecisionBody(level=MINIMUM[decided], destination=decided, rationale="x", may_tell_referrer=True)
-    relation = departure(body, Placement(recommended, MINIMUM[recommended]))
+    relation = departure(Choice(MINIMUM[decided], decided), Placement(recommended, MINIMUM[recommended]))
     if MINIMUM[decided] < MINIMUM[recommended]:
         assert relation is Departure.BELOW
     elif MINIMUM[decided] > MINIMUM[recommended]:
@@ -284,7 +244,5 @@ def test_whatever_is_milder_than_recommended_is_below(recommended: Destination, 
 
 
 def test_a_high_level_does_not_hide_a_milder_destination() -> None:
-    body = DecisionBody(
-        level=Level.SECTION_47, destination=Destination.EARLY_HELP, rationale="x", may_tell_referrer=True
-    )
-    assert departure(body, Placement(Destination.SECTION_17, Level.SECTION_17)) is Departure.BELOW
+    choice = Choice(Level.SECTION_47, Destination.EARLY_HELP)
+    assert departure(choice, Placement(Destination.SECTION_17, Level.SECTION_17)) is Departure.BELOW

@@ -1,0 +1,1 @@
+"""What named people decide for a child, who may, and who must sign beside them."""

@@ -1,0 +1,68 @@
+"""Obliged actions as a decision answers for them: each is confirmed or explained."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import asyncpg
+
+from libs.messaging.codec import Codec
+from libs.messaging.ledger import Unit
+from libs.platform.auth import Principal
+from libs.platform.validation import FieldError
+from libs.schemas.decision import Duty, DutyState
+from services.triage.case import Case
+from services.triage.documents import RecordedNote, TaskNote
+
+_OPEN = """
+SELECT DISTINCT kind FROM task WHERE case_id = $1 AND done_at IS NULL AND kind = ANY ($2::text[]) ORDER BY kind
+"""
+_DONE = """
+UPDATE task SET done_at = $3, done_by = $4, document = given.document
+  FROM unnest($2::text[], $5::bytea[]) AS given (kind, document)
+ WHERE task.case_id = $1 AND task.kind = given.kind AND task.done_at IS NULL
+"""
+
+
+async def open_duties(connection: asyncpg.Connection, case: Case) -> tuple[str, ...]:
+    """The obliged actions of a case that nobody has done or explained."""
+    if not case.actions:
+        return ()
+    return tuple(row["kind"] for row in await connection.fetch(_OPEN, case.id, list(case.actions)))
+
+
+def duty_faults(given: Mapping[str, Duty], wanted: tuple[str, ...], case: Case) -> list[FieldError]:
+    """What is missing in a decision's answers for the open duties, and what does not belong there."""
+    missing = [
+        FieldError(f"/obliged/{kind}", "missing", "is obliged and open: confirm it, or explain why not")
+        for kind in wanted
+        if kind not in given
+    ]
+    strange = [
+        FieldError(f"/obliged/{place}", "not_obliged", "is none of this case's obliged actions")
+        for place, kind in enumerate(given)
+        if kind not in case.actions
+    ]
+    silent = [
+        FieldError(f"/obliged/{kind}/note", "missing", "is needed where the action is not under way")
+        for kind, duty in given.items()
+        if kind in case.actions and duty.state is not DutyState.UNDER_WAY and duty.note is None
+    ]
+    return [*missing, *strange, *silent]
+
+
+async def answer_duties(
+    unit: Unit, codec: Codec, case_id: UUID, given: Mapping[str, Duty], caller: Principal
+) -> None:
+    """Takes the tasks of duties that are done or explained off the list, with what was written."""
+    settled = [
+        (kind, duty.note)
+        for kind, duty in given.items()
+        if duty.state is not DutyState.UNDER_WAY and duty.note is not None
+    ]
+    if not settled:
+        return
+    documents = await codec.encode(
+        [RecordedNote(shared=TaskNote(note=text, done_by=caller.subject)) for _, text in settled]
+    )
+    kinds = [kind for kind, _ in settled]
+    await unit.connection.execute(_DONE, case_id, kinds, unit.now, caller.subject, documents)
