@@ -14,6 +14,7 @@ from sandbox.issuer import load_clients
 
 SOCIAL_WORKER = "staff-sw-1"
 MANAGER = "staff-mgr-1"
+RECEIVER = "receiver-csc-1"
 OPERATIONS = "operations"
 RENEW_SECONDS = 300.0
 
@@ -107,6 +108,12 @@ class Client:
         """Signs the decision that waits on a case, or returns it."""
         path, body = f"/v1/cases/{case_id}/sign-off", {"agree": agree, "note": note}
         return self._json("PUT", "triage", path, staff, json=body, headers={"If-Match": etag})
+
+    def accept(self, case_id: str, decision: int, staff: str) -> dict[str, Any]:
+        """Accepts a child at the receiving end."""
+        path = f"/v1/cases/{case_id}/handover/acceptance"
+        body = {"decision": decision, "accepted_by": "Sandbox, receiving team"}
+        return self._json("PUT", "triage", path, staff, json=body)
 
     def parked(self, service: str, path: str = "", **request: Any) -> dict[str, Any]:
         """An operation on a service's parked messages; a POST where a body or `post` is given."""

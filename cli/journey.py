@@ -60,6 +60,9 @@ def look(client: Client, reference: str) -> Snapshot:
     return Snapshot(**{service: client.journey(service, reference) for service in SERVICES})
 
 
+DECIDED = frozenset({"decided", "closed"})
+
+
 def steps(seen: Snapshot) -> list[Step]:
     """Everything that has happened so far, in the order in which it happened."""
     found = [*_triage(seen.triage or {}), *_enrichment(seen.enrichment or {}), *_notify(seen.notify or {})]
@@ -81,9 +84,9 @@ def is_routed(seen: Snapshot) -> bool:
 
 
 def is_decided(seen: Snapshot) -> bool:
-    """Whether every child has a decision that nothing has put in doubt."""
+    """Whether every child has a decision that nothing has put in doubt, and whoever is to help has accepted it."""
     children = (seen.triage or {}).get("children", ())
-    return bool(children) and all(child["stage"] == "decided" for child in children)
+    return bool(children) and all(child["stage"] in DECIDED for child in children)
 
 
 def is_told(seen: Snapshot) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from cli.client import MANAGER, SOCIAL_WORKER, Client, Refused
+from cli.client import MANAGER, RECEIVER, SOCIAL_WORKER, Client, Refused
 from cli.journey import Snapshot
 
 RATIONALE = "Sandbox: the evidence on the case supports the recommendation."
@@ -32,6 +32,8 @@ def act(client: Client, seen: Snapshot, reading: Mapping[str, Any]) -> None:
             _decide(client, child["child_id"])
         elif child["stage"] == "sign_off":
             _sign(client, child["child_id"])
+        elif child["stage"] == "hand_over":
+            _accept(client, child["child_id"], child["decisions"][-1]["number"])
 
 
 def _read(client: Client, case_id: str, reading: Mapping[str, Any]) -> None:
@@ -75,6 +77,14 @@ def _sign(client: Client, case_id: str) -> None:
             raise
         if refused.status == CONFLICT:
             _return(client, case_id)
+
+
+def _accept(client: Client, case_id: str, decision: int) -> None:
+    try:
+        client.accept(case_id, decision, RECEIVER)
+    except Refused as refused:
+        if refused.status not in CHANGED_MEANWHILE:
+            raise
 
 
 def _return(client: Client, case_id: str) -> None:

@@ -45,6 +45,11 @@ from services.triage.decision.decisions import Decisions
 from services.triage.decision.loading import load_authority
 from services.triage.decision.register import Register
 from services.triage.decision.signatures import Signatures
+from services.triage.handover.api import router as handover_router
+from services.triage.handover.handovers import Handovers
+from services.triage.handover.sweep import EVERY_SECONDS as CLOSING_EVERY_SECONDS
+from services.triage.handover.sweep import Closing
+from services.triage.handover.terms import Terms, load_terms
 from services.triage.live.api import router as live_router
 from services.triage.live.feed import Feed
 from services.triage.overdue import Overdue
@@ -75,6 +80,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
     thresholds = load_thresholds(settings.partnership_dir)
     casework = Casework(thresholds)
     authority = load_authority(settings.partnership_dir / "authority.yaml")
+    terms = load_terms(settings.partnership_dir / "handover.yaml")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -102,7 +108,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             shadow = Shadow(pool, thresholds.rulebooks)
             policies = Policies(thresholds.rulebooks, shadow.evaluated)
             await policies.start(ledger)
-            furnish(app, Parts(ledger, casework, policies, settings, authority))
+            furnish(app, Parts(ledger, casework, policies, settings, authority, terms))
             alarm_http = None
             if settings.alarm_url is not None:
                 alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
@@ -122,6 +128,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 handlers=overdue.handlers,
                 sweeps=[
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
+                    Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
                 ],
                 workers=[("overdue", overdue), ("shadow", shadow), ("live", app.state.feed)],
@@ -169,6 +176,7 @@ class Parts:
     policies: Policies
     settings: TriageSettings
     authority: Authority
+    terms: Terms
 
 
 def routers() -> list[APIRouter]:
@@ -176,6 +184,7 @@ def routers() -> list[APIRouter]:
     return [
         router,
         decision_router,
+        handover_router,
         commands_router,
         claims_router,
         live_router,
@@ -187,7 +196,9 @@ def routers() -> list[APIRouter]:
 def furnish(app: FastAPI, parts: Parts) -> None:
     """Sets what the rooms' operations work with as the application's state."""
     ledger, casework, policies = parts.ledger, parts.casework, parts.policies
-    register = Register(ledger, casework, policies, parts.authority)
+    handovers = Handovers(ledger, casework, policies, parts.terms)
+    register = Register(ledger, casework, policies, parts.authority, (handovers.decided,))
+    app.state.handovers = handovers
     app.state.hub = casework.thresholds.clocks
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
@@ -196,7 +207,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
         Queue(Cursors(parts.settings.cursor_secret)),
         Cases(ledger.codec, casework.thresholds, policies, parts.authority),
         Readings(ledger, casework, policies),
-        Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}),
+        Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}, handovers.look),
         policies,
         Commands(ledger, casework, policies),
     )

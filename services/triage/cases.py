@@ -22,6 +22,7 @@ from services.triage.desk import SELECT_CASES, case_of
 from services.triage.documents import RecordedEvaluation
 from services.triage.explanation import Explanation, explain
 from services.triage.gathering import Gathered, gather
+from services.triage.handover.record import handovers_of
 from services.triage.known import Known
 from services.triage.policies.store import Policies
 from services.triage.queue.tags import tags
@@ -96,6 +97,9 @@ class Cases:
                 proposal=None
                 if last is None or (case.proposed_at is None and last.returned is None)
                 else view_of(last, self._authority),
+                handovers=tuple(await handovers_of(connection, self._codec, case_id, now))
+                if case.decision
+                else (),
                 at_risk=_at_risk(case, rows, decisions),
                 clocks=_clocks(case, now),
                 tasks=await task_views(

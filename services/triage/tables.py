@@ -96,6 +96,11 @@ class ChildCaseRow(_Table, table=True):
             "received_at",
             postgresql_where=text("completed_at IS NULL AND NOT stub AND decision = 0"),
         ),
+        Index(
+            "child_case_open",
+            "referral_id",
+            postgresql_where=text("decision > 0 AND closed_at IS NULL"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -270,6 +275,45 @@ class ProposalRow(_Table, table=True):
     by: str = Field(sa_column=_code())
     at: datetime = Field(sa_column=_instant())
     tag: str = Field(sa_column=_code())
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class HandoverRow(_Table, table=True):
+    """The receiving end is asked to accept a child, and answers once."""
+
+    __tablename__ = "handover"
+    __table_args__ = (
+        Index("handover_waiting", "due_at", "case_id", postgresql_where=text("answer IS NULL")),
+    )
+
+    case_id: UUID = Field(primary_key=True)
+    decision: int = Field(sa_column=Column(Integer, primary_key=True))
+    referral_id: UUID
+    destination: str = Field(sa_column=_code())
+    team: str = Field(sa_column=_code())
+    asked_at: datetime = Field(sa_column=_instant())
+    due_at: datetime = Field(sa_column=_instant())
+    answer: str | None = Field(sa_column=_code(nullable=True))
+    answered_at: datetime | None = Field(sa_column=_instant(nullable=True))
+    recorded_by: str | None = Field(sa_column=_code(nullable=True))
+    document: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+
+
+class ReopeningRow(_Table, table=True):
+    """A referral that somebody opened again; rows are only ever added."""
+
+    __tablename__ = "reopening"
+    __table_args__ = (
+        UniqueConstraint("by", "idempotency_key", name="reopening_once"),
+        Index("reopening_of_referral", "referral_id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    referral_id: UUID
+    by: str = Field(sa_column=_code())
+    at: datetime = Field(sa_column=_instant())
+    idempotency_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 

@@ -48,9 +48,12 @@ class TaskPage(Model):
 class Tasks:
     """Lists tasks and takes them as done."""
 
-    def __init__(self, ledger: Ledger, finishing: Mapping[str, Finishing]) -> None:
-        """`finishing`: what else is done when a task of that kind is, for its referral, in the same unit."""
+    def __init__(self, ledger: Ledger, finishing: Mapping[str, Finishing], afterwards: Finishing) -> None:
+        """`finishing`: what else is done when a task of that kind is, for its referral, in the same unit;
+        `afterwards`: what is done when any is.
+        """
         self._ledger = ledger
+        self._afterwards = afterwards
         self._finishing = finishing
 
     async def open(self, case_id: UUID | None, limit: int) -> TaskPage:
@@ -93,6 +96,7 @@ class Tasks:
             )
             if row["kind"] in self._finishing:
                 await self._finishing[row["kind"]](unit, row["referral_id"])
+            await self._afterwards(unit, row["referral_id"])
             await note(
                 unit.connection, unit.now, caller, "task.done", row["case_id"], referral_id=row["referral_id"]
             )

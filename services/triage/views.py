@@ -17,6 +17,7 @@ from services.triage.commands.record import CommandView
 from services.triage.decision.proposals import ProposalView
 from services.triage.documents import Reading
 from services.triage.explanation import Explanation
+from services.triage.handover.record import HandoverView
 from services.triage.queue.tags import Tag
 
 
@@ -233,6 +234,7 @@ class CaseView(Model):
     proposal: ProposalView | None = Field(
         None, description="The decision that waits for a signature, or was returned without it."
     )
+    handovers: tuple[HandoverView, ...] = Field((), description="The last one is the one that counts.")
     at_risk: AtRisk | None = None
     clocks: tuple[ClockView, ...] = ()
     tasks: tuple[TaskView, ...] = ()

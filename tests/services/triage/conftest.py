@@ -57,6 +57,7 @@ from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.decision.loading import load_authority
 from services.triage.desk import SELECT_CASES, case_of
+from services.triage.handover.terms import load_terms
 from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
@@ -172,7 +173,8 @@ async def http(
         )
         app.state.stop = asyncio.Event()
         authority = load_authority(PARTNERSHIP / "authority.yaml")
-        furnish(app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority))
+        terms = load_terms(PARTNERSHIP / "handover.yaml")
+        furnish(app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
             yield caller

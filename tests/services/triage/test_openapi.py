@@ -17,6 +17,7 @@ from sandbox.issuer import Issuer, load_clients
 from services.triage.app import Parts, furnish, routers
 from services.triage.casework import Casework
 from services.triage.decision.loading import load_authority
+from services.triage.handover.terms import load_terms
 from services.triage.live.api import router as live_router
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
@@ -56,7 +57,8 @@ async def test_schemathesis_finds_nothing(
         rooms = [one for one in routers() if one is not live_router]
         app = create_app("Triage", settings, telemetry, rooms, authenticator=authenticator)
         authority = load_authority(PARTNERSHIP / "authority.yaml")
-        furnish(app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority))
+        terms = load_terms(PARTNERSHIP / "handover.yaml")
+        furnish(app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms))
         ephemeral = settings.model_copy(update={"port": 0})
         serving = asyncio.create_task(serve(app, ephemeral, stop=stop, ready=ready.set_result))
         url = f"http://127.0.0.1:{await ready}"

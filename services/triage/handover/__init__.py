@@ -1,0 +1,1 @@
+"""What becomes of a child after the decision: handed over, accepted or refused; closed, or opened again."""

@@ -1,0 +1,43 @@
+"""By when the receiving end accepts: the partnership's `handover.yaml`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from libs.schemas.document import Node, read_all, read_document
+from libs.schemas.levels import Destination
+from services.triage.clocks.calendar import Calendar, Unit
+from services.triage.clocks.rules import Length
+
+NOTHING_TO_ACCEPT = frozenset((Destination.UNIVERSAL_ADVICE,))
+"""Destinations at which nobody takes the child over."""
+
+RECEIVING = tuple(one for one in Destination if one not in NOTHING_TO_ACCEPT)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long each receiving end has."""
+
+    accept_within: Mapping[Destination, Length]
+
+    def due(self, calendar: Calendar, destination: Destination, start: datetime) -> datetime | None:
+        """By when a child that was decided at `start` is accepted; None where nobody has to."""
+        length = self.accept_within.get(destination)
+        return None if length is None else length.due(calendar, start)
+
+
+def load_terms(path: Path) -> Terms:
+    """Reads and checks `handover.yaml`. Raises DocumentError naming every mistake with its place."""
+    root = read_document(path).fields({"about": True, "accept_within": True})
+    nodes = root["accept_within"].fields({one.value: True for one in RECEIVING})
+    lengths = read_all([nodes[one.value] for one in RECEIVING], _length)
+    return Terms(dict(zip(RECEIVING, lengths, strict=True)))
+
+
+def _length(node: Node) -> Length:
+    fields = node.fields({"minutes": True, "unit": True})
+    return Length(
+        fields["minutes"].whole(1), Unit(fields["unit"].choice([one.value for one in Unit], "unit"))
+    )

@@ -1,0 +1,219 @@
+"""A child is the hub's until somebody at the receiving end accepts it, and a referral closes when nothing is left."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from libs.schemas.levels import Stage
+from sandbox.issuer import Issuer
+from services.triage.casework import Casework
+from services.triage.handover.handovers import Handovers
+from services.triage.handover.sweep import Closing
+from services.triage.handover.terms import load_terms
+from services.triage.thresholds import Thresholds
+from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
+
+HUNGRY = stated("child.hunger", "persistent")
+STRANGLED = stated("household.strangulation_or_weapon", True)
+SECTION_17: dict[str, Any] = {
+    "level": "section_17",
+    "destination": "csc_section_17",
+    "departure_reason": "Seen today.",
+}
+ROBIN = "Robin Day, social worker in the assessment team"
+
+
+@pytest.fixture
+def receiver(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer, "receiver-csc-1")
+
+
+@pytest.fixture
+async def decided(hub: HubWorld, manager: Person) -> Story:
+    """A referral of one child that was decided for section 17."""
+    story = Story()
+    await hub.take(story.received([HUNGRY]), story.completed())
+    await manager.read(story.child_ids[0])
+    await decide(story, manager, **SECTION_17)
+    return story
+
+
+async def decide(story: Story, by: Person, child: int = 0, **body: Any) -> None:
+    case_id = story.child_ids[child]
+    answer = await by.decide(case_id, (await by.open(case_id))[1], **body)
+    assert answer.status_code == 200, answer.text
+
+
+async def accept(story: Story, by: Person, decision: int = 1, child: int = 0, **body: Any) -> httpx.Response:
+    path = f"/v1/cases/{story.child_ids[child]}/handover/acceptance"
+    return await by.put(path, {"decision": decision, "accepted_by": ROBIN, **body})
+
+
+async def refuse(story: Story, by: Person, decision: int = 1, child: int = 0) -> httpx.Response:
+    path = f"/v1/cases/{story.child_ids[child]}/handover/refusal"
+    return await by.put(
+        path, {"decision": decision, "refused_by": ROBIN, "reason": f"{CANARY} has moved to another county."}
+    )
+
+
+async def test_until_somebody_accepts_the_child_is_the_hubs_with_a_clock(
+    hub: HubWorld, decided: Story, worker: Person
+) -> None:
+    case = await hub.case(decided.child_ids[0])
+    assert (case.stage, case.team) == (Stage.HAND_OVER, "csc")
+    [armed] = await hub.rows("SELECT kind, due_at FROM timer WHERE state = 'armed'")
+    assert (armed["kind"], armed["due_at"]) == ("hand_over", case.hand_over_due_at)
+    [item] = (await worker.get("/v1/queue", stage="hand_over")).json()["items"]
+    assert item["case_id"] == str(case.id)
+    [waits] = (await worker.get("/v1/handovers", team="csc")).json()["items"]
+    assert (waits["case_id"], waits["answer"]) == (str(case.id), None)
+    assert (await worker.get("/v1/handovers", team="early_help")).json()["items"] == []
+
+
+async def test_a_named_person_accepts_and_the_referral_closes(
+    hub: HubWorld, decided: Story, receiver: Person, worker: Person
+) -> None:
+    answer = await accept(decided, receiver, note="Allocated today.")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["answer"], body["answered_by"], body["recorded_by"]) == ("accepted", ROBIN, receiver.id)
+    assert (await hub.case(decided.child_ids[0])).stage is Stage.CLOSED
+    assert (await hub.names(decided.id))[-2:] == ["case-handed-over", "referral-closed"]
+    assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
+    assert (await worker.get("/v1/queue")).json()["items"] == []
+    assert (await accept(decided, receiver, note="Allocated today.")).json() == body
+    view, _ = await worker.open(decided.child_ids[0])
+    assert view["handovers"][-1]["note"] == "Allocated today."
+
+
+async def test_what_is_refused_comes_back_with_the_reason_and_a_clock(
+    hub: HubWorld, decided: Story, receiver: Person, manager: Person
+) -> None:
+    assert (await refuse(decided, receiver)).status_code == 200
+    case = await hub.case(decided.child_ids[0])
+    assert case.stage is Stage.DECISION
+    assert {row[0] for row in await hub.rows("SELECT kind FROM timer WHERE state = 'armed'")} == {"decision"}
+    assert (await hub.names(decided.id))[-2:] == ["case-reopened", "case-handed-over"]
+    view, _ = await manager.open(case.id)
+    assert view["handovers"][-1]["note"].startswith(CANARY)
+    assert [one["number"] for one in view["decisions"]] == [1]
+
+    await decide(decided, manager, **SECTION_17, rationale="The family is here.")
+    assert (await accept(decided, receiver, decision=1)).json()["code"] == "answered-already"
+    assert (await accept(decided, receiver, decision=2)).status_code == 200
+    assert (await hub.case(case.id)).stage is Stage.CLOSED
+
+
+async def test_only_the_decision_that_stands_is_accepted(
+    decided: Story, receiver: Person, manager: Person
+) -> None:
+    await decide(decided, manager, **SECTION_17, rationale="Seen again.")
+    stale = await accept(decided, receiver, decision=1)
+    assert (stale.status_code, stale.json()["answer"]) == (409, "superseded")
+    unknown = await accept(decided, receiver, decision=7)
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "not-handed-over")
+
+
+async def test_of_acceptance_and_refusal_at_once_one_counts(
+    hub: HubWorld, decided: Story, receiver: Person
+) -> None:
+    answers = await asyncio.gather(accept(decided, receiver), refuse(decided, receiver))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert len([name for name in await hub.names(decided.id) if name == "case-handed-over"]) == 1
+
+
+async def test_who_neither_receives_nor_works_here_accepts_nothing(
+    decided: Story, http: httpx.AsyncClient, issuer: Issuer, worker: Person
+) -> None:
+    reader = Person(http, issuer, "panel-chair-1")
+    token = issuer.token("panel-chair-1", scopes=("case:read",))
+    path = f"/v1/cases/{decided.child_ids[0]}/handover/acceptance"
+    body = {"decision": 1, "accepted_by": ROBIN}
+    assert (await http.put(path, json=body, headers={"Authorization": f"Bearer {token}"})).status_code == 403
+    assert reader.id == "panel-chair-1"
+    # Staff of the hub record who accepted by telephone.
+    told = await accept(decided, worker)
+    assert (told.json()["answered_by"], told.json()["recorded_by"]) == (ROBIN, worker.id)
+
+
+async def test_advice_is_handed_to_nobody_and_closes_the_referral(hub: HubWorld, manager: Person) -> None:
+    story = Story()
+    await hub.take(story.received([stated("household.protective_adult", True)]), story.completed())
+    await manager.read(story.child_ids[0])
+    await decide(story, manager, level="universal", destination="universal_advice")
+    assert (await hub.case(story.child_ids[0])).stage is Stage.CLOSED
+    assert (await hub.names(story.id))[-2:] == ["case-decided", "referral-closed"]
+
+
+async def test_a_referral_closes_only_when_every_child_is_decided_and_accepted_and_every_duty_answered(
+    hub: HubWorld, manager: Person, receiver: Person
+) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([STRANGLED], [STRANGLED]), story.completed())
+    protection = {"level": "section_47", "destination": "csc_section_47"}
+    await decide(story, manager, 0, **protection)
+    assert (await accept(story, receiver)).status_code == 200
+    assert (await hub.case(story.child_ids[0])).stage is Stage.DECIDED
+    await decide(story, manager, 1, **protection)
+    assert (await accept(story, receiver, child=1)).status_code == 200
+    assert "referral-closed" not in await hub.names(story.id)
+
+    tasks = await hub.rows("SELECT id FROM task WHERE done_at IS NULL ORDER BY id")
+    for row in tasks[:-1]:
+        await manager.put(f"/v1/tasks/{row[0]}", {"note": "Done."})
+    assert "referral-closed" not in await hub.names(story.id)
+    await manager.put(f"/v1/tasks/{tasks[-1][0]}", {"note": "Done."})
+    assert (await hub.names(story.id))[-1] == "referral-closed"
+    assert {(await hub.case(child)).stage for child in story.child_ids} == {Stage.CLOSED}
+
+
+async def test_a_late_fact_that_raises_opens_a_closed_referral(
+    hub: HubWorld, decided: Story, receiver: Person
+) -> None:
+    await accept(decided, receiver)
+    await hub.take(decided.answer("police", STRANGLED, late=True))
+    case = await hub.case(decided.child_ids[0])
+    assert (case.stage, case.closed_at) == (Stage.DECISION, None)
+    assert [row[0] for row in await hub.rows("SELECT kind FROM timer WHERE state = 'armed'")] == ["decision"]
+
+
+async def test_a_person_opens_a_referral_again_with_a_reason(
+    hub: HubWorld, decided: Story, receiver: Person, worker: Person
+) -> None:
+    path = f"/v1/referrals/{decided.reference}/reopening"
+    await accept(decided, receiver)
+    assert (await worker.post(path, {})).status_code == 422
+    key = uuid.uuid4().hex
+    answer = await worker.post(path, {"reason": f"{CANARY}'s aunt rang."}, key=key)
+    assert answer.status_code == 201, answer.text
+    assert (await hub.case(decided.child_ids[0])).stage is Stage.DECISION
+    assert (await hub.names(decided.id))[-1] == "case-reopened"
+
+    again = await worker.post(path, {"reason": f"{CANARY}'s aunt rang."}, key=key)
+    assert (again.status_code, again.json()) == (201, answer.json())
+    assert (await hub.names(decided.id)).count("case-reopened") == 1
+    other = await worker.post(path, {"reason": "Another."}, key=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    waiting = await worker.post(path, {"reason": "Again."})
+    assert (waiting.status_code, waiting.json()["code"]) == (409, "not-decided")
+    strange = await worker.post(path, {"reason": "Again.", "case_ids": [str(uuid.uuid4())]})
+    assert strange.json()["errors"][0]["pointer"] == "/case_ids/0"
+    unknown = await worker.post("/v1/referrals/AAAA-AAAA-A/reopening", {"reason": "Again."})
+    assert unknown.status_code == 404
+
+
+async def test_what_nobody_noticed_is_closed_all_the_same(
+    hub: HubWorld, decided: Story, receiver: Person, thresholds: Thresholds
+) -> None:
+    await accept(decided, receiver)
+    await hub.rows("UPDATE child_case SET closed_at = NULL, stage = 'decided' RETURNING 1")
+    handovers = Handovers(
+        hub.ledger, Casework(thresholds), hub.policies, load_terms(PARTNERSHIP / "handover.yaml")
+    )
+    assert await Closing(hub.ledger, handovers).sweep() == 1
+    assert (await hub.case(decided.child_ids[0])).stage is Stage.CLOSED
+    assert await Closing(hub.ledger, handovers).sweep() == 0
