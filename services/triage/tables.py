@@ -28,6 +28,8 @@ from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
+from services.triage.claims.tables import claim_tables
+from services.triage.handover.tables import handover_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 
 metadata = MetaData()
@@ -278,45 +280,6 @@ class ProposalRow(_Table, table=True):
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class HandoverRow(_Table, table=True):
-    """The receiving end is asked to accept a child, and answers once."""
-
-    __tablename__ = "handover"
-    __table_args__ = (
-        Index("handover_waiting", "due_at", "case_id", postgresql_where=text("answer IS NULL")),
-    )
-
-    case_id: UUID = Field(primary_key=True)
-    decision: int = Field(sa_column=Column(Integer, primary_key=True))
-    referral_id: UUID
-    destination: str = Field(sa_column=_code())
-    team: str = Field(sa_column=_code())
-    asked_at: datetime = Field(sa_column=_instant())
-    due_at: datetime = Field(sa_column=_instant())
-    answer: str | None = Field(sa_column=_code(nullable=True))
-    answered_at: datetime | None = Field(sa_column=_instant(nullable=True))
-    recorded_by: str | None = Field(sa_column=_code(nullable=True))
-    document: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
-
-
-class ReopeningRow(_Table, table=True):
-    """A referral that somebody opened again; rows are only ever added."""
-
-    __tablename__ = "reopening"
-    __table_args__ = (
-        UniqueConstraint("by", "idempotency_key", name="reopening_once"),
-        Index("reopening_of_referral", "referral_id"),
-    )
-
-    id: UUID = Field(primary_key=True)
-    referral_id: UUID
-    by: str = Field(sa_column=_code())
-    at: datetime = Field(sa_column=_instant())
-    idempotency_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-
-
 class TaskRow(_Table, table=True):
     """Something that a person must do. Its id is derived from what it is about, so that it is raised once."""
 
@@ -363,55 +326,6 @@ class CaseChangeRow(_Table, table=True):
     )
 
 
-class ClaimRow(_Table, table=True):
-    """Who has the pen of a case. A row whose time is up counts for nothing."""
-
-    __tablename__ = "claim"
-    __table_args__ = (Index("claim_of_holder", "holder"),)
-
-    case_id: UUID = Field(primary_key=True)
-    holder: str = Field(sa_column=_code())
-    since: datetime = Field(sa_column=_instant())
-    expires_at: datetime = Field(sa_column=_instant())
-
-
-class ClaimTakenOverRow(_Table, table=True):
-    """A claim that a manager took over, with the reason."""
-
-    __tablename__ = "claim_taken_over"
-
-    case_id: UUID = Field(primary_key=True)
-    number: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    at: datetime = Field(sa_column=_instant())
-    held_by: str | None = Field(sa_column=_code(nullable=True))
-    by: str = Field(sa_column=_code())
-    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-
-
-class AllocatedRow(_Table, table=True):
-    """Whose case it is now."""
-
-    __tablename__ = "allocated"
-    __table_args__ = (Index("allocated_to", "worker"),)
-
-    case_id: UUID = Field(primary_key=True)
-    worker: str = Field(sa_column=_code())
-    at: datetime = Field(sa_column=_instant())
-
-
-class AllocationRow(_Table, table=True):
-    """One allocation of a case; rows are only ever added."""
-
-    __tablename__ = "allocation"
-
-    case_id: UUID = Field(primary_key=True)
-    number: int = Field(sa_column=Column(Integer, primary_key=True))
-    worker: str = Field(sa_column=_code())
-    by: str = Field(sa_column=_code())
-    at: datetime = Field(sa_column=_instant())
-    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-
-
 class CommandRow(_Table, table=True):
     """What a member of staff ordered; rows are only ever added."""
 
@@ -432,4 +346,6 @@ class CommandRow(_Table, table=True):
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+claim_tables(metadata)
+handover_tables(metadata)
 access_table(metadata)

@@ -57,6 +57,12 @@ class Person:
         tag = tag or (await self.open(case_id))[1]
         return await self.put(f"/v1/cases/{case_id}/sign-off", {"agree": True, **body}, tag)
 
+    async def accept(self, case_id: UUID, decision: int = 1) -> None:
+        """Somebody at the receiving end accepted, as staff were told by telephone."""
+        body = {"decision": decision, "accepted_by": "Robin Day, assessment team"}
+        answer = await self.put(f"/v1/cases/{case_id}/handover/acceptance", body)
+        assert answer.status_code == 200, answer.text
+
     async def decide(self, case_id: UUID, tag: str | None, **body: Any) -> httpx.Response:
         """Decides; obliged actions that are open are under way, unless `body` says otherwise."""
         decision: dict[str, Any] = {

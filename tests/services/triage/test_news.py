@@ -27,7 +27,7 @@ async def red(hub: HubWorld, manager: Person) -> Story:
     await hub.take(story.received([ABUSED], immediate_danger=True), story.completed())
     _, tag = await manager.open(story.child_ids[0])
     assert (await manager.decide(story.child_ids[0], tag, **HIGHEST)).status_code == 200
-    assert (await hub.case(story.child_ids[0])).stage is Stage.DECIDED
+    assert (await hub.case(story.child_ids[0])).stage is Stage.HAND_OVER
     return story
 
 
@@ -81,7 +81,7 @@ async def test_what_says_nothing_of_danger_leaves_the_highest_decision_alone(
 ) -> None:
     await hub.take(red.answer("health", late=True), red.answer("police", HUNGRY, late=True))
     case = await hub.case(red.child_ids[0])
-    assert (case.stage, case.at_risk) == (Stage.DECIDED, False)
+    assert (case.stage, case.at_risk) == (Stage.HAND_OVER, False)
 
 
 async def tasks(hub: HubWorld, story: Story) -> list[str]:
@@ -129,7 +129,7 @@ async def test_facts_that_change_nothing_on_a_decided_case_are_looked_at(
     await hub.take(mild.information(SOMETIMES_HUNGRY))
     await hub.take(mild.information(SOMETIMES_HUNGRY))
     case = await hub.case(mild.child_ids[0])
-    assert (case.stage, case.at_risk) == (Stage.DECIDED, False)
+    assert (case.stage, case.at_risk) == (Stage.HAND_OVER, False)
     items = (await manager.get("/v1/tasks", case_id=str(case.id))).json()["items"]
     assert [item["kind"] for item in items] == ["look_at_new_information"] * 2
 

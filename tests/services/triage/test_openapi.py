@@ -74,7 +74,7 @@ async def test_schemathesis_finds_nothing(
             token,
             tmp_path,
             parameters=parameters,
-            at_least=1 if large else 200,
+            at_least=1 if large else 100,
             valid_is_taken=False,
             # What staff may send of a child is as large as a referral: a bounded run of its own tries that.
             paths=COMMANDS if large else f"^(?!.*{COMMANDS})",

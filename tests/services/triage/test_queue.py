@@ -218,7 +218,7 @@ async def test_a_journey_tells_codes_and_times(hub: HubWorld, worker: Person, op
     answer = await operator.get(f"/v1/journeys/{story.reference.lower()}")
 
     first, second = answer.json()["children"]
-    assert (first["stage"], second["stage"]) == ("decided", "decision")
+    assert (first["stage"], second["stage"]) == ("hand_over", "decision")
     assert first["decisions"][0]["destination"] == "early_help"
     assert first["screened_at"] == second["routed_at"] == "2026-11-23T10:00:00Z"
     assert CANARY not in answer.text
@@ -256,6 +256,7 @@ async def test_no_clock_runs_out_on_what_was_read_and_decided(hub: HubWorld, wor
     await worker.read(child, facts=[json.loads(HUNGRY.model_dump_json())])
     _, tag = await worker.open(child)
     assert (await worker.decide(child, tag)).status_code == 200
+    await worker.accept(child)
     hub.clock.advance(timedelta(days=3))
     await TimerLoop(hub.ledger, Overdue(log_only).handlers).fire_due()
     assert "case-overdue" not in await hub.names(story.id)

@@ -103,7 +103,7 @@ async def test_a_high_decision_is_a_reading(hub: HubWorld, story: Story, manager
     answer = await manager.decide(
         child, tag, level="section_47", destination="csc_section_47", departure_reason="The words say it."
     )
-    assert answer.json()["stage"] == "decided"
+    assert answer.json()["stage"] == "hand_over"
     assert not (await hub.case(child)).unread
 
 

@@ -227,4 +227,4 @@ async def test_a_stopped_case_can_be_decided(hub: HubWorld, worker: Person) -> N
     assert (await worker.decide(story.child_ids[0], tag)).status_code == 200
     assert (await hub.case(story.child_ids[0])).stage is Stage.PROCESSING_STOPPED
     await hub.resume(story.id)
-    assert (await hub.case(story.child_ids[0])).stage is Stage.DECIDED
+    assert (await hub.case(story.child_ids[0])).stage is Stage.HAND_OVER

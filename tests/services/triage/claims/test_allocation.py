@@ -85,10 +85,14 @@ async def test_managers_see_load_and_what_nobody_has(
     assert refused.status_code == 403
 
 
-async def test_a_decided_case_weighs_on_nobody(path: str, worker: Person, manager: Person) -> None:
+async def test_a_case_weighs_on_its_worker_until_it_is_handed_on(
+    path: str, worker: Person, manager: Person
+) -> None:
     await worker.put(f"{path}/allocation", {"worker": worker.id})
     case_id = UUID(path.rpartition("/")[2])
     await worker.read(case_id)
     _, tag = await worker.open(case_id)
     assert (await worker.decide(case_id, tag)).status_code == 200
+    assert (await manager.get("/v1/workload")).json()["workers"][0]["cases"] == 1
+    await worker.accept(case_id)
     assert (await manager.get("/v1/workload")).json()["workers"] == []

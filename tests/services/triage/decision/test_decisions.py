@@ -36,12 +36,20 @@ async def test_a_decision_is_told_and_takes_the_case_out_of_the_queue(
 
     assert answer.status_code == 200, answer.text
     body = answer.json()
-    assert body["stage"] == "decided"
+    assert body["stage"] == "hand_over"
+    await worker.accept(child)
     assert (body["decision"]["departure"], body["decision"]["decided_by"]) == ("agrees", worker.id)
     assert (await worker.get("/v1/queue")).json()["items"] == []
-    assert await hub.names(story.id) == ["case-screened", "case-screened", "case-routed", "case-decided"]
+    assert await hub.names(story.id) == [
+        "case-screened",
+        "case-screened",
+        "case-routed",
+        "case-decided",
+        "case-handed-over",
+        "referral-closed",
+    ]
     assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
-    told = (await hub.emitted(story.id))[-1][1].children[child]
+    told = (await hub.emitted(story.id))[-3][1].children[child]
     assert (told.destination, told.decision, told.departs) == (Destination.EARLY_HELP, 1, False)
 
 
@@ -180,7 +188,7 @@ async def test_a_late_fact_puts_the_decision_at_risk_and_leaves_it_as_it_is(
     assert second.json()["decision"]["number"] == 2
     view, _ = await worker.open(child)
     assert [decision["number"] for decision in view["decisions"]] == [1, 2]
-    assert (await hub.case(child)).stage is Stage.DECIDED
+    assert (await hub.case(child)).stage is Stage.HAND_OVER
 
 
 async def test_a_late_fact_that_raises_nothing_leaves_a_decided_case_decided(
@@ -191,7 +199,7 @@ async def test_a_late_fact_that_raises_nothing_leaves_a_decided_case_decided(
     await worker.decide(child, tag)
     await hub.take(story.answer("police", late=True))
     case = await hub.case(child)
-    assert (case.stage, case.at_risk) == (Stage.DECIDED, False)
+    assert (case.stage, case.at_risk) == (Stage.HAND_OVER, False)
 
 
 async def test_news_in_words_on_a_decided_case_waits_for_a_reader(
@@ -205,7 +213,7 @@ async def test_news_in_words_on_a_decided_case_waits_for_a_reader(
     case = await hub.case(child)
     assert (case.stage, case.decision) == (Stage.TO_BE_READ, 1)
     assert (await worker.read(child)).status_code == 200
-    assert (await hub.case(child)).stage is Stage.DECIDED
+    assert (await hub.case(child)).stage is Stage.HAND_OVER
 
 
 async def test_danger_is_decided_before_the_checks_are_complete(hub: HubWorld, manager: Person) -> None:
@@ -217,7 +225,7 @@ async def test_danger_is_decided_before_the_checks_are_complete(hub: HubWorld, m
     assert answer.json()["decision"]["departure"] == "agrees"
 
     await hub.take(story.completed())
-    assert (await hub.case(child)).stage is Stage.DECIDED
+    assert (await hub.case(child)).stage is Stage.HAND_OVER
     assert "case-routed" not in await hub.names(story.id)
 
 

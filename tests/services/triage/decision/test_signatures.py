@@ -85,7 +85,7 @@ async def test_a_managers_signature_makes_it_stand_in_the_deciders_name(
         worker.id,
         [manager.id],
     )
-    assert answer.json()["stage"] == "decided"
+    assert answer.json()["stage"] == "hand_over"
     assert (await hub.names(protection.id))[-1] == "case-decided"
     assert (await manager.open(child))[0]["proposal"] is None
     again = await manager.sign(child)
@@ -287,7 +287,7 @@ async def test_a_contact_becomes_a_referral_on_the_day_that_a_person_decides_so(
 async def test_help_below_section_17_is_no_referral(hub: HubWorld, targeted: Story, worker: Person) -> None:
     await proposed(targeted, worker)
     case = await hub.case(targeted.child_ids[0])
-    assert (case.statutory_at, case.stage) == (None, Stage.DECIDED)
+    assert (case.statutory_at, case.stage) == (None, Stage.HAND_OVER)
 
 
 async def test_departures_are_counted_by_direction_and_reason(
