@@ -24,7 +24,7 @@ from services.triage.live.changes import touch
 MANAGER = "manager"
 
 Reader = Annotated[Principal, requires("case:read")]
-Writer = Annotated[Principal, requires("decision:write")]
+Writer = Annotated[Principal, requires("case:write")]
 Manager = Annotated[Principal, requires("queue:read", (MANAGER,))]
 
 _THERE = "SELECT 1 FROM child_case WHERE id = $1"
