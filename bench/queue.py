@@ -21,6 +21,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.processes import show
+from libs.platform.auth import Principal
 from libs.platform.cursors import Cursors
 from libs.platform.database import create_pool, role_dsn
 from libs.platform.migrations import migrate
@@ -34,6 +35,7 @@ from services.triage.queue.tags import Tag
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 OPEN_ONE_IN = 20
+READER = Principal("bench", "bench")
 MOST_RATIO = 1.5
 MOST_COUNT_MS = 50.0
 
@@ -114,11 +116,11 @@ async def measure(small: int, large: int, times: int) -> dict[str, object]:
 
         async def page(name: str, filters: Filters, cursor: str | None = None) -> object:
             async with pools[name].acquire() as connection:
-                return await queue.page(connection, NOW, filters, subject="bench", cursor=cursor, limit=50)
+                return await queue.page(connection, NOW, filters, caller=READER, cursor=cursor, limit=50)
 
         async def counts(name: str) -> object:
             async with pools[name].acquire() as connection:
-                return await queue.counts(connection, NOW)
+                return await queue.counts(connection, NOW, READER)
 
         later = {name: (await _third(page, name)) for name in sizes}
         for turn in range(times + 20):

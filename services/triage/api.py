@@ -27,12 +27,14 @@ from services.triage.queue.pages import Queue, QueueCounts, QueuePage
 from services.triage.queue.selection import Filters
 from services.triage.queue.tags import Tag
 from services.triage.readings import ReadingBody, ReadingKept, Readings
+from services.triage.restricted.rights import on_case
 from services.triage.tasks import MOST_TASKS, TaskDone, TaskPage, Tasks
 from services.triage.views import CaseView, EvaluationShown, TaskView
 
 QueueReader = Annotated[Principal, requires("queue:read")]
-CaseReader = Annotated[Principal, requires("case:read")]
+CaseReader = Annotated[Principal, on_case("case:read")]
 Decider = Annotated[Principal, requires("decision:write", DECIDERS)]
+CaseDecider = Annotated[Principal, on_case("decision:write", DECIDERS)]
 Watcher = Annotated[Principal, requires("operations:read")]
 
 Code = Identifier | None
@@ -113,9 +115,7 @@ async def read_queue(
     )
     now = office.ledger.clock.now()
     async with office.ledger.pool.acquire() as connection:
-        page = await office.queue.page(
-            connection, now, filters, subject=caller.subject, cursor=cursor, limit=limit
-        )
+        page = await office.queue.page(connection, now, filters, caller=caller, cursor=cursor, limit=limit)
         await note(connection, now, caller, "queue.read")
     return page
 
@@ -126,7 +126,7 @@ async def count_queue(caller: QueueReader, office: InOffice) -> QueueCounts:
     now = office.ledger.clock.now()
     async with office.ledger.pool.acquire() as connection:
         await note(connection, now, caller, "queue.read")
-        return await office.queue.counts(connection, now)
+        return await office.queue.counts(connection, now, caller)
 
 
 @router.get("/cases/{case_id}", responses=READS, summary="One child's case")
@@ -137,7 +137,7 @@ async def read_case(caller: CaseReader, case_id: UUID, office: InOffice, respons
     """
     now = office.ledger.clock.now()
     async with office.ledger.pool.acquire() as connection:
-        view, tag = await office.cases.read(connection, case_id, now)
+        view, tag = await office.cases.read(connection, case_id, caller, now)
         await note(connection, now, caller, "case.read", case_id)
         if view.blocked:
             await note(connection, now, caller, "case.read-blocked", case_id, referral_id=view.referral_id)
@@ -153,7 +153,7 @@ async def read_chronology(caller: CaseReader, case_id: UUID, office: InOffice) -
     """
     now = office.ledger.clock.now()
     async with office.ledger.pool.acquire() as connection:
-        view, _ = await office.cases.read(connection, case_id, now)
+        view, _ = await office.cases.read(connection, case_id, caller, now)
         await note(connection, now, caller, "chronology.read", case_id)
     thresholds = office.cases.thresholds
     definitions = thresholds.rulebooks.directory.dictionary.definitions
@@ -183,7 +183,7 @@ async def read_evaluation(
     summary="Say that the referrer's words were read",
 )
 async def keep_reading(
-    request: Request, caller: Decider, case_id: UUID, seen: IfMatch, office: InOffice, response: Response
+    request: Request, caller: CaseDecider, case_id: UUID, seen: IfMatch, office: InOffice, response: Response
 ) -> ReadingKept:
     """Records that a person read the words, and what facts they tell of; these are evaluated at once.
 
@@ -204,7 +204,7 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=MOST_TASKS)] = 50,
 ) -> TaskPage:
     """Open tasks: obliged actions, and referrers who could not be told."""
-    page = await office.tasks.open(case_id, limit)
+    page = await office.tasks.open(case_id, limit, caller)
     await note(office.ledger.pool, office.ledger.clock.now(), caller, "tasks.read", case_id)
     return page
 
@@ -229,7 +229,7 @@ async def read_journey(
     if written is None:
         raise Problem(404, "referral-not-found", "There is no such referral here")
     async with office.ledger.pool.acquire() as connection:
-        found = await journey(connection, written)
         now = office.ledger.clock.now()
+        found = await journey(connection, written, caller, now)
         await note(connection, now, caller, "journey.read", referral_id=found.referral_id)
     return found

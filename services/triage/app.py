@@ -17,7 +17,7 @@ from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
 from libs.messaging.reconciler import Sweep
 from libs.messaging.tasks import Background
-from libs.platform.alarms import Alarms
+from libs.platform.alarms import Alarm, Alarms
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
 from libs.platform.cursors import Cursors
@@ -59,6 +59,11 @@ from services.triage.policies.store import Policies
 from services.triage.queue.pages import Queue
 from services.triage.readings import Readings
 from services.triage.repair import EVERY_SECONDS, Repair
+from services.triage.restricted.api import Vault
+from services.triage.restricted.api import router as restricted_router
+from services.triage.restricted.glass import EVERY_SECONDS as GLASS_EVERY_SECONDS
+from services.triage.restricted.glass import BreakGlass
+from services.triage.restricted.restrictions import Restrictions
 from services.triage.settings import TriageSettings
 from services.triage.stops import TAKE_UP, Stops
 from services.triage.strays import EVERY_SECONDS as STRAYS_EVERY_SECONDS
@@ -108,7 +113,6 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             shadow = Shadow(pool, thresholds.rulebooks)
             policies = Policies(thresholds.rulebooks, shadow.evaluated)
             await policies.start(ledger)
-            furnish(app, Parts(ledger, casework, policies, settings, authority, terms))
             alarm_http = None
             if settings.alarm_url is not None:
                 alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
@@ -117,6 +121,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             async def alarm(code: str, ids: dict[str, str]) -> None:
                 await alarms.raise_alarm(code, **ids)
 
+            furnish(app, Parts(ledger, casework, policies, settings, authority, terms, alarms))
             repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
             overdue = Overdue(alarm)
             assembly = assemble(
@@ -130,6 +135,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
                     Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
+                    Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
                 ],
                 workers=[("overdue", overdue), ("shadow", shadow), ("live", app.state.feed)],
                 alarm=alarm,
@@ -177,6 +183,7 @@ class Parts:
     settings: TriageSettings
     authority: Authority
     terms: Terms
+    alarms: Alarm
 
 
 def routers() -> list[APIRouter]:
@@ -190,6 +197,7 @@ def routers() -> list[APIRouter]:
         live_router,
         policy_router,
         clocks_router,
+        restricted_router,
     ]
 
 
@@ -202,6 +210,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.hub = casework.thresholds.clocks
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
+    app.state.vault = Vault(ledger, Restrictions(ledger, casework), BreakGlass(ledger, parts.alarms))
     app.state.office = Office(
         ledger,
         Queue(Cursors(parts.settings.cursor_secret)),

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.messaging.codec import Codec, Undecodable
+from libs.platform.auth import Principal
 from libs.platform.problems import Problem
 from libs.schemas.evaluation import Evaluation
 from libs.schemas.levels import Destination, Level, Rag
@@ -26,6 +27,8 @@ from services.triage.handover.record import handovers_of
 from services.triage.known import Known
 from services.triage.policies.store import Policies
 from services.triage.queue.tags import tags
+from services.triage.restricted.rights import hidden
+from services.triage.restricted.sight import cases_named, commands_without, without
 from services.triage.tasks import task_views
 from services.triage.thresholds import Thresholds
 from services.triage.views import (
@@ -54,9 +57,12 @@ class Cases:
         self._words = Words(thresholds.clocks.zone)
 
     async def read(
-        self, connection: asyncpg.Connection, case_id: UUID, now: datetime
+        self, connection: asyncpg.Connection, case_id: UUID, caller: Principal, now: datetime
     ) -> tuple[CaseView, str]:
-        """The case and its entity tag's value, of one moment. Raises Problem 404."""
+        """The case and its entity tag's value, of one moment, without the cases that the caller may not see.
+
+        Raises Problem 404.
+        """
         await self._policies.fresh(connection, now)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             row = await connection.fetchrow(f"{SELECT_CASES} WHERE id = $1", case_id)
@@ -64,7 +70,8 @@ class Cases:
                 raise not_found()
             case = case_of(row)
             gathered = await gather(connection, self._codec, case, self._words, now)
-            evidence, known = gathered.view, gathered.known
+            unseen = await hidden(connection, cases_named(gathered.view), caller, now)
+            evidence, known = without(gathered.view, unseen), gathered.known
             rows = await connection.fetch(
                 "SELECT number, at, trigger, level, rag, could_rise_to FROM evaluation"
                 " WHERE case_id = $1 ORDER BY number",
@@ -77,6 +84,9 @@ class Cases:
             made = [await read_decision(self._codec, case_id, row["document"]) for row in decisions]
             last = await last_proposal(connection, self._codec, case_id) if case.signing else None
             evaluation, states = await self._evaluation(connection, case)
+            # A message is about every child of the referral.
+            mixed = any(one.case_id in unseen for one in gathered.view.siblings)
+            stuck = () if mixed else await blocked(connection, self._codec, case)
             view = CaseView(
                 case_id=case.id,
                 referral_id=case.referral_id,
@@ -112,8 +122,8 @@ class Cases:
                         case.referral_id,
                     )
                 ),
-                blocked=await blocked(connection, self._codec, case),
-                commands=await self._commands(connection, case, gathered),
+                blocked=stuck,
+                commands=commands_without(await self._commands(connection, case, gathered), unseen),
             )
         return view, case.tag
 

@@ -54,6 +54,7 @@ from services.triage.desk import Desk, NewTask, load, save
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
 from services.triage.referral import received_of, shared_evidence
+from services.triage.restricted.inheritance import inherit
 from services.triage.stops import Stops
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
@@ -115,6 +116,7 @@ class TriageConsumer:
         waiting_on = [event for waiting in early.values() for event in waiting]
         await unit.hold(waiting_on)
         await self._stops.early(unit, desk, waiting_on)
+        await inherit(unit, self._codec, desk)
         await save(unit, self._codec, self._policies, desk)
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:

@@ -1,16 +1,19 @@
 """How one referral travelled through triage: codes and times only, for those who watch over the system."""
 
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 from pydantic import Field
 
+from libs.platform.auth import Principal
 from libs.platform.problems import Problem
 from libs.schemas.base import Instant, Model
 from libs.schemas.dictionary import REFERRER
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.documents import EvidenceKind
+from services.triage.restricted.rights import hidden
 
 
 class DecidedStep(Model):
@@ -56,9 +59,16 @@ class Journey(Model):
     stopped_by: tuple[str, ...]
 
 
-async def journey(connection: asyncpg.Connection, reference: str) -> Journey:
-    """The journey of the referral of that reference. Raises Problem 404 while triage has not seen it."""
+async def journey(
+    connection: asyncpg.Connection, reference: str, caller: Principal, now: datetime
+) -> Journey:
+    """The journey of the referral of that reference, without the children whom the caller may not see.
+
+    Raises Problem 404 while triage has not seen it, or where the caller may see no child of it.
+    """
     rows = await connection.fetch(f"{SELECT_CASES} WHERE reference = $1 ORDER BY child_number", reference)
+    unseen = await hidden(connection, [row["id"] for row in rows], caller, now)
+    rows = [row for row in rows if row["id"] not in unseen]
     if not rows:
         raise Problem(404, "referral-not-found", "There is no such referral here")
     cases = [case_of(row) for row in rows]
@@ -78,7 +88,10 @@ async def journey(connection: asyncpg.Connection, reference: str) -> Journey:
         one = DecidedStep(number=number, level=level, destination=destination, decided_at=at)
         decided.setdefault(case_id, []).append(one)
     tasks = await connection.fetch(
-        "SELECT kind FROM task WHERE referral_id = $1 AND done_at IS NULL ORDER BY due_at, id", referral_id
+        "SELECT kind FROM task WHERE referral_id = $1 AND done_at IS NULL"
+        " AND (case_id IS NULL OR case_id = ANY ($2)) ORDER BY due_at, id",
+        referral_id,
+        ids,
     )
     stops = await connection.fetch("SELECT consumer FROM stop WHERE referral_id = $1 ORDER BY 1", referral_id)
     found = {

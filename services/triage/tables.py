@@ -31,6 +31,7 @@ from libs.platform.access_schema import access_table
 from services.triage.claims.tables import claim_tables
 from services.triage.handover.tables import handover_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
+from services.triage.restricted.tables import restricted_tables
 
 metadata = MetaData()
 
@@ -90,7 +91,13 @@ class ChildCaseRow(_Table, table=True):
         *(_queue_index(f"child_case_queue_{name}", name) for name in ("team", "stage", "rag", "destination")),
         _queue_index("child_case_queue_locality", "locality"),
         _queue_index("child_case_queue_set_apart", where=f"{IN_QUEUE} AND {SET_APART}"),
-        Index("child_case_counts", "team", "stage", "rag", "act_by", postgresql_where=text(IN_QUEUE)),
+        _queue_index("child_case_queue_restricted", where=f"{IN_QUEUE} AND restricted"),
+        Index(
+            "child_case_counts",
+            *("team", "stage", "rag", "act_by"),
+            postgresql_include=["restricted"],
+            postgresql_where=text(IN_QUEUE),
+        ),
         Index("child_case_labels", "labels", postgresql_using="gin", postgresql_where=text(IN_QUEUE)),
         Index("child_case_awaiting", "awaiting", postgresql_using="gin", postgresql_where=text(IN_QUEUE)),
         Index(
@@ -349,3 +356,4 @@ class CommandRow(_Table, table=True):
 claim_tables(metadata)
 handover_tables(metadata)
 access_table(metadata)
+restricted_tables(metadata)

@@ -13,6 +13,7 @@ from libs.platform.problems import Problem
 from libs.schemas.base import Model, Text
 from services.triage.access import note
 from services.triage.documents import RecordedNote, TaskNote
+from services.triage.restricted.rights import sees, sees_of, visible_of
 from services.triage.views import TaskView
 
 MOST_TASKS = 200
@@ -26,6 +27,7 @@ _OPEN = f"""
  WHERE done_at IS NULL
    AND ($1::uuid IS NULL OR case_id = $1
         OR (case_id IS NULL AND referral_id = (SELECT referral_id FROM child_case WHERE id = $1)))
+   AND {{seen}}
  ORDER BY due_at, id LIMIT $2
 """  # noqa: S608 - a constant
 
@@ -56,11 +58,14 @@ class Tasks:
         self._afterwards = afterwards
         self._finishing = finishing
 
-    async def open(self, case_id: UUID | None, limit: int) -> TaskPage:
-        """Open tasks, of one case with what its referral needs, or of all."""
+    async def open(self, case_id: UUID | None, limit: int, caller: Principal) -> TaskPage:
+        """Open tasks, of one case with what its referral needs, or of all that the caller may see."""
+        now = self._ledger.clock.now()
         async with self._ledger.pool.acquire() as connection:
+            opened = case_id is not None and await sees(connection, case_id, caller, now)
+            seen = "TRUE" if opened else visible_of(caller, "task.case_id", "task.referral_id")
             rows = await connection.fetch(
-                _OPEN,
+                _OPEN.format(seen=seen),
                 case_id,
                 limit + 1,
             )
@@ -75,7 +80,9 @@ class Tasks:
         referral_id = await self._ledger.pool.fetchval("SELECT referral_id FROM task WHERE id = $1", task_id)
         async with self._ledger.unit([] if referral_id is None else [referral_id]) as unit:
             row = await unit.connection.fetchrow(f"{_SELECT} WHERE id = $1 FOR UPDATE", task_id)
-            if row is None:
+            if row is None or not await sees_of(
+                unit.connection, row["case_id"], row["referral_id"], caller, unit.now
+            ):
                 raise Problem(404, "task-not-found", "There is no such task")
             if row["done_at"] is not None:
                 view = await _view(self._ledger.codec, row)

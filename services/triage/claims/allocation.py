@@ -8,7 +8,9 @@ import asyncpg
 from pydantic import Field
 
 from libs.messaging.codec import Codec, Decoded
+from libs.platform.auth import Principal
 from libs.schemas.base import Instant, Line, Model, Nothing, Payload, Text
+from services.triage.restricted.rights import visible
 
 _ALLOCATE = """
 INSERT INTO allocation (case_id, number, worker, by, at, document)
@@ -22,14 +24,14 @@ _WORKLOADS = """
 SELECT a.worker, count(*) AS cases, count(*) FILTER (WHERE c.rag = 'red') AS red,
        count(*) FILTER (WHERE c.act_by < $1) AS overdue, min(c.act_by) AS next_due_at
   FROM allocated AS a JOIN child_case AS c ON c.id = a.case_id
- WHERE c.act_by IS NOT NULL
+ WHERE c.act_by IS NOT NULL AND {seen}
  GROUP BY a.worker ORDER BY a.worker
 """
 _UNATTENDED = """
 SELECT count(*) AS cases, count(*) FILTER (WHERE c.rag = 'red') AS red,
        count(*) FILTER (WHERE c.act_by < $1) AS overdue, min(c.act_by) AS next_due_at
   FROM child_case AS c
- WHERE c.act_by IS NOT NULL AND NOT EXISTS (SELECT FROM allocated AS a WHERE a.case_id = c.id)
+ WHERE c.act_by IS NOT NULL AND {seen} AND NOT EXISTS (SELECT FROM allocated AS a WHERE a.case_id = c.id)
 """
 
 
@@ -118,10 +120,11 @@ async def history(connection: asyncpg.Connection, codec: Codec, case_id: UUID) -
     ]
 
 
-async def workload(connection: asyncpg.Connection, now: datetime) -> Workload:
-    """What every worker has, and what nobody has."""
-    workers = await connection.fetch(_WORKLOADS, now)
-    unattended = await connection.fetchrow(_UNATTENDED, now)
+async def workload(connection: asyncpg.Connection, now: datetime, caller: Principal) -> Workload:
+    """What every worker has, and what nobody has, of the cases that the caller may see."""
+    seen = visible(caller, "c")
+    workers = await connection.fetch(_WORKLOADS.format(seen=seen), now)
+    unattended = await connection.fetchrow(_UNATTENDED.format(seen=seen), now)
     return Workload(
         workers=tuple(WorkerLoad(**dict(row)) for row in workers), unattended=Load(**dict(unattended))
     )

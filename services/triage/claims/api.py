@@ -20,11 +20,12 @@ from services.triage.claims.allocation import Allocation, AllocationBody, Made, 
 from services.triage.claims.claim import Claim, ClaimBody
 from services.triage.claims.presence import Presence, present
 from services.triage.live.changes import touch
+from services.triage.restricted.rights import on_case
 
 MANAGER = "manager"
 
-Reader = Annotated[Principal, requires("case:read")]
-Writer = Annotated[Principal, requires("case:write")]
+Reader = Annotated[Principal, on_case("case:read")]
+Writer = Annotated[Principal, on_case("case:write")]
 Manager = Annotated[Principal, requires("queue:read", (MANAGER,))]
 
 _THERE = "SELECT 1 FROM child_case WHERE id = $1"
@@ -149,7 +150,7 @@ async def read_workload(caller: Manager, ledger: Books) -> Workload:
     now = ledger.clock.now()
     async with ledger.pool.acquire() as connection:
         await note(connection, now, caller, "workload.read")
-        return await allocation.workload(connection, now)
+        return await allocation.workload(connection, now, caller)
 
 
 def _somebodys(current: Allocation) -> Problem:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from libs.platform.auth import Principal, requires
+from libs.platform.auth import Principal
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.etags import IfMatch
 from libs.platform.idempotency import IdempotencyKey
@@ -16,8 +16,9 @@ from services.triage.commands.bodies import CheckOrderBody, PeopleBody, PersonDe
 from services.triage.commands.commands import Commands, Sent
 from services.triage.commands.record import CommandView
 from services.triage.decision.authority import DECIDERS
+from services.triage.restricted.rights import on_case
 
-Orderer = Annotated[Principal, requires("decision:write", DECIDERS)]
+Orderer = Annotated[Principal, on_case("decision:write", DECIDERS)]
 
 GIVES = responses(400, 401, 403, 404, 409, 413, 415, 422, 503)
 CHANGES = responses(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 503)

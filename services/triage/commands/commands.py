@@ -38,6 +38,7 @@ from services.triage.desk import Desk, load, save, task_id
 from services.triage.documents import EvidenceKind, RecordedNote, TaskNote
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
+from services.triage.restricted.rights import hidden
 
 _GIVE = """
 INSERT INTO command (id, referral_id, case_id, kind, by, at, idempotency_key, fingerprint, document)
@@ -120,7 +121,8 @@ class Commands:
             case = file.case
             family = desk.by_referral[case.referral_id]
             dictionary = self._casework.thresholds.rulebook(case.received_at).dictionary
-            _refuse(body.faults((one.case.id for one in family), dictionary))
+            unseen = await hidden(unit.connection, desk.files, sent.caller, unit.now)
+            _refuse(body.faults(desk.files.keys() - unseen, dictionary))
             await writes(unit.connection, case.id, sent.caller, unit.now)
             shared = CorrectedPeople(
                 reference=case.reference or "",

@@ -23,9 +23,10 @@ from services.triage.decision.departures import Departures, count_departures
 from services.triage.decision.proposals import SignatureNeeded, SignOffBody
 from services.triage.decision.record import DecisionMade
 from services.triage.decision.signatures import Signatures
+from services.triage.restricted.rights import on_case
 
-Decider = Annotated[Principal, requires("decision:write")]
-CaseReader = Annotated[Principal, requires("case:read")]
+Decider = Annotated[Principal, on_case("decision:write")]
+CaseReader = Annotated[Principal, on_case("case:read")]
 Counter = Annotated[Principal, requires("queue:read")]
 
 READS = responses(400, 401, 403, 404, 409, 422, 503)

@@ -160,9 +160,12 @@ class Register:
 
 
 def differing(family: Sequence[File], file: File, choice: Choice) -> list[File]:
-    """Brothers and sisters who were decided differently."""
+    """Brothers and sisters who were decided differently. A case that all may see tells nothing of a restricted one."""
     return [
         one
         for one in family
-        if one is not file and one.case.decided and (one.case.decided_level, one.case.decided_to) != choice
+        if one is not file
+        and one.case.decided
+        and (file.case.restricted or not one.case.restricted)
+        and (one.case.decided_level, one.case.decided_to) != choice
     ]

@@ -17,12 +17,12 @@ from libs.schemas.base import Identifier, Model
 from libs.schemas.reference import parse_reference
 from services.triage.access import note
 from services.triage.decision.authority import DECIDERS
-from services.triage.decision.record import not_found
 from services.triage.handover.handovers import AcceptanceBody, Handovers, RefusalBody, Reopened, ReopeningBody
 from services.triage.handover.record import MOST, HandoverPage, HandoverView, handovers_of, waiting
+from services.triage.restricted.rights import on_case
 
 QueueReader = Annotated[Principal, requires("queue:read")]
-CaseReader = Annotated[Principal, requires("case:read")]
+CaseReader = Annotated[Principal, on_case("case:read")]
 Decider = Annotated[Principal, requires("decision:write", DECIDERS)]
 
 ACCEPTS, WORKS = "handover:accept", "case:write"
@@ -65,7 +65,7 @@ async def list_handovers(
     now = ledger.clock.now()
     async with ledger.pool.acquire() as connection:
         await note(connection, now, caller, "handovers.read")
-        return await waiting(connection, ledger.codec, team, limit, now)
+        return await waiting(connection, ledger.codec, team, limit, caller, now)
 
 
 @router.get("/cases/{case_id}/handover", responses=READS, summary="How a child was handed over")
@@ -73,8 +73,6 @@ async def read_handover(caller: CaseReader, case_id: UUID, ledger: Books) -> Han
     """Who was asked to accept the child and by when, and who answered what. Reading is recorded."""
     now = ledger.clock.now()
     async with ledger.pool.acquire() as connection:
-        if await connection.fetchval("SELECT 1 FROM child_case WHERE id = $1", case_id) is None:
-            raise not_found()
         await note(connection, now, caller, "handover.read", case_id)
         return HandoverHistory(items=tuple(await handovers_of(connection, ledger.codec, case_id, now)))
 

@@ -42,6 +42,7 @@ from services.triage.handover.record import (
 from services.triage.handover.terms import Terms
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
+from services.triage.restricted.rights import hidden
 
 _OPEN_TASKS = """
 SELECT case_id, kind FROM task WHERE referral_id = $1 AND done_at IS NULL ORDER BY due_at, id
@@ -244,7 +245,10 @@ class Handovers:
         async with self._ledger.unit([referral_id], locks=[lock]) as unit:
             desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
             family = desk.by_referral.get(referral_id, [])
-            chosen = _chosen(family, body.case_ids)
+            unseen = await hidden(unit.connection, desk.files, caller, unit.now)
+            chosen = _chosen([file for file in family if file.case.id not in unseen], body.case_ids)
+            if not chosen:
+                raise Problem(404, "referral-not-found", "There is no such referral here")
             answer = Reopened(reference=reference, case_ids=tuple(file.case.id for file in chosen))
             if await self._asked_before(unit, caller, key, fingerprint):
                 return answer

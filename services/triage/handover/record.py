@@ -10,8 +10,10 @@ import asyncpg
 from pydantic import Field
 
 from libs.messaging.codec import Codec, Decoded
+from libs.platform.auth import Principal
 from libs.schemas.base import Instant, Line, Model, Nothing, Payload, Text
 from libs.schemas.levels import Destination
+from services.triage.restricted.rights import visible_of
 
 _ASK = """
 INSERT INTO handover (case_id, decision, referral_id, destination, team, asked_at, due_at)
@@ -120,11 +122,17 @@ async def handovers_of(
 
 
 async def waiting(
-    connection: asyncpg.Connection, codec: Codec, team: str | None, limit: int, now: datetime
+    connection: asyncpg.Connection,
+    codec: Codec,
+    team: str | None,
+    limit: int,
+    caller: Principal,
+    now: datetime,
 ) -> HandoverPage:
-    """Hand-overs that nobody has answered, of one team or of all."""
+    """Hand-overs that nobody has answered, of one team or of all, as far as the caller may see them."""
+    seen = visible_of(caller, "h.case_id", "h.referral_id")
     rows = await connection.fetch(
-        f"{_SELECT} WHERE h.answer IS NULL AND ($1::text IS NULL OR h.team = $1)"
+        f"{_SELECT} WHERE h.answer IS NULL AND ($1::text IS NULL OR h.team = $1) AND {seen}"
         " ORDER BY h.due_at, h.case_id LIMIT $2",
         team,
         limit + 1,

@@ -11,6 +11,7 @@ from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem, responses
 from services.triage.access import note
 from services.triage.live.feed import Feed
+from services.triage.restricted.rights import sees_all
 
 EVENTS = "text/event-stream"
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -48,5 +49,7 @@ async def listen(
     await note(ledger.pool, ledger.clock.now(), caller, "queue.listen")
     # Encoded once for all who listen, which FastAPI's own event response would do for each.
     return StreamingResponse(
-        feed.messages(last, request.app.state.stop), media_type=EVENTS, headers=UNBUFFERED
+        feed.messages(last, request.app.state.stop, sees_all=sees_all(caller)),
+        media_type=EVENTS,
+        headers=UNBUFFERED,
     )

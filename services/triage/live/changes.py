@@ -18,16 +18,14 @@ INSERT INTO case_change (case_id) SELECT unnest($1::uuid[])
 ON CONFLICT (case_id) DO UPDATE SET xid = pg_current_xact_id()
 """
 _READ = """
-SELECT ch.xid, ch.case_id, c.evidence, c.answers, c.evaluation, c.decision, c.act_by IS NOT NULL AS in_queue
+SELECT ch.xid, ch.case_id, c.evidence, c.answers, c.evaluation, c.decision,
+       c.act_by IS NOT NULL AS in_queue, c.restricted
   FROM case_change AS ch JOIN child_case AS c ON c.id = ch.case_id
  WHERE (ch.xid, ch.case_id) > ($1, $2) AND ch.xid < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY ch.xid, ch.case_id
  LIMIT $3
 """
-_LATEST = """
-SELECT xid, case_id FROM case_change WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
- ORDER BY xid DESC, case_id DESC LIMIT 1
-"""
+_LATEST = "SELECT max(xid) FROM case_change WHERE xid < pg_snapshot_xmin(pg_current_snapshot())"
 _WRITTEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{32})")
 
 
@@ -49,6 +47,7 @@ class Place:
 
 
 START = Place(0, UUID(int=0))
+_LAST = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,7 @@ class CaseChange:
     place: Place
     version: str
     in_queue: bool
+    restricted: bool = False
 
 
 async def touch(connection: asyncpg.Connection, case_ids: Iterable[UUID]) -> None:
@@ -73,12 +73,13 @@ async def read(connection: asyncpg.Connection, after: Place, limit: int) -> Sequ
             Place(row["xid"], row["case_id"]),
             f"{row['evidence']}.{row['answers']}.{row['evaluation']}.{row['decision']}",
             row["in_queue"],
+            row["restricted"],
         )
         for row in rows
     ]
 
 
 async def latest(connection: asyncpg.Connection) -> Place:
-    """The place behind all that has changed so far."""
-    row = await connection.fetchrow(_LATEST)
-    return START if row is None else Place(row["xid"], row["case_id"])
+    """The place behind all that has changed so far. It names no case: not everybody may know of each."""
+    xid = await connection.fetchval(_LATEST)
+    return START if xid is None else Place(xid, _LAST)

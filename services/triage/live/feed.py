@@ -38,7 +38,9 @@ _log = structlog.get_logger(__name__)
 class Listener:
     """One listener's messages, as far as they are not sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sees_all: bool = False) -> None:
+        self.sees_all = sees_all
+        """Whether the listener is told of restricted cases."""
         self.waiting: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_WAITING)
 
     def tell(self, message: bytes) -> None:
@@ -94,13 +96,18 @@ class Feed:
         for listener in self._listeners:
             listener.end()
 
-    async def messages(self, last: str | None, stop: asyncio.Event) -> AsyncIterator[bytes]:
-        """What one listener is sent, from `Last-Event-ID` on where that is given, until `stop` is set."""
+    async def messages(
+        self, last: str | None, stop: asyncio.Event, *, sees_all: bool = False
+    ) -> AsyncIterator[bytes]:
+        """What one listener is sent, from `Last-Event-ID` on where that is given, until `stop` is set.
+
+        `sees_all`: they have the right to know of restricted cases.
+        """
         ending = asyncio.create_task(_set(stop))
         try:
-            with self._listening() as listener:
+            with self._listening(sees_all=sees_all) as listener:
                 yield format_sse_event(comment="the queue as it changes", retry=RETRY_MS)
-                async for message in self._missed(last):
+                async for message in self._missed(last, sees_all=sees_all):
                     yield message
                 async with asyncio.timeout(LONGEST_SECONDS):
                     while True:
@@ -114,8 +121,8 @@ class Feed:
             ending.cancel()
 
     @contextmanager
-    def _listening(self) -> Iterator[Listener]:
-        listener = Listener()
+    def _listening(self, *, sees_all: bool) -> Iterator[Listener]:
+        listener = Listener(sees_all=sees_all)
         self._listeners.add(listener)
         self._somebody.set()
         try:
@@ -142,11 +149,14 @@ class Feed:
             changes = await read(connection, self._at, MOST_CHANGES)
         if changes:
             self._at = changes[-1].place
-            message = encoded(changes)
+            # One message for each group of equal rights, however many listen.
+            messages = {sees_all: encoded(seen_of(changes, sees_all=sees_all)) for sees_all in (True, False)}
             for listener in tuple(self._listeners):
-                listener.tell(message)
+                message = messages[listener.sees_all]
+                if message is not None:
+                    listener.tell(message)
 
-    async def _missed(self, last: str | None) -> AsyncIterator[bytes]:
+    async def _missed(self, last: str | None, *, sees_all: bool) -> AsyncIterator[bytes]:
         """What changed while a listener was away. One that has not been here before reads the queue itself."""
         async with self._pool.acquire() as connection:
             now = await latest(connection)
@@ -163,16 +173,23 @@ class Feed:
             changes = await read(connection, after, MOST_CHANGES + 1)
         if len(changes) > MOST_CHANGES:
             yield reset(now)
-        elif changes:
-            yield encoded(changes)
+        elif (message := encoded(seen_of(changes, sees_all=sees_all))) is not None:
+            yield message
 
 
 async def _set(event: asyncio.Event) -> None:
     await event.wait()
 
 
-def encoded(changes: Sequence[CaseChange]) -> bytes:
-    """One message: ids and versions, nothing that was said."""
+def seen_of(changes: Sequence[CaseChange], *, sees_all: bool) -> Sequence[CaseChange]:
+    """The changes that listeners of these rights are told of."""
+    return changes if sees_all else [one for one in changes if not one.restricted]
+
+
+def encoded(changes: Sequence[CaseChange]) -> bytes | None:
+    """One message: ids and versions, nothing that was said. None where there is nothing to tell."""
+    if not changes:
+        return None
     cases = [
         {"id": str(one.place.case_id), "version": one.version, "in_queue": one.in_queue} for one in changes
     ]

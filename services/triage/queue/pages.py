@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import Field
 
+from libs.platform.auth import Principal
 from libs.platform.cursors import Cursors
 from libs.platform.problems import Problem
 from libs.schemas.base import Instant, Model
@@ -16,6 +17,7 @@ from services.triage.case import Case
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, Filters, selection
 from services.triage.queue.tags import Tag, tags
+from services.triage.restricted.rights import visible
 
 
 class QueueItem(Model):
@@ -73,7 +75,7 @@ _PAGE = f"""
 _COUNTS = f"""
 SELECT team, stage, count(*) AS cases, count(*) FILTER (WHERE rag = 'red') AS red,
        count(*) FILTER (WHERE act_by < $1) AS overdue
-  FROM child_case WHERE {IN_QUEUE}
+  FROM child_case WHERE {IN_QUEUE} AND {{seen}}
  GROUP BY team, stage ORDER BY team, stage
 """  # noqa: S608 - a constant
 _FIRST: tuple[bool, datetime, UUID] = (
@@ -95,14 +97,14 @@ class Queue:
         now: datetime,
         filters: Filters,
         *,
-        subject: str,
+        caller: Principal,
         cursor: str | None,
         limit: int,
     ) -> QueuePage:
         """One page, most urgent first; equally urgent ones in a fixed order. Raises Problem 400 on a bad cursor."""
-        scope = filters.scope(subject)
+        scope = filters.scope(caller.subject)
         after = self._after(scope, cursor)
-        statement, parameters = page_statement(filters, now, after, limit + 1)
+        statement, parameters = page_statement(filters, now, visible(caller), after, limit + 1)
         rows = await connection.fetch(statement, *parameters)
         cases = [case_of(row) for row in rows[:limit]]
         more = self._cursors.sign(scope, _place(cases[-1])) if len(rows) > limit else None
@@ -111,9 +113,10 @@ class Queue:
             next_cursor=more,
         )
 
-    async def counts(self, connection: asyncpg.Connection, now: datetime) -> QueueCounts:
-        """How many cases stand in each team's queue at each stage."""
-        return QueueCounts(counts=tuple(_count(row) for row in await connection.fetch(_COUNTS, now)))
+    async def counts(self, connection: asyncpg.Connection, now: datetime, caller: Principal) -> QueueCounts:
+        """How many cases that the caller may see stand in each team's queue at each stage."""
+        rows = await connection.fetch(counts_statement(visible(caller)), now)
+        return QueueCounts(counts=tuple(_count(row) for row in rows))
 
     def _after(self, scope: str, cursor: str | None) -> tuple[bool, datetime, UUID]:
         if cursor is None:
@@ -124,11 +127,16 @@ class Queue:
         raise Problem(400, "cursor-invalid", "This cursor is not one of this list")
 
 
+def counts_statement(seen: str) -> str:
+    """The statement of the counts, over what a condition lets the reader see."""
+    return _COUNTS.format(seen=seen)
+
+
 def page_statement(
-    filters: Filters, now: datetime, after: tuple[bool, datetime, UUID], limit: int
+    filters: Filters, now: datetime, seen: str, after: tuple[bool, datetime, UUID], limit: int
 ) -> tuple[str, list[Any]]:
     """The statement of one page behind a place, with its parameters."""
-    condition, parameters = selection(filters, now, first=4)
+    condition, parameters = selection(filters, now, seen, first=4)
     place = f"${4 + len(parameters)}"
     return _PAGE.format(condition=condition, limit=place), [*after, *parameters, limit]
 

@@ -56,6 +56,7 @@ _TAGS: Mapping[Tag, str] = {
     Tag.DECISION_AT_RISK: "at_risk",
     Tag.REOPENED: "reopened_at IS NOT NULL",
     Tag.WITHDRAWN: "withdrawn_at IS NOT NULL",
+    Tag.RESTRICTED: "restricted",
 } | {tag: f"labels @> '{{{tag.value}}}'" for tag in LABELS}
 
 _CONDITIONS: Mapping[str, str] = {
@@ -73,15 +74,18 @@ _CONDITIONS: Mapping[str, str] = {
 _UNALLOCATED = "NOT EXISTS (SELECT FROM allocated WHERE allocated.case_id = child_case.id)"
 
 
-def selection(filters: Filters, now: datetime, first: int) -> tuple[str, list[Any]]:
-    """The filters as a condition on `child_case`, with its parameters, of which the first has this number."""
+def selection(filters: Filters, now: datetime, seen: str, first: int) -> tuple[str, list[Any]]:
+    """The filters as a condition on `child_case`, with its parameters, of which the first has this number.
+
+    `seen`: the condition that leaves out what the reader may not see.
+    """
     parameters: list[Any] = []
 
     def parameter(value: Any) -> str:
         parameters.append(value)
         return f"${first + len(parameters) - 1}"
 
-    parts = [IN_QUEUE]
+    parts = [IN_QUEUE, seen]
     for name, condition in _CONDITIONS.items():
         given = getattr(filters, name)
         if given is not None:

@@ -22,6 +22,7 @@ class Tag(StrEnum):
     UNBORN = "unborn"
     MISSING = "missing"
     RE_REFERRAL = "re_referral"
+    RESTRICTED = "restricted"
 
 
 LABELS: Mapping[Tag, str] = {
@@ -48,5 +49,6 @@ def tags(case: Case, now: datetime) -> tuple[Tag, ...]:
         Tag.REOPENED: case.reopened_at is not None,
         Tag.WITHDRAWN: case.withdrawn_at is not None,
         Tag.OVERDUE: case.act_by is not None and case.act_by < now,
+        Tag.RESTRICTED: case.restricted,
     } | {tag: tag.value in case.labels for tag in LABELS}
     return tuple(tag for tag, held in holds.items() if held)

@@ -63,6 +63,7 @@ from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
+from tests.services.triage.bell import Bell
 from tests.services.triage.enriched import Enriched
 from tests.services.triage.staff import CANARY, Person
 
@@ -153,8 +154,18 @@ def settings() -> TriageSettings:
 
 
 @pytest.fixture
+def alarms() -> Bell:
+    return Bell()
+
+
+@pytest.fixture
 async def http(
-    hub: "HubWorld", settings: TriageSettings, issuer: Issuer, clock: ManualClock, thresholds: Thresholds
+    hub: "HubWorld",
+    settings: TriageSettings,
+    issuer: Issuer,
+    clock: ManualClock,
+    thresholds: Thresholds,
+    alarms: Bell,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Triage's API in this process, with tokens of the sandbox's issuer."""
 
@@ -174,7 +185,9 @@ async def http(
         app.state.stop = asyncio.Event()
         authority = load_authority(PARTNERSHIP / "authority.yaml")
         terms = load_terms(PARTNERSHIP / "handover.yaml")
-        furnish(app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms))
+        furnish(
+            app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms, alarms)
+        )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
             yield caller
@@ -189,6 +202,12 @@ def worker(http: httpx.AsyncClient, issuer: Issuer) -> Person:
 @pytest.fixture
 def manager(http: httpx.AsyncClient, issuer: Issuer) -> Person:
     return Person(http, issuer, "staff-mgr-1")
+
+
+@pytest.fixture
+def trusted(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    """A manager who may see restricted cases."""
+    return Person(http, issuer, "staff-mgr-2")
 
 
 @pytest.fixture

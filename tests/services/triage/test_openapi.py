@@ -22,6 +22,7 @@ from services.triage.live.api import router as live_router
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
 from tests.fuzzing import faults_found
+from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import ISSUER, PARTNERSHIP, HubWorld, Story, stated
 
 SCOPES = ("queue:read", "case:read", "case:write", "decision:write", "operations:read", "policy:read")
@@ -58,7 +59,9 @@ async def test_schemathesis_finds_nothing(
         app = create_app("Triage", settings, telemetry, rooms, authenticator=authenticator)
         authority = load_authority(PARTNERSHIP / "authority.yaml")
         terms = load_terms(PARTNERSHIP / "handover.yaml")
-        furnish(app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms))
+        furnish(
+            app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms, Bell())
+        )
         ephemeral = settings.model_copy(update={"port": 0})
         serving = asyncio.create_task(serve(app, ephemeral, stop=stop, ready=ready.set_result))
         url = f"http://127.0.0.1:{await ready}"

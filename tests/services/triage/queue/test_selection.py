@@ -3,12 +3,15 @@
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
+from libs.platform.auth import Principal
 from libs.schemas.levels import Destination, Rag, Stage
-from services.triage.queue.pages import page_statement
+from services.triage.queue.pages import counts_statement, page_statement
 from services.triage.queue.selection import Filters
 from services.triage.queue.tags import Tag
+from services.triage.restricted.rights import RIGHT, visible
 from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
 from tests.services.triage.staff import Person
 from tests.services.triage.test_recommendation import living_at
@@ -28,13 +31,14 @@ SERVED: dict[str, tuple[Filters, str]] = {
     "unborn": (Filters(tag=Tag.UNBORN), "child_case_labels"),
     "at risk": (Filters(tag=Tag.DECISION_AT_RISK), "child_case_queue_set_apart"),
     "reopened": (Filters(tag=Tag.REOPENED), "child_case_queue_set_apart"),
+    "restricted": (Filters(tag=Tag.RESTRICTED), "child_case_queue_restricted"),
 }
 
 # 40,000 cases of which 2,000 stand in a queue: enough for the planner to choose, made in a second.
 _MANY = """
 INSERT INTO child_case (id, referral_id, reference, child_number, received_at, due_at, team, stub, stage, level, rag,
     could_rise_to, destination, immediate_danger, unread, act_by, unrouted, at_risk, reopened_at, stopped, evidence,
-    answers, evaluation, decision, announced_level, announced_rag, actions, locality, labels, awaiting)
+    answers, evaluation, decision, announced_level, announced_rag, actions, locality, labels, awaiting, restricted)
 SELECT gen_random_uuid(), gen_random_uuid(), n::text, 1, at, at, CASE WHEN n % 40 = 0 THEN 'csc' ELSE 'duty' END,
        false, CASE WHEN n % 60 = 0 THEN 'decision' ELSE 'checks' END, 'targeted',
        CASE WHEN n % 40 = 20 THEN 'red' ELSE 'green' END, 'targeted',
@@ -42,7 +46,7 @@ SELECT gen_random_uuid(), gen_random_uuid(), n::text, 1, at, at, CASE WHEN n % 4
        CASE WHEN n % 20 = 0 THEN at END, false, n % 2000 = 0, CASE WHEN n % 2000 = 0 THEN at END, false, 1, 1, 1, 0,
        'targeted', 'green', '{}', CASE WHEN n % 80 = 0 THEN 'south' ELSE 'north' END,
        CASE WHEN n % 800 = 0 THEN ARRAY['unborn'] ELSE '{}' END,
-       CASE WHEN n % 800 = 0 THEN ARRAY['police'] ELSE '{}' END
+       CASE WHEN n % 800 = 0 THEN ARRAY['police'] ELSE '{}' END, n % 1000 = 0
   FROM generate_series(1, 40000) AS n, LATERAL (SELECT $1::timestamptz + n * interval '1 second') AS t (at)
 """
 
@@ -66,21 +70,43 @@ async def many(hub: HubWorld) -> HubWorld:
     return hub
 
 
-async def test_every_filter_is_served_by_its_own_index(many: HubWorld) -> None:
+RIGHTS = {
+    "everything": Principal("staff-mgr-2", "staff-mgr-2", scopes=frozenset((RIGHT,))),
+    "what is not restricted": Principal("staff-sw-1", "staff-sw-1"),
+}
+
+
+@pytest.mark.parametrize("sees", RIGHTS)
+async def test_every_filter_is_served_by_its_own_index(many: HubWorld, sees: str) -> None:
     found = {}
     after = (False, MONDAY - timedelta(days=900), UUID(int=0))
+    # Whoever sees nothing restricted asks for that tag in vain, and any plan does.
+    served = {name: one for name, one in SERVED.items() if name != "restricted" or sees == "everything"}
     async with many.ledger.pool.acquire() as connection:
-        for name, (filters, _) in SERVED.items():
-            statement, parameters = page_statement(filters, MONDAY, after, 51)
+        for name, (filters, _) in served.items():
+            statement, parameters = page_statement(filters, MONDAY, visible(RIGHTS[sees]), after, 51)
             plan = await connection.fetch(f"EXPLAIN {statement}", *parameters)
             found[name] = "\n".join(row[0] for row in plan)
-    for name, (_, index) in SERVED.items():
+    for name, (_, index) in served.items():
         assert f"{index} " in found[name] or f"{index}\n" in found[name], f"{name}:\n{found[name]}"
         assert "Seq Scan on child_case" not in found[name], found[name]
 
 
-async def test_counts_are_read_from_their_index(many: HubWorld, worker: Person) -> None:
+async def test_counts_are_read_from_their_index_alone(many: HubWorld, triage_database: str) -> None:
+    connection = await asyncpg.connect(triage_database)
+    await connection.execute("VACUUM ANALYZE triage.child_case")
+    await connection.execute("SET search_path TO triage")
+    for caller in RIGHTS.values():
+        plan = await connection.fetch(f"EXPLAIN {counts_statement(visible(caller))}", MONDAY)
+        text = "\n".join(row[0] for row in plan)
+        assert "Index Only Scan using child_case_counts" in text, text
+    await connection.close()
+
+
+async def test_counts_count_what_the_reader_may_see(many: HubWorld, worker: Person, trusted: Person) -> None:
     counts = (await worker.get("/v1/queue/counts")).json()["counts"]
+    assert sum(one["cases"] for one in counts) == 1960
+    counts = (await trusted.get("/v1/queue/counts")).json()["counts"]
     assert sum(one["cases"] for one in counts) == 2000
     assert sum(one["red"] for one in counts) == 1000
 

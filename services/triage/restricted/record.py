@@ -1,0 +1,159 @@
+"""Restrictions as they stand on record: who hid a case or showed it again, and who broke the glass."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+from pydantic import Field, StrictBool
+
+from libs.messaging.codec import Codec, Decoded
+from libs.schemas.base import Instant, Line, Model, Nothing, Payload, Text
+
+_LAST = """
+SELECT DISTINCT ON (case_id) case_id, number, kind, by, at, document FROM restriction
+ WHERE case_id = ANY ($1) ORDER BY case_id, number DESC
+"""
+_ADD = """
+INSERT INTO restriction (case_id, number, kind, by, at, document)
+SELECT given.case_id, 1 + coalesce((SELECT max(number) FROM restriction AS r WHERE r.case_id = given.case_id), 0),
+       $2, $3, $4, given.document
+  FROM unnest($1::uuid[], $5::bytea[]) AS given (case_id, document)
+"""
+_BREAK = """
+INSERT INTO broken_glass (referral_id, case_id, subject, at, expires_at, document) VALUES ($1, $2, $3, $4, $5, $6)
+RETURNING id
+"""
+_BROKEN = """
+SELECT at, expires_at FROM broken_glass
+ WHERE referral_id = $1 AND subject = $2 AND expires_at > $3 ORDER BY expires_at DESC LIMIT 1
+"""
+
+
+class RestrictionKind(StrEnum):
+    """Why a case is not for everybody's eyes."""
+
+    STAFF_FAMILY = "staff_family"
+    """Somebody of the family works for the hub or a partner agency."""
+    ADOPTION = "adoption"
+    PROTECTED_ADDRESS = "protected_address"
+    OTHER = "other"
+
+
+class RestrictionBody(Model):
+    """The body of `PUT /v1/cases/{id}/restriction`."""
+
+    restricted: StrictBool
+    kind: RestrictionKind | None = Field(None, description="Needed to restrict; says nothing for its end.")
+    reason: Text
+    family: StrictBool = Field(
+        True,
+        description="Every child of the referral; false: this child alone, whose brothers and sisters stay open.",
+    )
+
+
+class Reason(Model):
+    """Why a case was hidden or shown again, or the glass broken."""
+
+    reason: Text
+
+
+class RecordedRestriction(Payload[Nothing, Reason]):
+    """A restriction, or its end, with its reason."""
+
+
+class RecordedGlass(Payload[Nothing, Reason]):
+    """Glass that was broken, with the reason."""
+
+
+class Restriction(Model):
+    """Whether a case is restricted, and who said so last."""
+
+    case_id: UUID
+    restricted: bool
+    kind: RestrictionKind | None = None
+    by: Line | None = Field(None, description="Absent where nobody ever restricted it.")
+    at: Instant | None = None
+    reason: Text | None = None
+
+
+class GlassBody(Model):
+    """The body of `POST /v1/cases/{id}/break-glass`."""
+
+    reason: Text
+
+
+class Glass(Model):
+    """What the caller may see, and until when."""
+
+    case_id: UUID
+    at: Instant
+    expires_at: Instant = Field(description="When the case is hidden from the caller again.")
+
+
+class Given(NamedTuple):
+    """A restriction as it is given."""
+
+    restricted: bool
+    kind: RestrictionKind | None
+    reason: str
+    by: str
+    at: datetime
+
+
+async def last_restriction(connection: asyncpg.Connection, codec: Codec, case_id: UUID) -> Restriction:
+    """What was said last about hiding a case."""
+    row = await connection.fetchrow(_LAST, [case_id])
+    if row is None:
+        return Restriction(case_id=case_id, restricted=False)
+    (item,) = await codec.decode([(RecordedRestriction, row["document"])])
+    reason = item.payload.children.get(case_id) if isinstance(item, Decoded) else None
+    return Restriction(
+        case_id=case_id,
+        restricted=row["kind"] is not None,
+        kind=row["kind"],
+        by=row["by"],
+        at=row["at"],
+        reason=None if reason is None else reason.reason,
+    )
+
+
+async def ever_restricted(connection: asyncpg.Connection, case_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Of which of these cases anything was ever said about hiding them."""
+    return frozenset(row["case_id"] for row in await connection.fetch(_LAST, case_ids))
+
+
+async def keep_restriction(
+    connection: asyncpg.Connection, codec: Codec, case_ids: Sequence[UUID], given: Given
+) -> None:
+    """Adds a restriction, or its end, to each of these cases."""
+    documents = await codec.encode(
+        [
+            RecordedRestriction(shared=Nothing(), children={case_id: Reason(reason=given.reason)})
+            for case_id in case_ids
+        ]
+    )
+    await connection.execute(_ADD, case_ids, given.kind, given.by, given.at, documents)
+
+
+async def keep_broken(
+    connection: asyncpg.Connection, codec: Codec, referral_id: UUID, glass: Glass, subject: str, reason: str
+) -> int:
+    """Opens a referral to somebody until the glass mends itself. Gives the record's number."""
+    (document,) = await codec.encode(
+        [RecordedGlass(shared=Nothing(), children={glass.case_id: Reason(reason=reason)})]
+    )
+    number: int = await connection.fetchval(
+        _BREAK, referral_id, glass.case_id, subject, glass.at, glass.expires_at, document
+    )
+    return number
+
+
+async def broken(
+    connection: asyncpg.Connection, referral_id: UUID, case_id: UUID, subject: str, now: datetime
+) -> Glass | None:
+    """The glass that somebody broke of a referral, as far as it has not mended itself."""
+    row = await connection.fetchrow(_BROKEN, referral_id, subject, now)
+    return None if row is None else Glass(case_id=case_id, **dict(row))

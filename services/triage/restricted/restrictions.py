@@ -1,0 +1,84 @@
+"""Restricting a case, and showing it again: a manager's, with a reason."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from libs.messaging.ledger import Ledger
+from libs.platform.auth import Principal
+from libs.platform.problems import invalid_body
+from libs.platform.validation import FieldError
+from services.triage.access import note
+from services.triage.case import Case
+from services.triage.casework import Casework
+from services.triage.desk import load_cases, save_cases
+from services.triage.restricted.record import (
+    Given,
+    Restriction,
+    RestrictionBody,
+    keep_restriction,
+    last_restriction,
+)
+from services.triage.restricted.rights import no_such_case, sees_of
+
+
+class Restrictions:
+    """Takes restrictions."""
+
+    def __init__(self, ledger: Ledger, casework: Casework) -> None:
+        self._ledger = ledger
+        self._casework = casework
+
+    async def put(self, case_id: UUID, body: RestrictionBody, caller: Principal) -> Restriction:
+        """Hides the case, or all children of its referral, from whoever has no right; or shows them again.
+
+        The same sent again is the same answer, also to a manager who no longer sees the case by it. Raises Problem
+        404, 422.
+        """
+        self._check(body)
+        referral_id = await self._ledger.pool.fetchval(
+            "SELECT referral_id FROM child_case WHERE id = $1", case_id
+        )
+        if referral_id is None:
+            raise no_such_case()
+        async with self._ledger.unit([referral_id]) as unit:
+            codec = self._ledger.codec
+            desk = await load_cases(unit.connection, [referral_id])
+            family = [file.case for file in desk.by_referral.get(referral_id, ())]
+            family += desk.stubs.get(referral_id, [])
+            case = next(one for one in family if one.id == case_id)
+            last = await last_restriction(unit.connection, codec, case_id)
+            if last.by == caller.subject and _same(last, body) and last.restricted == case.restricted:
+                return last
+            if not await sees_of(unit.connection, case_id, referral_id, caller, unit.now):
+                raise no_such_case()
+            concerned = self._concerned(family, case, body)
+            for one in concerned:
+                one.restricted = body.restricted
+            ids = [one.id for one in concerned]
+            given = Given(body.restricted, body.kind, body.reason, caller.subject, unit.now)
+            await keep_restriction(unit.connection, codec, ids, given)
+            await save_cases(unit.connection, concerned)
+            action = "case.restrict" if body.restricted else "case.unrestrict"
+            for one in concerned:
+                await note(unit.connection, unit.now, caller, action, one.id, referral_id=referral_id)
+            return await last_restriction(unit.connection, codec, case_id)
+
+    async def read(self, case_id: UUID) -> Restriction:
+        """What was said last about hiding a case."""
+        async with self._ledger.pool.acquire() as connection:
+            return await last_restriction(connection, self._ledger.codec, case_id)
+
+    def _check(self, body: RestrictionBody) -> None:
+        if body.restricted and body.kind is None:
+            raise invalid_body([FieldError("/kind", "missing", "is needed to restrict a case")])
+        if not body.restricted and body.kind is not None:
+            raise invalid_body(
+                [FieldError("/kind", "not_for_action", "says nothing for the end of a restriction")]
+            )
+
+    def _concerned(self, family: Sequence[Case], case: Case, body: RestrictionBody) -> list[Case]:
+        return [one for one in family if one is case or (body.family and one.restricted != body.restricted)]
+
+
+def _same(last: Restriction, body: RestrictionBody) -> bool:
+    return (last.restricted, last.kind, last.reason) == (body.restricted, body.kind, body.reason)

@@ -1,0 +1,113 @@
+"""Who restricts a case, what is restricted with it, and how the glass is broken."""
+
+from datetime import timedelta
+
+from libs.schemas.history import EarlierReport
+from libs.schemas.referral import ReferredChild
+from services.triage.restricted.glass import PATIENCE, BreakGlass
+from tests.services.triage.bell import Bell
+from tests.services.triage.conftest import HubWorld, Story
+from tests.services.triage.restricted.test_leaks import HUNGRY, STAFF, restricted
+from tests.services.triage.staff import CANARY, Person
+
+
+async def test_a_manager_restricts_all_children_of_a_referral_with_kind_and_reason(
+    hub: HubWorld, worker: Person, manager: Person, trusted: Person
+) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([HUNGRY], [HUNGRY]))
+    path = f"/v1/cases/{story.child_ids[0]}/restriction"
+    assert (await worker.put(path, STAFF)).status_code == 403
+    missing = await manager.put(path, {"restricted": True, "reason": "x"})
+    assert (missing.status_code, missing.json()["errors"][0]["pointer"]) == (422, "/kind")
+    first = await manager.put(path, STAFF)
+    assert first.status_code == 200, first.text
+    # A manager without the right does not see it any more, and yet their second attempt is the same answer.
+    assert (await manager.put(path, STAFF)).json() == first.json()
+    assert (await manager.put(path, {**STAFF, "reason": "Another one."})).status_code == 404
+    for child in story.child_ids:
+        assert (await manager.get(f"/v1/cases/{child}")).status_code == 404
+        seen = (await trusted.get(f"/v1/cases/{child}/restriction")).json()
+        assert (seen["kind"], seen["by"], seen["reason"]) == ("staff_family", manager.id, STAFF["reason"])
+    lifted = {"restricted": False, "reason": "Left the council."}
+    assert (await trusted.put(path, lifted)).status_code == 200
+    for child in story.child_ids:
+        assert (await worker.get(f"/v1/cases/{child}")).status_code == 200
+    assert len(await hub.rows("SELECT 1 FROM restriction")) == 4, "both acts stay on record"
+
+
+async def test_glass_that_is_broken_opens_the_referral_to_that_person_for_an_hour(
+    hub: HubWorld, worker: Person, manager: Person, alarms: Bell
+) -> None:
+    story = await restricted(hub, manager, 2)
+    first, second = (f"/v1/cases/{one}" for one in story.child_ids)
+    assert (await worker.post(f"{first}/break-glass", {"reason": ""})).status_code == 422
+    broken = await worker.post(f"{first}/break-glass", {"reason": f"{CANARY} is at the hospital now."})
+    assert broken.status_code == 201, broken.text
+    assert (await worker.post(f"{second}/break-glass", {"reason": "Again."})).json()["at"] == broken.json()[
+        "at"
+    ]
+    assert alarms.rung == [("glass-broken", {"referral_id": story.id, "case_id": story.child_ids[0]})]
+    for path in (first, second):
+        assert (await worker.get(path)).status_code == 200
+        assert (await worker.put(f"{path}/claim", {})).status_code == 200
+        assert (await manager.get(path)).status_code == 404, "it is opened to nobody else"
+    assert (await worker.get("/v1/queue")).json()["items"] == [], "and opens no list"
+    rows = await hub.rows("SELECT subject, case_id FROM access WHERE action = 'case.break-glass'")
+    assert [tuple(row) for row in rows] == [(worker.id, story.child_ids[0])]
+    hub.clock.advance(timedelta(minutes=61))
+    assert (await worker.get(first)).status_code == 404
+
+
+async def test_nothing_is_broken_that_hides_nothing(
+    hub: HubWorld, worker: Person, trusted: Person, manager: Person, alarms: Bell
+) -> None:
+    story, hidden = Story(), await restricted(hub, manager)
+    await hub.take(story.received([HUNGRY]))
+    body = {"reason": "Must see it."}
+    assert (await worker.post(f"/v1/cases/{story.child_ids[0]}/break-glass", body)).status_code == 409
+    assert (await trusted.post(f"/v1/cases/{hidden.child_ids[0]}/break-glass", body)).status_code == 409
+    assert (await worker.post(f"/v1/cases/{Story().child_ids[0]}/break-glass", body)).status_code == 404
+    assert alarms.rung == []
+
+
+async def test_an_alarm_that_reached_nobody_is_raised_again(
+    hub: HubWorld, worker: Person, manager: Person, alarms: Bell
+) -> None:
+    story, sweep = await restricted(hub, manager), BreakGlass(hub.ledger, alarms).sweep
+    alarms.works = False
+    await worker.post(f"/v1/cases/{story.child_ids[0]}/break-glass", {"reason": "Now."})
+    hub.clock.advance(PATIENCE + timedelta(seconds=1))
+    assert await sweep() == 0
+    alarms.works = True
+    assert await sweep() == 1
+    assert await sweep() == 0
+    assert len(alarms.rung) == 3
+
+
+async def test_a_child_found_in_a_restricted_referral_is_restricted_with_it(
+    hub: HubWorld, worker: Person, manager: Person, trusted: Person
+) -> None:
+    story = await restricted(hub, manager)
+    await hub.take(story.found(ReferredChild(given_name="Zed")))
+    found = f"/v1/cases/{story.child_ids[1]}"
+    assert (await worker.get(found)).status_code == 404
+    assert (await trusted.get(f"{found}/restriction")).json()["by"] == "triage"
+
+
+async def test_a_new_referral_of_a_restricted_child_is_restricted_until_a_manager_shows_it(
+    hub: HubWorld, worker: Person, manager: Person, trusted: Person
+) -> None:
+    earlier, later = await restricted(hub, manager), Story()
+    report = EarlierReport(
+        on=hub.clock.now().date(), reference=earlier.reference, case_id=earlier.child_ids[0]
+    )
+    await hub.take(later.received([HUNGRY]))
+    path = f"/v1/cases/{later.child_ids[0]}"
+    assert (await worker.get(path)).status_code == 200
+    await hub.take(later.linked(report))
+    assert (await worker.get(path)).status_code == 404
+    assert (await trusted.get(f"{path}/restriction")).json()["kind"] == "staff_family"
+    await trusted.put(f"{path}/restriction", {"restricted": False, "reason": "Another child."})
+    await hub.take(later.linked(report, revision=2))
+    assert (await worker.get(path)).status_code == 200
