@@ -23,7 +23,11 @@ NAMES = frozenset(
         "kafka.revoke",
         "postgres.revoke",
         "timers.after_claim",
+        "enrichment.after_claim",
+        "enrichment.before_ask",
         "enrichment.after_ask",
+        "enrichment.before_record",
+        "enrichment.after_record",
         "notify.after_send",
     }
 )

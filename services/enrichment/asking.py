@@ -159,6 +159,8 @@ class Asking:
         if not free:
             return LOOK_EVERY
         claims = await self._claim(now, free)
+        if claims:
+            await self._ledger.failpoints.hit("enrichment.after_claim")
         self._standings.not_tried(free.keys() - {claim.agency for claim in claims})
         for claim in claims:
             asker = self._askers[claim.agency]

@@ -150,6 +150,7 @@ class Recorder:
         """Writes a batch in one unit. Replies to what was answered already change nothing."""
         async with self._ledger.unit({item.claim.referral_id for item in batch}) as unit:
             await self.write(unit, batch)
+        await self._ledger.failpoints.hit("enrichment.after_record")
 
     async def write(self, unit: Unit, batch: Sequence[Recorded]) -> None:
         """Writes a batch in the caller's unit, which holds its referrals."""
@@ -180,6 +181,7 @@ class Recorder:
         await self._disclosures.record(unit.connection, came)
         if any(isinstance(effect, Due) for decided in effects.values() for effect in decided):
             unit.committed.append(self._asks.ring)
+        await self._ledger.failpoints.hit("enrichment.before_record")
 
     async def _earlier(
         self, unit: Unit, referrals: Mapping[UUID, Referral], batch: Sequence[Recorded]

@@ -135,6 +135,7 @@ class Answering:
             await self.table.renew(unit.connection, body.claim_id, caller.subject, unit.now)
             await self.table.note(unit.connection, caller, "work.answered", [item], unit.now)
             await self._record(unit, item, question, given)
+        await self.ledger.failpoints.hit("enrichment.after_record")
 
     async def _record(self, unit: Unit, item: Item, question: Question, given: Given) -> None:
         claim = Claim(

@@ -73,6 +73,9 @@ FINCH = {
     "born": {"on": "2019-10-03"},
     "nhs_number": "9990041016",
 }
+STRANGER = {"given_name": "Ada", "family_name": "Nobody-Test", "born": {"on": "2016-05-04"}}
+"""A child whom no agency knows, nor anybody of the home."""
+
 FOUR = {"police", "health", "education", "early_help"}
 
 

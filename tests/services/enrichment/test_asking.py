@@ -1,9 +1,6 @@
 """Questions survive crashes and several instances: none is forgotten, and each agency sees one."""
 
 import asyncio
-import os
-import signal
-import sys
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,8 +20,8 @@ from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.question import Question
 from tests.services.enrichment.conftest import (
     FOUR,
+    STRANGER,
     Case,
-    Instance,
     Sandbox,
     World,
     until,
@@ -155,36 +152,30 @@ async def test_a_question_whose_record_is_broken_is_set_aside(
     assert tuple(row) == (None, "not_recorded")
 
 
-@pytest.mark.timeout(60)
-async def test_a_process_killed_with_questions_out_loses_none(world: World, sandbox: Sandbox) -> None:
-    await sandbox.tell("education", "slow", seconds=0.3)
-    case = Case(
-        children=({"given_name": "Wren", "family_name": "Kestrel-Test", "nhs_number": "9990041008"},) * 3
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.services.enrichment.crash",
-        world.dsn,
-        sandbox.url,
-        env={**os.environ, "MASH_FAILPOINTS": "enrichment.after_ask=kill:5"},
-    )
-    survivor: Instance | None = None
-    try:
-        feeder = await world.start(check_deadline_cap_seconds=None)
-        feeder.checks.asking.stop()
-        await feeder.take(case.received(), case.screened())
-        # Nobody else asks until it is dead: what then remains are rows and leases.
-        assert await asyncio.wait_for(process.wait(), 40) == -signal.SIGKILL
-        survivor = await world.start(check_deadline_cap_seconds=None)
-        for child_id in case.child_ids:
-            await until_completed(survivor, child_id)
-            assert len(await survivor.answers(child_id)) == 4
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    questions = await _questions(sandbox)
-    assert len(questions) == 12
-    assert all(question["idempotency_keys"] == [question["question_id"]] for question in questions)
-    assert max(question["requests"] for question in questions) == 2
+async def test_what_holds_all_slots_of_one_agency_holds_up_no_other_agency_and_no_other_child(
+    world: World, sandbox: Sandbox
+) -> None:
+    dead, slow = "police", "education"
+    await sandbox.tell(dead, "fail", fault="hang")
+    await sandbox.tell(slow, "slow", seconds=60)
+    world.with_terms(at_once=2)
+    instance = await world.start(check_deadline_cap_seconds=None)
+    for wave in range(2):
+        # What waits for the dead one is older than all that the second wave asks.
+        cases = [
+            Case(children=({**STRANGER, "born": {"on": f"20{10 + day}-05-0{wave + 1}"}},)) for day in range(6)
+        ]
+        await instance.take(*(case.received() for case in cases), *(case.screened() for case in cases))
+
+        async def others_answered(cases: list[Case] = cases) -> bool:
+            answers = [await instance.answers(case.child) for case in cases]
+            return all({each.agency for each in one} == FOUR - {dead, slow} for one in answers)
+
+        await until(others_answered, 12)
+        for agency in (dead, slow):
+            held = await instance.ledger.pool.fetch(
+                "SELECT attempts, reason FROM agency_check WHERE agency = $1 ORDER BY attempts DESC", agency
+            )
+            # Its first two questions have held its slots from the first moment to the last.
+            assert [tuple(row) for row in held] == [(1, None)] * 2 + [(0, None)] * (6 * wave + 4), agency
+            assert len(await sandbox.asked(agency)) == 2
