@@ -22,7 +22,7 @@ from libs.platform.clock import SystemClock
 from libs.platform.database import create_pool, role_dsn
 from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
-from libs.schemas.events import CASE_SCREENED, CHECK_RETURNED, CHECKS_COMPLETED, RECEIVED, Service
+from libs.schemas.events import CHECK_RETURNED, CHECKS_COMPLETED, Service
 from sandbox.agencies import AGENCIES
 from sandbox.issuer import Issuer
 from sandbox.postgres import EmbeddedPostgres
@@ -65,10 +65,9 @@ class Killed:
     async def referred(self, case: Case) -> None:
         """A referral is received and screened; nothing of it is told again."""
         received, screened = case.received(), case.screened()
-        async with self.intake.unit([case.id]) as unit:
-            unit.emit(RECEIVED, case.id, received.payload, trace=None)
-        async with self.triage.unit([case.id]) as unit:
-            unit.emit(CASE_SCREENED, case.id, screened.payload, trace=None)
+        for ledger, event in ((self.intake, received), (self.triage, screened)):
+            async with ledger.unit([case.id]) as unit:
+                unit.emit(event.type, case.id, event.payload, trace=None)
 
     async def dies_at(self, name: str) -> None:
         """A life that ends at this failpoint."""
@@ -178,11 +177,13 @@ async def put_on_the_table_and_submitted(killed: Killed) -> None:
     await killed.dies_at("enrichment.after_ask")
     assert await killed.pool.fetchval("SELECT count(*) FROM work") == 1
 
-    async def works_on_it() -> bool:
-        return any("poll" in one["steps"] for one in await killed.sandbox.asked("education"))
+    async def both_have_it() -> bool:
+        on_the_table = await killed.pool.fetchval("SELECT reason FROM agency_check WHERE agency = $1", MARAC)
+        submitted = await killed.sandbox.asked("education")
+        return on_the_table == "accepted" and any("poll" in one["steps"] for one in submitted)
 
     killed.lives.begin()
-    await until(works_on_it, 20)
+    await until(both_have_it, 20)
     killed.lives.kill()
     for agency in ASKED:
         (await killed.sandbox.http.delete(f"/agencies/{agency}/behaviour")).raise_for_status()
