@@ -145,6 +145,7 @@ def _invite(urls: dict[str, str], console: Console) -> None:
     console.print("\n[bold]Look around[/bold]")
     for service in Service:
         console.print(f"  {service.value:<11} {urls[service.value]}/docs")
+    console.print(f"  {'console':<11} {urls[Service.TRIAGE.value]}/")
     console.print(f"  {'thresholds':<11} {urls[Service.TRIAGE.value]}/policy")
     console.print(f"  {'sandbox':<11} {urls['sandbox']}/")
     console.print(f"  {'traces':<11} {urls['sandbox']}/traces")

@@ -310,6 +310,14 @@ class Stack:
                 "MASH_SIGN_IN_SECRET": "sandbox-only-enrichment-pages",
                 "MASH_CHECK_DEADLINE_CAP_SECONDS": "20",
             }
+        if service is Service.TRIAGE:
+            return {
+                "MASH_PUBLIC_URL": self.url(Service.TRIAGE.value),
+                "MASH_SIGN_IN_CLIENT": "triage-pages",
+                "MASH_SIGN_IN_SECRET": "sandbox-only-triage-pages",
+                "MASH_INTAKE_URL": self.url(Service.INTAKE.value),
+                "MASH_ENRICHMENT_URL": self.url(Service.ENRICHMENT.value),
+            }
         if service is Service.NOTIFY:
             known = yaml.safe_load(CLIENTS.read_text())["notify"]
             return {

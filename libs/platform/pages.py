@@ -1,12 +1,12 @@
-"""Pages for people in the GOV.UK Design System's manner: rendered here, no script, nothing from elsewhere, not kept.
+"""Pages for people in the GOV.UK Design System's manner: rendered here, nothing from elsewhere, not kept by anybody.
 
 The components' mark-up is the design system's own; the style sheet is ours, for its fonts and crest are not a
-council's to use.
+council's to use. No page needs a script; a service may add one of its own, from its own file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_SCRIPT_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
+UNATTENDED = "mash-unattended"
+"""Header of a request that a page makes by itself: it does not count as use of the session."""
 _A_YEAR = "public, max-age=31536000, immutable"
 MOST_FIELDS = 400
 
@@ -50,9 +53,22 @@ class NotSignedIn(Exception):
 
 
 class Pages:
-    """Renders a service's pages; set as `app.state.pages`. `templates`: its own directory of templates."""
+    """Renders a service's pages; set as `app.state.pages`.
 
-    def __init__(self, service: str, home: str, signin: SignIn, templates: Path) -> None:
+    `templates`: its own directory of templates; `script`: the one file that its pages may load; `filters`: what its
+    templates put values into words with.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        home: str,
+        signin: SignIn,
+        templates: Path,
+        *,
+        script: Path | None = None,
+        filters: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
         loader = ChoiceLoader(
             [
                 FileSystemLoader([templates, _HERE]),
@@ -62,25 +78,40 @@ class Pages:
         self._environment = Environment(
             loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
         )
-        self._environment.globals |= {"service": service, "home": home, "stylesheet": _STYLE_PATH}
+        self.script = None if script is None else script.read_bytes()
+        path = None if self.script is None else f"/assets/{sha256(self.script).hexdigest()[:16]}.js"
+        self.script_path = path
+        self._environment.globals |= {
+            "service": service,
+            "home": home,
+            "stylesheet": _STYLE_PATH,
+            "script": path,
+        }
+        self._environment.filters |= dict(filters or {})
         self.home = home
         self.signin = signin
 
     def page(
-        self, template: str, session: Session | None = None, *, status: int = 200, **values: Any
+        self,
+        template: str,
+        session: Session | None = None,
+        *,
+        status: int = 200,
+        used: bool = True,
+        **values: Any,
     ) -> Response:
-        """A page. With a session, the session counts as used."""
+        """A page. With a session, the session counts as used where `used`."""
         html = self._environment.get_template(template).render(session=session, **values)
         response = HTMLResponse(
             html,
             status,
             {
-                "content-security-policy": _POLICY,
+                "content-security-policy": _POLICY if self.script is None else _SCRIPT_POLICY,
                 "cache-control": "no-store",
                 "referrer-policy": "same-origin",
             },
         )
-        if session is not None:
+        if session is not None and used:
             self.signin.keep(response, session)
         return response
 
@@ -171,5 +202,12 @@ def pages_router() -> APIRouter:
     @router.get(_STYLE_PATH)
     async def style(request: Request) -> Response:
         return Response(_STYLE, media_type="text/css", headers={"cache-control": _A_YEAR})
+
+    @router.get("/assets/{name}.js")
+    async def script(request: Request, name: str) -> Response:
+        pages: Pages = request.app.state.pages
+        if pages.script is None or request.url.path != pages.script_path:
+            raise Problem(404, "not-found", "There is nothing here")
+        return Response(pages.script, media_type="text/javascript", headers={"cache-control": _A_YEAR})
 
     return router

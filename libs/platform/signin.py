@@ -36,6 +36,8 @@ from libs.schemas.clock import Clock
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=8)
+REMEMBERED = timedelta(hours=4)
+"""How long after its longest time a session is still known to have been somebody's."""
 UNDER_WAY = timedelta(minutes=10)
 """How long somebody may take at the issuer."""
 
@@ -135,11 +137,16 @@ class SignIn:
         self._authenticator = authenticator
         self._http = http
         self._clock = clock
-        key = hmac.digest(settings.cursor_secret.encode(), b"sign-in cookies", "sha256")
-        self._seal = Fernet(base64.urlsafe_b64encode(key))
+        # Services on one host see each other's cookies, whatever their ports, and may share the secret.
+        use = b"sign-in cookies of " + self._client.encode()
+        self._seal = Fernet(
+            base64.urlsafe_b64encode(hmac.digest(settings.cursor_secret.encode(), use, "sha256"))
+        )
         self._secure = self._url.startswith("https://")
-        prefix = "__Host-" if self._secure else ""
-        self._session_cookie, self._attempt_cookie = f"{prefix}mash", f"{prefix}mash-sign-in"
+        name = (
+            "__Host-" if self._secure else ""
+        ) + f"mash-{hashlib.sha256(self._client.encode()).hexdigest()[:8]}"
+        self._session_cookie, self._attempt_cookie = name, f"{name}-sign-in"
 
     async def begin(self, to: str) -> Response:
         """Sends somebody to the issuer; afterwards they come to `to`, a path of this service. Raises SignInFailed."""
@@ -206,20 +213,32 @@ class SignIn:
 
     def session(self, request: Request) -> Session | None:
         """Who is signed in; None where nobody is, or no longer."""
+        session = self._read(request)
+        return session if session is not None and self._lasts(session) else None
+
+    def lapsed(self, request: Request) -> Session | None:
+        """Whose session has ended by itself, and not long ago: it permits nothing, and says whose work a form was."""
+        session = self._read(request)
+        if session is None or self._lasts(session):
+            return None
+        return session if self._now() - session.began < (LONGEST + REMEMBERED).total_seconds() else None
+
+    def _lasts(self, session: Session) -> bool:
+        idle, age = self._now() - session.seen, self._now() - session.began
+        return idle < IDLE.total_seconds() and age < LONGEST.total_seconds()
+
+    def _read(self, request: Request) -> Session | None:
         values = self._opened(request, self._session_cookie)
         try:
-            session = Session(
-                **{**values, "scopes": tuple(values["scopes"]), "roles": tuple(values["roles"])}
-            )
-            idle, age = self._now() - session.seen, self._now() - session.began
+            return Session(**{**values, "scopes": tuple(values["scopes"]), "roles": tuple(values["roles"])})
         except (TypeError, KeyError):
             return None
-        return session if idle < IDLE.total_seconds() and age < LONGEST.total_seconds() else None
 
     def keep(self, response: Response, session: Session) -> None:
         """Puts a session into a response, as one that was used now."""
         fresh = replace(session, seen=max(session.seen, self._now()))
-        self._set(response, self._session_cookie, asdict(fresh), IDLE)
+        # The browser keeps it longer than it counts, so that work sent after its end is known to be somebody's.
+        self._set(response, self._session_cookie, asdict(fresh), LONGEST + REMEMBERED)
 
     def end(self, response: Response) -> None:
         """Signs somebody out."""

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import httpx
 from fastapi import APIRouter, FastAPI
 
 from libs.messaging.assembly import assemble
@@ -27,8 +28,10 @@ from libs.platform.http import http_client
 from libs.platform.migrations import check_schema
 from libs.platform.parked_api import parked_router
 from libs.platform.service import create_app
+from libs.platform.signin import SignIn
 from libs.platform.telemetry import setup
 from libs.schemas.clock import Clock
+from libs.schemas.dictionary import load_dictionary
 from libs.schemas.events import Service
 from services.triage.api import Office, router
 from services.triage.cases import Cases
@@ -37,6 +40,9 @@ from services.triage.claims.api import router as claims_router
 from services.triage.clocks.api import router as clocks_router
 from services.triage.commands.api import router as commands_router
 from services.triage.commands.commands import Commands
+from services.triage.console.api import console_router, offer, pages_of
+from services.triage.console.drafts import EVERY_SECONDS as DRAFTS_EVERY_SECONDS
+from services.triage.console.neighbours import Addresses, HttpNeighbours
 from services.triage.consumer import TriageConsumer
 from services.triage.decision.api import Bench
 from services.triage.decision.api import router as decision_router
@@ -122,6 +128,9 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 await alarms.raise_alarm(code, **ids)
 
             furnish(app, Parts(ledger, casework, policies, settings, authority, terms, alarms))
+            console = (
+                [] if not settings.has_pages else [await _open_console(stack, app, settings, ledger, keys)]
+            )
             repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
             overdue = Overdue(alarm)
             assembly = assemble(
@@ -136,6 +145,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
+                    *console,
                 ],
                 workers=[("overdue", overdue), ("shadow", shadow), ("live", app.state.feed)],
                 alarm=alarm,
@@ -173,6 +183,21 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
     return app
 
 
+async def _open_console(
+    stack: AsyncExitStack, app: FastAPI, settings: TriageSettings, ledger: Ledger, issuer: httpx.AsyncClient
+) -> Sweep:
+    """Offers the pages for staff; gives what prunes their drafts."""
+    # One client for three addresses: what it is for is asked by nobody in a hurry.
+    near = await stack.enter_async_context(http_client(peer="neighbour", limit=10))
+    addresses = Addresses(settings.issuer, settings.intake_url, settings.enrichment_url)
+    client, secret = settings.sign_in_client or "", settings.sign_in_secret
+    neighbours = HttpNeighbours(addresses, client, secret, near, ledger.clock)
+    signin = SignIn(settings, app.state.authenticator, issuer, ledger.clock)
+    dictionary = load_dictionary(settings.partnership_dir / "facts.yaml")
+    drafts = offer(app, pages_of(signin, dictionary), ledger, dictionary, neighbours)
+    return Sweep("drafts", DRAFTS_EVERY_SECONDS, drafts.prune)
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the rooms of the service are built from."""
@@ -198,6 +223,7 @@ def routers() -> list[APIRouter]:
         policy_router,
         clocks_router,
         restricted_router,
+        console_router(),
     ]
 
 

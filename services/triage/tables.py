@@ -29,6 +29,7 @@ from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
 from services.triage.claims.tables import claim_tables
+from services.triage.console.tables import console_tables
 from services.triage.handover.tables import handover_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 from services.triage.restricted.tables import restricted_tables
@@ -357,3 +358,4 @@ claim_tables(metadata)
 handover_tables(metadata)
 access_table(metadata)
 restricted_tables(metadata)
+console_tables(metadata)

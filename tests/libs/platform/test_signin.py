@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,6 +42,10 @@ class Hands:
 
     def now(self) -> datetime:
         return self.time
+
+
+COOKIE = f"mash-{sha256(b'enrichment-pages').hexdigest()[:8]}"
+"""The session's cookie, which is named after the client of the pages."""
 
 
 @dataclass
@@ -135,7 +140,7 @@ async def test_a_session_ends_when_idle_in_any_case_and_at_sign_out(world: World
     assert world.signin.session(world.request()) is None
     out = Response()
     world.signin.end(out)
-    assert 'mash=""' in out.headers["set-cookie"]
+    assert f'{COOKIE}=""' in out.headers["set-cookie"]
 
 
 async def test_a_code_counts_once_for_the_attempt_that_asked_for_it(world: World) -> None:
@@ -149,7 +154,7 @@ async def test_a_code_counts_once_for_the_attempt_that_asked_for_it(world: World
     with pytest.raises(SignInFailed, match="state"):
         await world.signin.finish(world.request(theirs))
     with pytest.raises(SignInFailed, match="state"):
-        await world.signin.finish(world.request(theirs, {"mash-sign-in": "made-up"}))
+        await world.signin.finish(world.request(theirs, {f"{COOKIE}-sign-in": "made-up"}))
 
 
 async def test_an_attempt_ends_after_ten_minutes(world: World) -> None:
@@ -200,8 +205,8 @@ async def test_a_mixed_up_issuer_is_refused(world: World) -> None:
 
 async def test_a_cookie_of_one_use_is_no_cookie_of_another(world: World) -> None:
     await world.begin()
-    assert world.signin.session(world.request(cookies={"mash": world.cookies["mash-sign-in"]})) is None
-    assert world.signin.session(world.request(cookies={"mash": "gAAAAA"})) is None
+    assert world.signin.session(world.request(cookies={COOKIE: world.cookies[f"{COOKIE}-sign-in"]})) is None
+    assert world.signin.session(world.request(cookies={COOKIE: "gAAAAA"})) is None
 
 
 ELSEWHERE = [
@@ -234,7 +239,7 @@ def test_pages_in_production_are_encrypted_and_their_cookies_too() -> None:
     signin = SignIn(settings, authenticator, http, Hands())  # type: ignore[arg-type]
     response = Response()
     signin.end(response)
-    assert response.headers["set-cookie"].startswith("__Host-mash=")
+    assert response.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
     assert "Secure" in response.headers["set-cookie"]
 
 

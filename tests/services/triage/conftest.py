@@ -153,6 +153,13 @@ def settings() -> TriageSettings:
     )
 
 
+def parts_of(hub: "HubWorld", thresholds: Thresholds, settings: TriageSettings, alarms: Bell) -> Parts:
+    """What the rooms are built from, with the shipped files."""
+    authority = load_authority(PARTNERSHIP / "authority.yaml")
+    terms = load_terms(PARTNERSHIP / "handover.yaml")
+    return Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms, alarms)
+
+
 @pytest.fixture
 def alarms() -> Bell:
     return Bell()
@@ -183,11 +190,7 @@ async def http(
             authenticator=authenticator,
         )
         app.state.stop = asyncio.Event()
-        authority = load_authority(PARTNERSHIP / "authority.yaml")
-        terms = load_terms(PARTNERSHIP / "handover.yaml")
-        furnish(
-            app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms, alarms)
-        )
+        furnish(app, parts_of(hub, thresholds, settings, alarms))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
             yield caller

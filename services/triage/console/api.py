@@ -1,0 +1,39 @@
+"""The console's pages together, and what they are built from."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from libs.messaging.ledger import Ledger
+from libs.platform.inside import Inside
+from libs.platform.pages import Pages, pages_router
+from libs.platform.signin import SignIn
+from libs.schemas.dictionary import Dictionary
+from services.triage.console import case, chronology, decision, family, queue, reading, signing, tasks
+from services.triage.console.drafts import Drafts
+from services.triage.console.filters import filters
+from services.triage.console.frame import HOME, NAME, SCRIPT, TEMPLATES, Console, Neighbours
+
+
+def console_router() -> APIRouter:
+    """Every page."""
+    router = APIRouter(include_in_schema=False)
+    for area in (queue, family, case, chronology, reading, decision, signing, tasks):
+        router.include_router(area.router)
+    router.include_router(pages_router())
+    return router
+
+
+def pages_of(signin: SignIn, dictionary: Dictionary) -> Pages:
+    """How the console's pages are shown."""
+    return Pages(NAME, HOME, signin, TEMPLATES, script=SCRIPT, filters=filters(dictionary))
+
+
+def offer(
+    app: FastAPI, pages: Pages, ledger: Ledger, dictionary: Dictionary, neighbours: Neighbours
+) -> Drafts:
+    """Sets up the console on the application whose operations it calls; gives the drafts, which are to be pruned."""
+    drafts = Drafts(ledger)
+    app.state.console = Console(Inside(app), drafts, dictionary, ledger.clock, neighbours)
+    app.state.pages = pages
+    return drafts

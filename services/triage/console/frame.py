@@ -1,0 +1,191 @@
+"""What every page of the console stands on: who asks, the operations as them, forms and drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from fastapi import Request
+from starlette.responses import RedirectResponse, Response
+
+from libs.platform.inside import Inside
+from libs.platform.pages import UNATTENDED, NotSignedIn, Pages, form_of
+from libs.platform.problems import Problem
+from libs.platform.signin import Session
+from libs.schemas.clock import Clock
+from libs.schemas.dictionary import Dictionary
+from services.triage.console.drafts import Drafts
+from services.triage.console.operations import Operations
+
+HOME = "/console/queue"
+TEMPLATES = Path(__file__).with_name("templates")
+SCRIPT = Path(__file__).with_name("live.js")
+NAME = "Safeguarding hub"
+
+Fields = Mapping[str, str]
+
+SAID: Mapping[str, str] = {
+    "claimed": "You have the pen. It is yours for 15 minutes, and longer while you work.",
+    "released": "You have put the pen down.",
+    "taken-over": "You have taken the case over.",
+    "allocated": "The case is allocated.",
+    "read": "Your reading is kept. What you found counts from now on.",
+    "decided": "The decision is made.",
+    "proposed": "Your decision is kept. It stands once it is signed.",
+    "signed": "You have signed. The decision stands.",
+    "returned": "You have returned the decision.",
+    "fact-added": "What you were told is kept, and counts from now on.",
+    "corrected": "The correction is kept.",
+    "taken-back": "The statement is taken back. It stays on record.",
+    "task-done": "The task is done.",
+    "task-raised": "The task is raised.",
+    "task-given": "The task has a new owner.",
+    "linked": "Your decision is passed on. What depends on it is worked out anew.",
+    "ordered": "Your order is passed on.",
+    "acknowledged": "You have taken the alert. Nobody else is alerted.",
+    "challenged": "The challenge is kept, and somebody else than the decider reviews it.",
+    "challenge-moved": "The challenge has moved on.",
+    "accepted": "The hand-over is accepted.",
+    "refused": "The hand-over is refused. The case goes back to the hub.",
+    "reopened": "The referral is open again.",
+    "outcome": "The outcome is kept.",
+    "clock": "The clock is kept.",
+    "strategy": "The strategy discussion is kept.",
+    "tool": "The tool is kept.",
+    "restricted": "Who may see the case is kept.",
+    "break-glass": "You may see this case for one hour. It was reported.",
+    "members": "The panel’s members are kept.",
+    "discarded": "What you had written before is thrown away.",
+}
+"""What a page says once something was done, by the code that the address carries."""
+
+
+class Neighbours(Protocol):
+    """What the console asks of the other services, as the service itself."""
+
+    async def agencies(self) -> Any:
+        """How the agencies stand. Raises Problem."""
+        ...
+
+    async def refer(self, body: Mapping[str, Any], key: str) -> Any:
+        """Sends a referral to intake and gives its answer. Raises Problem."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What the pages work with; set as `app.state.console` where they are offered."""
+
+    inside: Inside
+    drafts: Drafts
+    dictionary: Dictionary
+    clock: Clock
+    neighbours: Neighbours
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who is signed in."""
+
+    request: Request
+    pages: Pages
+    console: Console
+    session: Session
+
+    @property
+    def operations(self) -> Operations:
+        """The API as whoever is signed in."""
+        return Operations(self.console.inside, self.session.principal)
+
+    @property
+    def path(self) -> str:
+        """The page's own address, without what follows a question mark."""
+        return self.request.url.path
+
+    def may(self, scope: str, *roles: str) -> bool:
+        """Whether a page offers something. The operations decide by themselves whether it is done."""
+        return scope in self.session.scopes and (not roles or bool({*roles} & {*self.session.roles}))
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """A page, with what was just done where the address says so."""
+        said = SAID.get(self.request.query_params.get("said", ""))
+        return self.pages.page(
+            template,
+            self.session,
+            status=status,
+            used=UNATTENDED not in self.request.headers,
+            said=said,
+            path=self.path,
+            may=self.may,
+            now=self.console.clock.now(),
+            fresh=lambda: uuid4().hex,
+            **values,
+        )
+
+    async def kept(self) -> dict[str, str]:
+        """What this person had filled in here when their session ended; nothing where there is no draft."""
+        draft = await self.console.drafts.find(self.session.subject, self.path)
+        return {} if draft is None else {**draft, "draft": "kept"}
+
+    async def done(self, path: str, said: str | None = None, **query: str) -> Response:
+        """On to another page: what was sent is done, and is no draft any more."""
+        await self.console.drafts.drop(self.session.subject, self.path)
+        given = query | ({} if said is None else {"said": said})
+        return RedirectResponse(f"{path}?{urlencode(given)}" if given else path, 303)
+
+
+def visit(request: Request, scope: str) -> Visit:
+    """Who asks for a page. Raises NotSignedIn, Problem 403, 404 where the console is not offered."""
+    pages: Pages = request.app.state.pages
+    session = pages.signin.session(request)
+    if session is None:
+        if UNATTENDED in request.headers:
+            raise Problem(401, "not-signed-in", "You are not signed in")
+        raise NotSignedIn(request.url.path)
+    if scope not in session.scopes:
+        raise Problem(403, "scope-missing", "Your sign-in does not permit this")
+    return Visit(request, pages, request.app.state.console, session)
+
+
+async def posted(request: Request, scope: str) -> tuple[Visit, dict[str, str]]:
+    """Who sends a form, and its fields.
+
+    A form that comes after its session's end is kept as a draft of whoever's session it was; nothing else is done.
+    Raises NotSignedIn, Problem 403.
+    """
+    pages: Pages = request.app.state.pages
+    if pages.signin.session(request) is None:
+        lapsed = pages.signin.lapsed(request)
+        if lapsed is not None:
+            console: Console = request.app.state.console
+            fields = texts(await form_of(request, lapsed))
+            await console.drafts.keep(lapsed.subject, request.url.path, _case_of(request), _worth(fields))
+    there = visit(request, scope)
+    return there, texts(await form_of(request, there.session))
+
+
+def texts(fields: Mapping[str, str | bytes]) -> dict[str, str]:
+    """The fields of a form that are text, with line ends as everywhere else."""
+    return {
+        name: value.replace("\r\n", "\n").strip() for name, value in fields.items() if isinstance(value, str)
+    }
+
+
+def _worth(fields: Fields) -> dict[str, str]:
+    """What of a form is somebody's work."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value and name not in ("csrf", "action", "key", "tag")
+    }
+
+
+def _case_of(request: Request) -> UUID | None:
+    try:
+        return UUID(str(request.path_params.get("case_id")))
+    except ValueError:
+        return None

@@ -1,0 +1,103 @@
+"""The API's operations as the pages call them: what they answer, or the problem in words for staff."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from libs.platform.auth import Principal
+from libs.platform.inside import Inside
+from libs.platform.problems import Problem
+from libs.platform.validation import FieldError
+
+_MEMBERS = frozenset(("type", "title", "status", "code", "detail", "trace_id", "errors"))
+
+_SAID: Mapping[str, str] = {
+    "to-be-read": "Read the referrer’s words first, then decide.",
+    "processing-stopped": "Act by telephone. Decide once the message has been taken in.",
+    "manager-needed": "A manager must do this.",
+    "claimed": "Wait until they are done, or ask a manager to take the case over.",
+    "changed-meanwhile": "Look at the case again, then decide.",
+    "scope-missing": "Your sign-in does not permit this.",
+    "role-missing": "Your role does not permit this.",
+    "idempotency-key-reused": "This form was sent before with something else in it. Open it anew.",
+}
+"""What staff do about a refusal; the API's own advice is for programs."""
+
+
+class Operations:
+    """Calls operations as one person."""
+
+    def __init__(self, inside: Inside, caller: Principal) -> None:
+        self._inside = inside
+        self._caller = caller
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """What an operation shows. Raises Problem."""
+        given = {name: value for name, value in query.items() if value not in (None, "", False)}
+        return answered(await self._inside.call(self._caller, "GET", path, query=given)).json()
+
+    async def read(self, path: str) -> tuple[Any, str]:
+        """What an operation shows, with its entity tag. Raises Problem."""
+        answer = answered(await self._inside.call(self._caller, "GET", path))
+        return answer.json(), answer.headers.get("etag", "")
+
+    async def maybe(self, path: str, **query: Any) -> Any:
+        """The same; None where there is nothing, or the caller may not see it."""
+        try:
+            return await self.get(path, **query)
+        except Problem as problem:
+            if problem.status in (403, 404):
+                return None
+            raise
+
+    async def put(self, path: str, body: Any, tag: str | None = None) -> Any:
+        """Changes something. Raises Problem."""
+        headers = {} if tag is None else {"If-Match": tag}
+        return _json(answered(await self._inside.call(self._caller, "PUT", path, body=body, headers=headers)))
+
+    async def post(self, path: str, body: Any, key: str | None = None, tag: str | None = None) -> Any:
+        """Adds something; `key`: new for each form, the same when it is sent again. Raises Problem."""
+        headers = {"Idempotency-Key": key or uuid4().hex} | ({} if tag is None else {"If-Match": tag})
+        return _json(
+            answered(await self._inside.call(self._caller, "POST", path, body=body, headers=headers))
+        )
+
+    async def delete(self, path: str) -> None:
+        """Takes something away. Raises Problem."""
+        answered(await self._inside.call(self._caller, "DELETE", path))
+
+
+def answered(response: httpx.Response) -> httpx.Response:
+    """The response, where it is no refusal. Raises Problem."""
+    if response.is_success:
+        return response
+    raise problem_of(response)
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """A refusal or failure, with what staff can do about it."""
+    try:
+        document: dict[str, Any] = response.json()
+    except ValueError:
+        document = {}
+    code = str(document.get("code", "unavailable"))
+    return Problem(
+        response.status_code,
+        code,
+        str(document.get("title", "This does not work at the moment")),
+        _SAID.get(code, str(document["detail"]) if "detail" in document else None),
+        errors=[
+            FieldError(str(one.get("pointer", "")), str(one.get("code", "")), str(one.get("detail", "")))
+            for one in document.get("errors", ())
+        ],
+        headers={name: response.headers[name] for name in ("etag",) if name in response.headers},
+        extra={name: value for name, value in document.items() if name not in _MEMBERS},
+    )
+
+
+def _json(response: httpx.Response) -> Any:
+    return response.json() if response.content else None

@@ -1,0 +1,218 @@
+"""A chronology as a picture over time: lanes by who says it, a bar for a plan, a mark for what happened.
+
+It only places things; `chronology.html` draws them, with the same entries as a table beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from services.triage.console.words import LONDON, words
+
+WIDTH = 960
+LEFT, RIGHT, TOP, LANE = 150, 930, 30, 38
+MARK_APART = 20
+"""Marks of one lane that would be nearer than this are drawn as one, with their numbers."""
+
+_LANES: Mapping[str, str] = {
+    "earlier_report": "Earlier reports",
+    "earlier_decision": "Earlier decisions",
+    "step_down": "Earlier decisions",
+    "plan_opened": "Plans",
+    "plan_closed": "Plans",
+    "referral": "This referral",
+    "information": "This referral",
+    "withdrawal": "This referral",
+    "fact": "What was stated",
+    "reading": "Staff",
+    "command": "Staff",
+    "decision": "Staff",
+    "answer": "Agencies",
+    "correction": "Agencies",
+}
+_ORDER = (
+    "Earlier reports",
+    "Earlier decisions",
+    "Plans",
+    "What was stated",
+    "This referral",
+    "Agencies",
+    "Staff",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the axis with its words."""
+
+    x: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened, or several things close together."""
+
+    x: float
+    numbers: str
+    """The entries' numbers in the table."""
+    title: str
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Something that lasted."""
+
+    x: float
+    width: float
+    title: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One row of the picture."""
+
+    y: float
+    name: str
+    marks: tuple[Mark, ...]
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture over one stretch of time."""
+
+    title: str
+    description: str
+    height: float
+    ticks: tuple[Tick, ...]
+    lanes: tuple[Lane, ...]
+
+
+Numbered = tuple[int, Mapping[str, Any]]
+
+
+def moment(entry: Mapping[str, Any]) -> datetime:
+    """When something happened; a day alone counts as its noon."""
+    if entry.get("at"):
+        return datetime.fromisoformat(entry["at"])
+    on = date.fromisoformat(entry["on"])
+    return datetime(on.year, on.month, on.day, 12, tzinfo=LONDON)
+
+
+def pictures(entries: Sequence[Mapping[str, Any]], now: datetime) -> list[Picture]:
+    """The years, and the time since the referral on its own: minutes would not show among years."""
+    numbered = list(enumerate(entries, start=1))
+    received = [moment(entry) for _, entry in numbered if entry["kind"] == "referral"]
+    found = []
+    old = [
+        one
+        for one in numbered
+        if not received or moment(one[1]) < received[0] or one[1]["kind"] == "referral"
+    ]
+    if len(old) > 1:
+        found.append(_picture("Until this referral", old, max(moment(one[1]) for one in old)))
+    if received:
+        new = [one for one in numbered if one[1].get("at") and moment(one[1]) >= received[0]]
+        if len(new) > 1:
+            found.append(_picture("Since this referral", new, max(moment(one[1]) for one in new)))
+    return found
+
+
+def _picture(title: str, entries: Sequence[Numbered], end: datetime) -> Picture:
+    start = min(moment(entry) for _, entry in entries)
+    if end - start < timedelta(minutes=10):
+        end = start + timedelta(minutes=10)
+    span = (end - start).total_seconds()
+
+    def place(at: datetime) -> float:
+        return round(LEFT + (RIGHT - LEFT) * (at - start).total_seconds() / span, 1)
+
+    by_lane: dict[str, list[Numbered]] = {}
+    for one in entries:
+        by_lane.setdefault(_LANES.get(one[1]["kind"], words(one[1]["kind"])), []).append(one)
+    names = [name for name in _ORDER if name in by_lane] + [name for name in by_lane if name not in _ORDER]
+    lanes = tuple(
+        Lane(
+            TOP + LANE * row + LANE / 2,
+            name,
+            tuple(_marks([one for one in by_lane[name] if one[1]["kind"] != "plan_closed"], place)),
+            tuple(_bars(by_lane[name], place)),
+        )
+        for row, name in enumerate(names)
+    )
+    number = len(entries)
+    told = f"{number} entries from {_day(start)} to {_day(end)}, in {len(lanes)} rows. The table below says the same."
+    return Picture(title, told, TOP + LANE * len(lanes) + 34, tuple(_ticks(start, end, place)), lanes)
+
+
+def _marks(entries: Iterable[Numbered], place: Any) -> Iterator[Mark]:
+    group: list[Numbered] = []
+    for one in sorted(entries, key=lambda each: moment(each[1])):
+        if group and place(moment(one[1])) - place(moment(group[0][1])) >= MARK_APART:
+            yield _mark(group, place)
+            group = []
+        group.append(one)
+    if group:
+        yield _mark(group, place)
+
+
+def _mark(group: Sequence[Numbered], place: Any) -> Mark:
+    first, last = group[0][0], group[-1][0]
+    title = " ".join(f"{number}. {entry['words']}" for number, entry in group)
+    counts = any(entry.get("counts", True) for _, entry in group)
+    label = str(first) if first == last else f"{min(n for n, _ in group)}+{len(group) - 1}"
+    return Mark(place(moment(group[0][1])), label, title, counts)
+
+
+def _bars(entries: Iterable[Numbered], place: Any) -> Iterator[Bar]:
+    """Plans from their opening to their closing; one that nobody closed reaches the end."""
+    running: dict[str, Mapping[str, Any]] = {}
+    for _, entry in entries:
+        name = str(entry["words"]).partition(":")[0]
+        if entry["kind"] == "plan_opened":
+            running[name] = entry
+        elif entry["kind"] == "plan_closed" and name in running:
+            x = place(moment(running.pop(name)))
+            yield Bar(x, max(place(moment(entry)) - x, 3), name, False)
+    for name, entry in running.items():
+        x = place(moment(entry))
+        yield Bar(x, max(RIGHT - x, 3), name, True)
+
+
+_STEPS = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+    timedelta(days=7),
+    timedelta(days=30),
+    timedelta(days=91),
+    timedelta(days=365),
+    timedelta(days=3650),
+)
+
+
+def _ticks(start: datetime, end: datetime, place: Any) -> Iterator[Tick]:
+    step = next((one for one in _STEPS if (end - start) / one <= 7), _STEPS[-1])
+    at = start
+    short = end - start < timedelta(days=1)
+    while at <= end:
+        local = at.astimezone(LONDON)
+        if step >= timedelta(days=1):
+            yield Tick(place(at), f"{local.day} {local:%b %Y}")
+        else:
+            yield Tick(place(at), f"{local:%H:%M}" if short else f"{local.day} {local:%b %H:%M}")
+        at += step
+
+
+def _day(at: datetime) -> str:
+    local = at.astimezone(LONDON)
+    return f"{local.day} {local:%B %Y}"

@@ -1,0 +1,142 @@
+"""The console shows what the API answers, to whoever may see it, and leaves nothing behind."""
+
+import re
+from datetime import timedelta
+
+from libs.platform.signin import IDLE
+from tests.services.triage.conftest import NEGLECTED
+from tests.services.triage.console.conftest import HUB, HUNGRY, Browser, Office, case_path
+from tests.services.triage.staff import CANARY
+
+
+def words_of(browser: Browser) -> str:
+    """What the page says, without its mark-up."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", browser.page.text))
+
+
+async def test_the_queue_names_nobody_and_leads_to_the_family(office: Office) -> None:
+    story = await office.told(list(NEGLECTED), [])
+    browser = await office.at("staff-sw-1")
+    assert browser.page.url.path == "/console/queue"
+    assert CANARY not in browser.page.text
+    assert f'href="{case_path(story, 0, "/family")}"' in browser.page.text
+    await browser.get(case_path(story, 0, "/family"))
+    assert browser.page.text.count(f"{CANARY} comes without breakfast.") == 1, (
+        "what is shared stands there once"
+    )
+    assert len(re.findall(r'<section class="mash-card', browser.page.text)) == 2
+
+
+async def test_the_evidence_comes_before_the_evaluation(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    browser = await office.at("staff-sw-1", case_path(story))
+    order = [
+        "What the referrer saw",
+        "The child’s voice",
+        "Household",
+        "What each agency says",
+        "What is missing",
+    ]
+    order += ["What the thresholds say", "Decisions", "Clocks and tasks"]
+    headings = re.findall(r'<h2 class="govuk-heading-m"[^>]*>([^<]*)', browser.page.text)
+    places = [next(n for n, text in enumerate(headings) if text.startswith(wanted)) for wanted in order]
+    assert places == sorted(places)
+
+
+async def test_every_kind_of_silence_is_said_in_words_of_its_own(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    states = ("returned", "nothing_held", "outside_coverage", "declined", "no_answer", "unavailable")
+    agencies = ("police", "health", "education", "marac", "early_help", "social_care")
+    for agency, state in zip(agencies, states, strict=True):
+        facts = [HUNGRY] if state == "returned" else []
+        await office.hub.take(story.answer(agency, *facts, state=state))
+    browser = await office.at("staff-sw-1", case_path(story))
+    tags = re.findall(r'id="agency-[a-z_]+">[^<]+<strong[^>]*>([^<]+)', browser.page.text)
+    assert len(tags) == len({*tags}) == 6
+    missing = words_of(browser).partition("What is missing")[2].partition("What the thresholds say")[0]
+    assert "Police" not in missing
+    assert "Early help" in missing
+
+
+async def test_nothing_about_anybody_is_in_an_address_or_a_title_and_nothing_is_cached(
+    office: Office,
+) -> None:
+    story = await office.told(list(NEGLECTED), [])
+    browser = await office.at("staff-sw-1")
+    pages = ("", "/family", "/chronology", "/reading", "/decision", "/tasks")
+    for path in ("/console/queue", "/console/tasks", *(case_path(story, 0, rest) for rest in pages)):
+        await browser.get(path)
+        assert browser.page.status_code == 200, path
+        assert browser.page.headers["cache-control"] == "no-store"
+        assert CANARY not in "".join(re.findall("<title>.*?</title>", browser.page.text, re.DOTALL))
+        assert CANARY not in str(browser.page.url)
+        assert "<script>" not in browser.page.text
+        assert " style=" not in browser.page.text
+        assert " on" not in "".join(re.findall(r"<[a-z]+( on[a-z]+=)", browser.page.text))
+    policy = browser.page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    (script,) = re.findall(r'<script src="([^"]+)" defer', browser.page.text)
+    assert "text/javascript" in (await browser.http.get(script)).headers["content-type"]
+    assert (await browser.http.get("/assets/0123456789abcdef.js")).status_code == 404
+
+
+async def test_who_may_not_read_cases_is_told_so(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    for person in ("auditor-1", "police-lead"):
+        browser = await office.at(person, case_path(story))
+        assert browser.page.status_code == 403
+        assert CANARY not in browser.page.text
+    receiver = await office.at("receiver-eh-1", case_path(story))
+    assert receiver.page.status_code == 200
+    assert f'href="{case_path(story, 0, "/decision")}"' not in receiver.page.text
+    assert (await receiver.get(case_path(story, 0, "/decision"))).status_code == 403
+
+
+async def test_reading_through_the_console_is_recorded_like_any_reading(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    await office.at("staff-sw-1", case_path(story))
+    rows = await office.hub.rows(
+        "SELECT subject, client_id, action FROM access WHERE case_id = $1", story.child_ids[0]
+    )
+    assert ("staff-sw-1", "triage-pages", "case.read") in {tuple(row) for row in rows}
+
+
+async def test_a_form_without_its_token_changes_nothing(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    browser = await office.at("staff-sw-1", case_path(story))
+    for csrf in ({}, {"csrf": "x"}):
+        answer = await browser.http.post(case_path(story), data={"action": "claim", **csrf})
+        assert answer.status_code == 403
+    assert await office.hub.rows("SELECT * FROM claim") == []
+    await browser.submit({"action": "claim"})
+    assert "You have the pen" in browser.page.text
+
+
+async def test_the_pen_is_one_persons_and_a_manager_takes_it_over_with_a_reason(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    first = await office.at("staff-sw-1", case_path(story))
+    other = await office.at("staff-sw-2", case_path(story))
+    await first.submit({"action": "claim"})
+    await other.submit({"action": "claim"})
+    assert other.page.status_code == 409
+    assert "Somebody else is working on this case" in other.page.text
+    manager = await office.at("staff-mgr-1", case_path(story))
+    assert "staff-sw-1, since" in words_of(manager)
+    await manager.submit({"action": "take-over", "take_over_because": ""}, place=0)
+    assert manager.page.status_code == 422
+    await manager.submit({"action": "take-over", "take_over_because": "Sam has gone home."}, place=0)
+    assert "You have taken the case over" in manager.page.text
+
+
+async def test_a_stream_of_changes_needs_a_session_and_uses_none_up(office: Office) -> None:
+    browser = await office.at("staff-sw-1")
+    nobody = office.browser()
+    assert (await nobody.http.get("/console/queue/events")).status_code == 401
+    office.clock.advance(IDLE - timedelta(seconds=1))
+    quiet = await browser.http.get("/console/queue", headers={"mash-unattended": "1"})
+    assert quiet.status_code == 200
+    office.clock.advance(timedelta(seconds=2))
+    assert (await browser.http.get("/console/queue", headers={"mash-unattended": "1"})).status_code == 401
+    assert str(browser.page.url) == f"{HUB}/console/queue"
