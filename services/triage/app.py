@@ -51,6 +51,8 @@ from services.triage.decision.decisions import Decisions
 from services.triage.decision.loading import load_authority
 from services.triage.decision.register import Register
 from services.triage.decision.signatures import Signatures
+from services.triage.findings.api import router as findings_router
+from services.triage.findings.findings import Findings
 from services.triage.handover.api import router as handover_router
 from services.triage.handover.handovers import Handovers
 from services.triage.handover.sweep import EVERY_SECONDS as CLOSING_EVERY_SECONDS
@@ -223,6 +225,7 @@ def routers() -> list[APIRouter]:
         policy_router,
         clocks_router,
         restricted_router,
+        findings_router,
         console_router(),
     ]
 
@@ -236,6 +239,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.hub = casework.thresholds.clocks
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
+    app.state.findings = Findings(ledger, casework, policies)
     app.state.vault = Vault(ledger, Restrictions(ledger, casework), BreakGlass(ledger, parts.alarms))
     app.state.office = Office(
         ledger,

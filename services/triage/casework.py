@@ -33,18 +33,30 @@ from libs.schemas.people import Band, Linked
 from libs.schemas.referral import ChildInformation, ReferredChild
 from services.triage.case import PASSED_ON, Case, File, Obliged
 from services.triage.derived.background import NOTHING_ON_RECORD, Record
-from services.triage.documents import EvidenceKind, Reading, RecordedReading, Stated, StatedChild
+from services.triage.documents import (
+    EvidenceKind,
+    Reading,
+    RecordedFinding,
+    RecordedFindingChange,
+    RecordedReading,
+    Stated,
+    StatedChild,
+)
 from services.triage.facts import stated_by_referrer
+from services.triage.findings.finding import Finding, FindingChange, Told
 from services.triage.known import (
     Known,
     learn_answer,
     learn_correction,
+    learn_finding,
+    learn_finding_change,
     learn_information,
     learn_link,
     learn_people,
     learn_reading,
     learn_stated,
 )
+from services.triage.policy import StatedFact
 from services.triage.reckoning import Cause, Change, Reckoning, about, awaited, keep
 from services.triage.standing import SPOKEN, TAKEN_BACK, AgencyStanding, standing_of
 
@@ -226,6 +238,32 @@ class Casework(Reckoning):
         file.case.immediate_danger |= reading.immediate_danger
         danger = self.evaluate(file, Trigger.STAFF, cause, fresh) or reading.immediate_danger
         return self.follow(file, cause, danger)
+
+    def find(self, file: File, cause: Cause, finding: Finding) -> Change:
+        """A member of staff was told, saw or read something: it counts at once."""
+        document = RecordedFinding(shared=Nothing(), children={file.case.id: finding})
+        keep(file, cause, EvidenceKind.FINDING, STAFF, document)
+        fresh = learn_finding(file.known, finding)
+        return self._found(file, cause, Trigger.STAFF, fresh, finding)
+
+    def amend(self, file: File, cause: Cause, change: FindingChange) -> Change:
+        """A member of staff corrects or takes back what was added: the entry stays on record and counts no more.
+
+        What was decided stands; whoever decided is shown that something changed.
+        """
+        document = RecordedFindingChange(shared=Nothing(), children={file.case.id: change})
+        keep(file, cause, EvidenceKind.FINDING_CHANGED, STAFF, document)
+        fresh = learn_finding_change(file.known, change)
+        return self._found(file, cause, Trigger.CORRECTED, fresh, change.told)
+
+    def _found(
+        self, file: File, cause: Cause, trigger: Trigger, fresh: list[StatedFact], told: Told | None
+    ) -> Change:
+        danger = told is not None and told.immediate_danger
+        file.case.immediate_danger |= danger
+        change = self.follow(file, cause, self.evaluate(file, trigger, cause, fresh) or danger)
+        self._news(file, cause)
+        return change
 
     def repair(self, file: File, cause: Cause) -> Change:
         """Checks never completed: the case goes on with what is known, and what is missing stays unknown."""

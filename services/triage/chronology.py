@@ -9,6 +9,7 @@ from pydantic import Field
 
 from libs.schemas.base import Identifier, Instant, IsoDate, Model
 from libs.schemas.findings import Between, Fact
+from services.triage.findings.finding import How, Told, ToldBy
 from services.triage.views import CaseView
 from services.triage.wording import silence
 
@@ -33,6 +34,7 @@ class EntryKind(StrEnum):
     READING = "reading"
     ANSWER = "answer"
     CORRECTION = "correction"
+    FINDING = "finding"
     COMMAND = "command"
     DECISION = "decision"
 
@@ -66,6 +68,7 @@ def chronology(view: CaseView, today: Day, labels: Mapping[str, str]) -> Chronol
         *_plans(view),
         *_referral(view, today, labels),
         *_answers(view, today, labels),
+        *_findings(view, today, labels),
         *_staff(view, today),
     ]
     # A day alone stands before the moments of that day.
@@ -199,6 +202,48 @@ def _answers(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator[
                 source=agency.agency,
                 words=f"The agency {what}{reason}.",
             )
+
+
+_HOW: Mapping[str, str] = {
+    How.TELEPHONE: "by telephone",
+    How.VISIT: "at a visit",
+    How.MEETING: "at a meeting",
+    How.RECORD: "in a record",
+    How.WRITTEN: "in writing",
+}
+_WHO: Mapping[str, str] = {
+    ToldBy.CHILD: "the child",
+    ToldBy.FAMILY: "the family",
+    ToldBy.PROFESSIONAL: "a professional",
+    ToldBy.PUBLIC: "a member of the public",
+}
+
+
+def _findings(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator[Entry]:
+    """What staff were told, saw or read: on its day, as it counts now; and what became of the entry."""
+    for entry in view.evidence.findings:
+        made = entry.finding
+        yield _told(made, labels, counts=not entry.changes)
+        for change in entry.changes:
+            if change.told is not None:
+                yield _told(change.told, labels, counts=change is entry.changes[-1])
+            what = "corrected" if change.told is not None else "took back"
+            words = f"{change.by} {what} what {made.by} had added: {change.reason}"
+            yield _by_staff(EntryKind.CORRECTION, change.at, words, today)
+
+
+def _told(told: Told, labels: Mapping[str, str], *, counts: bool) -> Entry:
+    facts = " ".join(_stated(fact, labels) for fact in told.facts)
+    who = _WHO.get(told.source, "staff" if told.agency is None else told.agency.replace("_", " "))
+    how = _HOW.get(told.how, told.how)
+    words = f"Found out {how}, from {who}."
+    return Entry(
+        on=told.on,
+        kind=EntryKind.FINDING,
+        source=told.speaker,
+        words=f"{words} {facts}".strip(),
+        counts=counts,
+    )
 
 
 def _staff(view: CaseView, today: Day) -> Iterator[Entry]:

@@ -24,6 +24,7 @@ from libs.schemas.events import (
 from libs.schemas.findings import Fact
 from libs.schemas.person import Date
 from libs.schemas.referral import ReferredChild
+from services.triage.findings.finding import Finding, FindingChange
 
 
 class EvidenceKind(StrEnum):
@@ -38,6 +39,8 @@ class EvidenceKind(StrEnum):
     LINKED = "linked"
     PEOPLE = "people"
     WORKED_OUT = "worked_out"
+    FINDING = "finding"
+    FINDING_CHANGED = "finding_changed"
 
 
 WORDS = frozenset(
@@ -104,6 +107,14 @@ class RecordedReading(Payload[Nothing, Reading]):
     """Evidence of kind `reading`."""
 
 
+class RecordedFinding(Payload[Nothing, Finding]):
+    """Evidence of kind `finding`: what a member of staff was told, saw or read."""
+
+
+class RecordedFindingChange(Payload[Nothing, FindingChange]):
+    """Evidence of kind `finding_changed`: what a member of staff added is corrected or taken back."""
+
+
 class RecordedEvaluation(Payload[Nothing, Evaluation]):
     """An evaluation as it was shown."""
 
@@ -147,5 +158,7 @@ EVIDENCE: dict[EvidenceKind, type[Payload[Any, Any]]] = {
     EvidenceKind.LINKED: PersonLinked,
     EvidenceKind.PEOPLE: PeopleCorrected,
     EvidenceKind.WORKED_OUT: WorkedOut,
+    EvidenceKind.FINDING: RecordedFinding,
+    EvidenceKind.FINDING_CHANGED: RecordedFindingChange,
 }
 """The payload that each kind of evidence is stored as."""

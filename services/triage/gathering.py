@@ -26,6 +26,7 @@ from libs.schemas.people import Linked
 from libs.schemas.referral import ReferredChild
 from services.triage.case import Case
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedReading, Stated
+from services.triage.findings.finding import views_of
 from services.triage.known import Known, learn
 from services.triage.standing import AgencyStanding, latest
 from services.triage.views import (
@@ -106,6 +107,7 @@ async def gather(
         withdrawn=tuple(pile.withdrawn),
         agencies=tuple(_agency(row, pile, known, words, now) for row in states),
         readings=tuple(pile.readings),
+        findings=views_of(known.findings.values()),
         index=_index(known.linked),
         home=tuple(HomeView(source=one.source, fact=one.fact) for one in known.worked_out.home),
         worked_out=known.worked_out.derived,

@@ -25,8 +25,18 @@ from libs.schemas.people import Linked
 from libs.schemas.person import Date, FoundPerson
 from libs.schemas.plans import Dash, Plan, Worker
 from libs.schemas.referral import Adult, ChildInformation, ReferredChild
-from services.triage.documents import Reading, RecordedReading, Stated, StatedChild, WorkedOut, WorkedOutChild
+from services.triage.documents import (
+    Reading,
+    RecordedFinding,
+    RecordedFindingChange,
+    RecordedReading,
+    Stated,
+    StatedChild,
+    WorkedOut,
+    WorkedOutChild,
+)
 from services.triage.facts import agreed, danger_fact
+from services.triage.findings.finding import Finding, FindingChange, OnRecord, Told
 from services.triage.policy import StatedFact
 
 NOTHING_WORKED_OUT = WorkedOutChild()
@@ -40,6 +50,8 @@ class Known:
     """What referrer and staff state of this child."""
     beside: list[StatedFact] = field(default_factory=list)
     """What the form states of the home with another child, and what follows from the form."""
+    findings: dict[UUID, OnRecord] = field(default_factory=dict)
+    """What staff were told, saw or read, by the entry's id, with what became of it."""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     """Every answer that counts, by its question, as they came."""
     taken_back: dict[str, str] = field(default_factory=dict)
@@ -65,7 +77,13 @@ class Known:
     @property
     def own(self) -> list[StatedFact]:
         """What anybody states of this very child."""
-        return [*self.said, *(one for answer in self.given for one in answer_facts(answer))]
+        return [*self.said, *self.found_out, *(one for answer in self.given for one in answer_facts(answer))]
+
+    @property
+    def found_out(self) -> list[StatedFact]:
+        """What staff's entries state, as far as they count."""
+        entries = (one.standing for one in self.findings.values())
+        return [one for told in entries if told is not None for one in told_facts(told)]
 
     @property
     def stated(self) -> list[StatedFact]:
@@ -107,6 +125,12 @@ def answer_facts(answer: Answer) -> list[StatedFact]:
     return [StatedFact(fact, answer.agency) for fact in answer.facts]
 
 
+def told_facts(told: Told) -> list[StatedFact]:
+    """An entry's statements."""
+    danger = _by(STAFF, (danger_fact(),)) if told.immediate_danger else []
+    return [*_by(told.speaker, told.dated), *danger]
+
+
 def learn(known: Known, case_id: UUID, document: Payload[Any, Any]) -> None:
     """Adds what a stored piece of evidence says."""
     child = document.children.get(case_id)
@@ -124,6 +148,10 @@ def learn(known: Known, case_id: UUID, document: Payload[Any, Any]) -> None:
         learn_correction(known, child)
     elif isinstance(document, RecordedReading):
         learn_reading(known, child)
+    elif isinstance(document, RecordedFinding):
+        learn_finding(known, child)
+    elif isinstance(document, RecordedFindingChange):
+        learn_finding_change(known, child)
     elif isinstance(document, PersonLinked):
         learn_link(known, child)
     elif isinstance(document, WorkedOut):
@@ -180,6 +208,21 @@ def learn_reading(known: Known, reading: Reading) -> list[StatedFact]:
         fresh += _by(STAFF, (danger_fact(),))
     known.said += fresh
     return fresh
+
+
+def learn_finding(known: Known, finding: Finding) -> list[StatedFact]:
+    """Adds what a member of staff was told, saw or read."""
+    known.findings[finding.id] = OnRecord(finding)
+    return told_facts(finding)
+
+
+def learn_finding_change(known: Known, change: FindingChange) -> list[StatedFact]:
+    """What an entry said counts no more, and what it says instead does. Gives the latter."""
+    entry = known.findings.get(change.finding_id)
+    if entry is None:
+        return []
+    entry.changes.append(change)
+    return [] if change.told is None else told_facts(change.told)
 
 
 def learn_link(known: Known, linked: Linked) -> None:

@@ -17,6 +17,7 @@ from services.triage.commands.record import CommandView
 from services.triage.decision.proposals import ProposalView
 from services.triage.documents import Reading
 from services.triage.explanation import Explanation
+from services.triage.findings.finding import FindingView
 from services.triage.handover.record import HandoverView
 from services.triage.queue.tags import Tag
 
@@ -109,6 +110,9 @@ class EvidenceView(Model):
     withdrawn: tuple[WithdrawnReferral, ...] = ()
     agencies: tuple[AgencyView, ...] = ()
     readings: tuple[Reading, ...] = ()
+    findings: tuple[FindingView, ...] = Field(
+        (), description="What staff were told, saw or read, with what was corrected or taken back."
+    )
     index: IndexView | None = Field(None, description="Absent while the index has said nothing yet.")
     home: tuple[HomeView, ...] = Field((), description="What counts for the child because it is of its home.")
     worked_out: tuple[Fact, ...] = Field(
