@@ -67,6 +67,11 @@ class Lives:
         told = self._log.read_text(encoding="utf-8")[-2000:]
         assert self._process.exitcode == -signal.SIGKILL, f"it did not die there:\n{told}"
 
+    def stop(self) -> None:
+        """Asks it to end, as an orchestrator would."""
+        assert self._process is not None
+        self._process.terminate()
+
     def kill(self) -> None:
         """Kills it now, if it lives."""
         if self._process is not None:

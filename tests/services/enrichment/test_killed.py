@@ -28,6 +28,7 @@ from sandbox.issuer import Issuer
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import AGENCY_KEY
 from tests.conftest import execute
+from tests.faults.system import PLACES
 from tests.services.enrichment.conftest import STRANGER, Case, Sandbox, until
 from tests.services.enrichment.crash import Lives
 from tests.services.enrichment.pulled.conftest import token_issuer
@@ -39,8 +40,7 @@ ASKED = set(AGENCIES) - {"housing", MARAC}
 BEFORE_ASKING = ("runner.after_commit", "enrichment.after_claim", "enrichment.before_ask")
 WHILE_ASKING = ("enrichment.after_ask", "enrichment.before_record", "enrichment.after_record")
 AT_THE_DEADLINE = ("timers.after_claim",)
-OF_OTHERS = ("intake.", "notify.", "relay.", "kafka.", "postgres.")
-"""Not a question's: other services', and handing events over, of which the suite for faults kills the processes."""
+WHILE_STOPPING = ("postgres.revoke",)
 
 OPEN = "SELECT count(*) FROM agency_check WHERE answered_at IS NULL AND agency = ANY ($1::text[])"
 TOLD = "SELECT type, count(*) FROM outbox WHERE type = ANY ($1::text[]) GROUP BY type"
@@ -137,9 +137,10 @@ async def killed(cluster: EmbeddedPostgres, sandbox: Sandbox, tmp_path: Path) ->
     await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_every_failpoint_at_which_a_question_can_be_lost_is_one_at_which_it_is_tried() -> None:
-    tried = {*BEFORE_ASKING, *WHILE_ASKING, *AT_THE_DEADLINE}
-    assert tried == {name for name in NAMES if not name.startswith(OF_OTHERS)}
+def test_every_failpoint_there_is_kills_here_or_in_the_suite_for_faults() -> None:
+    here = {*BEFORE_ASKING, *WHILE_STOPPING, *WHILE_ASKING, *AT_THE_DEADLINE}
+    assert here | PLACES == NAMES
+    assert here >= {name for name in NAMES if name.startswith("enrichment.")}
 
 
 @pytest.mark.timeout(120)
@@ -170,7 +171,7 @@ async def test_whatever_dies_no_question_is_forgotten_and_no_agency_sees_one_as_
 
 
 async def put_on_the_table_and_submitted(killed: Killed) -> None:
-    """MARAC's question lies on its table, and education works on its own, which is all that is known of either."""
+    """MARAC's question lies on its table and education works on its own while the process is told to stop, and dies."""
     for agency in ASKED - {"education"}:
         await killed.sandbox.tell(agency, "slow", seconds=60)
     await killed.sandbox.tell("education", "slow", step="poll", seconds=60)
@@ -182,9 +183,11 @@ async def put_on_the_table_and_submitted(killed: Killed) -> None:
         submitted = await killed.sandbox.asked("education")
         return on_the_table == "accepted" and any("poll" in one["steps"] for one in submitted)
 
-    killed.lives.begin()
-    await until(both_have_it, 20)
-    killed.lives.kill()
+    for name in WHILE_STOPPING:
+        killed.lives.begin(name)
+        await until(both_have_it, 20)
+        killed.lives.stop()
+        await killed.lives.died()
     for agency in ASKED:
         (await killed.sandbox.http.delete(f"/agencies/{agency}/behaviour")).raise_for_status()
 
