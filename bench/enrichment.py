@@ -1,12 +1,13 @@
 """Answers of healthy agencies beside a dead one and a slow one, with hundreds of referrals in flight. Prints JSON.
 
-python -m bench.enrichment [--in-flight 500] [--rate 10] [--seconds 6] [--rounds 5] [--agency-seconds 0.2]
+python -m bench.enrichment [--in-flight 500] [--rate 10] [--seconds 8] [--rounds 4] [--agency-seconds 0.2]
 
 Two systems of enrichment and the sandbox's agencies stand side by side, both with so many referrals in flight for
-which MARAC has yet to look. In one of them the police are a black hole and education takes 5 seconds. Rounds of the
-same open load alternate between the two. What counts is each answer of the others that are asked, from triage's
-screening (committed) to the answer; and from the moment when a child's last answer leaves its agency until
-`checks-completed` is committed. MARAC fetches its questions when it chooses to, and is shown by itself.
+which MARAC has yet to look. In one of them the police are a black hole and education takes 5 seconds; its rounds begin
+as an outage does: all that the police may be asked at a time hangs, and nobody is yet aware. Rounds of the same open
+load alternate between the two. What counts is each answer of the others that are asked, from triage's screening
+(committed) to the answer; and from the moment when a child's last answer leaves its agency until `checks-completed`
+is committed. MARAC fetches its questions when it chooses to, and is shown by itself.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from bench.producers import producers
 from libs.platform.clock import SystemClock
 from libs.schemas.events import CASE_SCREENED, CHECKS_COMPLETED, Service
 from sandbox.stack import Plan, Stack
+from services.enrichment.partnership import load_agencies
 
 DEAD, SLOW, PULLING = "police", "education", "marac"
 ASKED = ("health", "social_care", "early_help")
@@ -65,6 +67,7 @@ SELECT child.id, pg_xact_commit_timestamp(o.xid::xid) AS at
   JOIN enrichment.outbox AS o ON o.referral_id = child.referral_id AND o.type = $2
  WHERE child.id = ANY ($1::uuid[])
 """
+_UNAWARE = "DELETE FROM enrichment.agency_standing WHERE agency = $1"
 _IN_FLIGHT = "SELECT count(*) FROM enrichment.child WHERE completed_at IS NULL"
 
 
@@ -97,6 +100,7 @@ class Hub:
         self.stack = Stack(plan)
         self.rounds: list[Round] = []
         self.memory: list[float] = []
+        self._slots = load_agencies(self.stack.partnership / "agencies")[DEAD].at_once
         self._faulty = faulty
         self._agency_seconds = agency_seconds
         self._clock = SystemClock()
@@ -140,6 +144,8 @@ class Hub:
 
     async def round(self, rate: float, seconds: float) -> None:
         """One round of the load, up to the last answer that somebody healthy owes."""
+        if self._faulty:
+            await self._fall_silent()
         one = Round(await self._admin.fetchval(_IN_FLIGHT))
         children = await self._load(rate, seconds)
         healthy = OTHERS if self._faulty else (*OTHERS, DEAD, SLOW)
@@ -158,6 +164,20 @@ class Hub:
         self.rounds.append(one)
         process = self.stack.parts()["enrichment"]
         self.memory.append(process.proportional_set_size() / 2**20)
+
+    async def _fall_silent(self) -> None:
+        """The dead agency counts as answering until as many new questions hang as it may be asked at a time.
+
+        One may hang already, sent to try it.
+        """
+        before = await self._requests(DEAD)
+        async with asyncio.timeout(PATIENCE):
+            while await self._requests(DEAD) - before < self._slots - 1:
+                await self._admin.execute(_UNAWARE, DEAD)
+                await asyncio.sleep(1.0)
+
+    async def _requests(self, agency: str) -> int:
+        return sum(each["requests"] for each in await self._asked(agency))
 
     async def _load(self, rate: float, seconds: float) -> list[UUID]:
         """Sends at a constant rate, whatever became of those before."""
@@ -303,8 +323,8 @@ if __name__ == "__main__":
     )
     parser.add_argument("--in-flight", type=int, default=500)
     parser.add_argument("--rate", type=float, default=10.0, help="referrals a second")
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each round")
-    parser.add_argument("--rounds", type=int, default=5, help="for each of the two")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each round")
+    parser.add_argument("--rounds", type=int, default=4, help="for each of the two")
     parser.add_argument("--agency-seconds", type=float, default=0.2, help="each agency's own answer")
     given = parser.parse_args()
     show(uvloop.run(measure(given.in_flight, given.rate, given.seconds, given.rounds, given.agency_seconds)))
