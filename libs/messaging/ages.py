@@ -22,7 +22,7 @@ _ROWS = """
 SELECT (SELECT count(*) FROM parked WHERE consumer = $1 AND state IN ('failed', 'waiting')) AS parked,
        (SELECT min(parked_at) FROM parked WHERE consumer = $1 AND state IN ('failed', 'waiting')) AS parked_since,
        (SELECT min(held_at) FROM held) AS held_since,
-       (SELECT min(due_at) FROM timer WHERE state = 'armed' AND claim_at <= $2) AS due_since,
+       (SELECT min(least(due_at, claim_at)) FROM timer WHERE state = 'armed' AND claim_at <= $2) AS due_since,
        (SELECT count(*) FROM outbox_dead WHERE state = 'unsent') AS dead
 """
 

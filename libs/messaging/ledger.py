@@ -108,10 +108,14 @@ class Unit:
         *,
         trace: str | None = None,
         data: Mapping[str, str | int] | None = None,
+        fires_at: datetime | None = None,
     ) -> None:
-        """Starts the clock (kind, subject), or replaces it. `data` holds ids, codes and numbers only."""
+        """Starts the clock (kind, subject), or replaces it. `data` holds ids, codes and numbers only.
+
+        `fires_at`: when it fires first, where that is before it is due; its handler then arms it again.
+        """
         self._require(referral_id)
-        self._timers[kind, subject] = Arm(kind, subject, referral_id, due_at, data or {}, trace)
+        self._timers[kind, subject] = Arm(kind, subject, referral_id, due_at, data or {}, trace, fires_at)
 
     def disarm(self, kind: str, subject: UUID) -> None:
         """Stops the clock (kind, subject) if it runs."""

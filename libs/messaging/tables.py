@@ -140,7 +140,7 @@ CREATE TABLE timer (
     PRIMARY KEY (kind, subject)
 ) WITH (fillfactor = 80);
 CREATE INDEX timer_armed ON timer (claim_at) WHERE state = 'armed';
-COMMENT ON TABLE timer IS 'Clocks that run; claim_at is due_at until a handler failed.';
+COMMENT ON TABLE timer IS 'Clocks that run; claim_at is when it fires: early to warn, late once a handler failed.';
 """,
 }
 

@@ -45,13 +45,16 @@ class Arm:
     due_at: datetime
     data: Mapping[str, str | int]
     trace: str | None
+    fires_at: datetime | None = None
+    """When it fires first, where that is before it is due, such as to warn; its handler arms it again."""
 
 
 _ARM = """
 INSERT INTO timer AS t (kind, subject, generation, referral_id, state, due_at, claim_at, data, traceparent, changed_at)
-SELECT kind, subject, 1, referral_id, 'armed', due_at, due_at, data, traceparent, $7
-  FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::jsonb[], $6::text[])
-    AS given (kind, subject, referral_id, due_at, data, traceparent)
+SELECT kind, subject, 1, referral_id, 'armed', due_at, claim_at, data, traceparent, $8
+  FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::jsonb[],
+              $7::text[])
+    AS given (kind, subject, referral_id, due_at, claim_at, data, traceparent)
 ON CONFLICT (kind, subject) DO UPDATE
    SET generation = t.generation + 1, referral_id = EXCLUDED.referral_id, state = 'armed', attempts = 0,
        due_at = EXCLUDED.due_at, claim_at = EXCLUDED.claim_at, data = EXCLUDED.data,
@@ -72,6 +75,7 @@ async def arm(connection: asyncpg.Connection, timers: Sequence[Arm], now: dateti
         [timer.subject for timer in timers],
         [timer.referral_id for timer in timers],
         [timer.due_at for timer in timers],
+        [timer.fires_at or timer.due_at for timer in timers],
         [json.dumps(dict(timer.data)) for timer in timers],
         [timer.trace for timer in timers],
         now,

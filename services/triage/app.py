@@ -38,6 +38,7 @@ from services.triage.cases import Cases
 from services.triage.casework import Casework
 from services.triage.claims.api import router as claims_router
 from services.triage.clocks.api import router as clocks_router
+from services.triage.clocks.kept import Clocks
 from services.triage.commands.api import router as commands_router
 from services.triage.commands.commands import Commands
 from services.triage.console.api import console_router, offer, pages_of
@@ -134,7 +135,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 [] if not settings.has_pages else [await _open_console(stack, app, settings, ledger, keys)]
             )
             repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
-            overdue = Overdue(alarm)
+            overdue = Overdue(alarm, thresholds.clocks)
             assembly = assemble(
                 ledger,
                 TriageConsumer(casework, codec, policies),
@@ -233,10 +234,11 @@ def routers() -> list[APIRouter]:
 def furnish(app: FastAPI, parts: Parts) -> None:
     """Sets what the rooms' operations work with as the application's state."""
     ledger, casework, policies = parts.ledger, parts.casework, parts.policies
+    clocks = Clocks(casework.thresholds.clocks)
     handovers = Handovers(ledger, casework, policies, parts.terms)
-    register = Register(ledger, casework, policies, parts.authority, (handovers.decided,))
+    register = Register(ledger, casework, policies, parts.authority, (handovers.decided, clocks.decided))
     app.state.handovers = handovers
-    app.state.hub = casework.thresholds.clocks
+    app.state.hub = clocks.hub
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
     app.state.findings = Findings(ledger, casework, policies)

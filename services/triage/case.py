@@ -28,6 +28,11 @@ NEVER_LOW = frozenset((Level.SECTION_17, Level.SECTION_47))
 DECISION_CLOCK = "decision"
 READING_CLOCK = "reading"
 HAND_OVER_CLOCK = "hand_over"
+URGENCY_CLOCK = "urgency"
+"""By when the urgency asks for action: the target of the rating."""
+
+OWN_CLOCKS = frozenset((DECISION_CLOCK, READING_CLOCK, HAND_OVER_CLOCK, URGENCY_CLOCK))
+"""Clocks that the case's row holds; the others are kept beside it."""
 
 WAITED_FOR = frozenset((AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE))
 """States of an agency whose answer may still come."""
@@ -97,6 +102,26 @@ class Case:
     """What of the child sets the case apart in its queue."""
     awaiting: tuple[str, ...] = ()
     """Agencies that were asked and have not spoken."""
+    clock_from: datetime | None = None
+    """From when the decision and the target count, where that is not the receipt: the first report of the same event,
+    or what reopened a case that was decided.
+    """
+    read_from: datetime | None = None
+    narrative_from: datetime | None = None
+    """From when `read_due_at` and `narrative_due_at` count."""
+    pauses: tuple[str, ...] = ()
+    """When the target stood still, as `clocks.pauses` writes it."""
+    warned: tuple[str, ...] = ()
+    """Clocks that run and will soon run out."""
+    rules: str | None = None
+    """Fingerprint of the clocks' rules and calendar by which the instants were worked out."""
+    warns_at: dict[str, datetime] = field(default_factory=dict, compare=False, metadata={"column": False})
+    """When people are warned of each clock; follows from the row and the partnership's file, and is not kept."""
+
+    @property
+    def counts_from(self) -> datetime:
+        """When the clock of the decision that is to be made, and the target, started."""
+        return self.clock_from or self.received_at
 
     @property
     def decided(self) -> bool:
@@ -178,6 +203,8 @@ class Case:
             clocks[HAND_OVER_CLOCK] = self.hand_over_due_at
         if self.reading_due is not None:
             clocks[READING_CLOCK] = self.reading_due
+        if not self.decided and self.rag_due_at is not None:
+            clocks[URGENCY_CLOCK] = self.rag_due_at
         return clocks
 
     def screened(self) -> ScreenedChild:

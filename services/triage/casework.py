@@ -32,6 +32,7 @@ from libs.schemas.levels import Destination, Level, Rag
 from libs.schemas.people import Band, Linked
 from libs.schemas.referral import ChildInformation, ReferredChild
 from services.triage.case import PASSED_ON, Case, File, Obliged
+from services.triage.clocks.dues import rate, restart
 from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import (
     EvidenceKind,
@@ -105,6 +106,7 @@ class Casework(Reckoning):
             due_at=clocks.decision_due(shared.received_at),
             team=self.thresholds.teams.duty,
             trace=trace,
+            rules=clocks.fingerprint,
         )
         rulebook = self.thresholds.rulebook(case.received_at)
         pending = {agency: AgencyStanding(AgencyState.PENDING) for agency in rulebook.agencies}
@@ -129,8 +131,11 @@ class Casework(Reckoning):
         if record is not None:
             file.known.said += record.stated
         case.unread = True
-        due = clocks.read_due(shared.received_at if found_by is None else cause.now)
-        case.read_due_at, case.narrative_due_at = (None, due) if stated.facts else (due, None)
+        since = shared.received_at if found_by is None else cause.now
+        if stated.facts:
+            case.narrative_from, case.narrative_due_at = since, clocks.read_due(since)
+        else:
+            case.read_from, case.read_due_at = since, clocks.read_due(since)
         case.immediate_danger |= stated.immediate_danger
         if child is not None and child.address is not None:
             case.locality = rulebook.places.locality(child.address.postcode)
@@ -215,7 +220,8 @@ class Casework(Reckoning):
         case, clocks = file.case, self.thresholds.clocks
         if shared.worry or shared.danger_reason or (child and (child.voice or child.whereabouts)):
             case.unread = True
-            case.read_due_at = case.read_due_at or clocks.read_due(shared.received_at)
+            if case.read_due_at is None:
+                case.read_from, case.read_due_at = shared.received_at, clocks.read_due(shared.received_at)
         case.immediate_danger |= shared.immediate_danger
         danger = self.evaluate(file, Trigger.INFORMATION, cause, fresh) or shared.immediate_danger
         change = self.follow(file, cause, danger)
@@ -319,14 +325,15 @@ class Casework(Reckoning):
         """A person, or the receiving end, asks that somebody decides anew. The decision stays on record."""
         case = file.case
         case.at_risk, case.closed_at, case.reopened_at = True, None, cause.now
-        case.due_at = self.thresholds.clocks.decision_due(cause.now)
+        restart(self.thresholds.clocks, case, cause.at, cause.now)
         self._changed(file)
         return Change.REOPENED
 
     def danger(self, case: Case) -> None:
         """A message about this child is blocked and tells of immediate danger: nobody waits for it."""
         case.immediate_danger = True
-        case.rag, case.rag_due_at = Rag.RED, self.thresholds.clocks.target(Rag.RED, case.received_at)
+        case.rag = Rag.RED
+        rate(self.thresholds.clocks, case, case.counts_from)
         self.refresh(case)
 
     def _changed(self, file: File) -> None:
@@ -335,6 +342,7 @@ class Casework(Reckoning):
 
     def _read(self, case: Case) -> None:
         case.unread, case.read_due_at, case.narrative_due_at = False, None, None
+        case.read_from = case.narrative_from = None
 
     def _worked_out(self, file: File, cause: Cause, trigger: Trigger) -> Change:
         """Evaluates a case anew where something follows that did not before."""

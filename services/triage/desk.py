@@ -15,6 +15,7 @@ from libs.schemas.events import Received, Service
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.case import Case, File
+from services.triage.clocks.arming import keep_clocks
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
 from services.triage.known import learn
 from services.triage.policies.store import Policies
@@ -50,9 +51,12 @@ _TYPES = {
     "statutory_at": "timestamptz",
     "closed_at": "timestamptz",
     "restricted": "boolean",
+    "clock_from": "timestamptz",
+    "read_from": "timestamptz",
+    "narrative_from": "timestamptz",
 }
-_COLUMNS = [each.name for each in fields(Case)]
-_LISTS = ("actions", "labels", "awaiting")
+_COLUMNS = [each.name for each in fields(Case) if each.metadata.get("column", True)]
+_LISTS = ("actions", "labels", "awaiting", "pauses", "warned")
 _CODES: dict[str, Any] = {
     "stage": Stage,
     "level": Level,
@@ -308,16 +312,6 @@ async def save_cases(connection: asyncpg.Connection, cases: Sequence[Case]) -> N
     for name in _LISTS:
         columns[_COLUMNS.index(name)] = [" ".join(getattr(case, name)) for case in cases]
     await connection.execute(_SAVE_CASES, *columns)
-
-
-def keep_clocks(unit: Unit, case: Case, running: dict[str, Any]) -> None:
-    """Starts, moves and stops the clocks of a case, so that exactly those run that must."""
-    wanted = case.clocks()
-    for clock, due_at in wanted.items():
-        if running.get(clock) != due_at:
-            unit.arm(clock, case.referral_id, case.id, due_at, trace=case.trace)
-    for clock in running.keys() - wanted.keys():
-        unit.disarm(clock, case.id)
 
 
 async def _save_evidence(connection: asyncpg.Connection, codec: Codec, files: Sequence[File]) -> None:

@@ -15,7 +15,8 @@ from libs.schemas.dictionary import DERIVED
 from libs.schemas.evaluation import Evaluation, Evidence, FiredRule, Outcome, Trigger
 from libs.schemas.levels import Rag
 from services.triage.basis import child_facts, write_states
-from services.triage.case import WAITED_FOR, Case, File, NewEvaluation, NewEvidence, Obliged
+from services.triage.case import OWN_CLOCKS, WAITED_FOR, Case, File, NewEvaluation, NewEvidence, Obliged
+from services.triage.clocks.dues import rate, restart
 from services.triage.derived.live import SOCIAL_CARE, work_out
 from services.triage.documents import WORDS, EvidenceKind, WorkedOut
 from services.triage.policy import StatedFact, evaluate
@@ -55,6 +56,9 @@ class Reckoning:
         case.stage = case.standing()
         case.team = self.thresholds.teams.of(case)
         case.act_by = case.urgent_from()
+        clocks = case.clocks()
+        case.warns_at = {name: self.thresholds.clocks.warn_at(name, due) for name, due in clocks.items()}
+        case.warned = tuple(one for one in case.warned if one in clocks or one not in OWN_CLOCKS)
 
     def heard(self, file: File, agency: str, standing: AgencyStanding) -> None:
         """Takes what an agency's silence or answer means now."""
@@ -115,7 +119,8 @@ class Reckoning:
         case.level, case.could_rise_to = placement.level, max(placement.level, outcome.could_rise_to)
         rag = Rag.RED if case.immediate_danger else outcome.rag
         if rag is not case.rag or case.rag_due_at is None:
-            case.rag, case.rag_due_at = rag, self.thresholds.clocks.target(rag, case.received_at)
+            case.rag = rag
+            rate(self.thresholds.clocks, case, cause.now)
         case.labels = labels_of(rulebook.dictionary, facts.stated)
         case.evaluation += 1
         file.changed = True
@@ -148,7 +153,7 @@ class Reckoning:
         reopened = (raised and case.routed_at is not None) or ((raised or danger) and case.decision > 0)
         if reopened and case.decision > 0:
             case.at_risk, case.closed_at = True, None
-            case.due_at = self.thresholds.clocks.decision_due(cause.now)
+            restart(self.thresholds.clocks, case, cause.at, cause.now)
         self.settle(file)
         change = Change.NONE
         if case.unrouted and not case.withheld and not case.decided:

@@ -25,11 +25,11 @@ from libs.schemas.events import (
 from libs.schemas.levels import Rag
 from services.triage.case import Case, File
 from services.triage.casework import Casework
+from services.triage.clocks.arming import keep_clocks
 from services.triage.desk import (
     Desk,
     NewTask,
     drop_stubs,
-    keep_clocks,
     load,
     load_cases,
     save,
@@ -270,6 +270,7 @@ class Stops:
             stub=True,
             stopped=True,
             rag_due_at=clocks.target(Rag.GREEN, received_at),
+            rules=clocks.fingerprint,
         )
         self._casework.refresh(case)
         return case

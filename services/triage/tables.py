@@ -31,6 +31,7 @@ from libs.platform.access_schema import access_table
 from services.triage.claims.tables import claim_tables
 from services.triage.console.tables import console_tables
 from services.triage.handover.tables import handover_tables
+from services.triage.clocks.tables import clock_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 from services.triage.restricted.tables import restricted_tables
 
@@ -158,6 +159,12 @@ class ChildCaseRow(_Table, table=True):
     locality: str | None = Field(sa_column=_code(nullable=True))
     labels: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     awaiting: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    clock_from: datetime | None = Field(sa_column=_instant(nullable=True))
+    read_from: datetime | None = Field(sa_column=_instant(nullable=True))
+    narrative_from: datetime | None = Field(sa_column=_instant(nullable=True))
+    pauses: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    warned: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    rules: str | None = Field(sa_column=_code(nullable=True))
 
 
 class EvidenceRow(_Table, table=True):
@@ -359,3 +366,4 @@ handover_tables(metadata)
 access_table(metadata)
 restricted_tables(metadata)
 console_tables(metadata)
+clock_tables(metadata)

@@ -61,7 +61,7 @@ class Calendar:
             return "the hub is closed on that weekday"
         if day in self.closed:
             return "the hub is closed on that day"
-        return _bank_holidays(day.year).get(day)
+        return bank_holidays(day.year).get(day)
 
     def is_open(self, instant: datetime) -> bool:
         """Whether the hub is open at that moment."""
@@ -150,7 +150,8 @@ def _outside(
 
 
 @lru_cache(maxsize=64)
-def _bank_holidays(year: int) -> Mapping[date, str]:
+def bank_holidays(year: int) -> Mapping[date, str]:
+    """England's bank holidays of a year, with their names."""
     # GOV.UK's word for a holiday that is kept on another day.
     named = holidays.country_holidays("GB", subdiv="ENG", years=year).items()
     return {day: name.replace("(observed)", "(substitute day)") for day, name in named}

@@ -66,6 +66,12 @@ class Hub:
             return ceiling if at is None else min(at, ceiling)
         return at
 
+    def warn_at(self, clock: str, due_at: datetime) -> datetime:
+        """When people are warned that a clock will run out. What the file gives no lead of its own, such as a target,
+        is warned of as early as the decision.
+        """
+        return due_at - self.clocks.get(clock, self.clocks[DECISION]).warn
+
     def working_time_after(self, start: datetime, length: timedelta) -> datetime:
         """The instant at which the hub has been open for `length` since `start`."""
         at = self.calendar.time_after(start, length, Unit.WORKING)

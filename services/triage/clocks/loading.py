@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 
 from libs.schemas.document import DocumentError, Node, nearest, read_all, read_document
 from libs.schemas.levels import Rag
-from services.triage.clocks.calendar import HOURS, Calendar, Unit
+from services.triage.clocks.calendar import HOURS, Calendar, Unit, bank_holidays
 from services.triage.clocks.hub import DECISION, READING, Hub
 from services.triage.clocks.rules import UP_TO_THE_DECISION, Clock, Length, Moment, Target, WorkingDays
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOMENTS = [moment.value for moment in Moment]
 UNITS = [unit.value for unit in Unit]
+YEARS = range(2024, 2041)
+"""Years whose bank holidays are part of the file's meaning: a proclaimed one makes it another."""
 
 STATUTORY: Mapping[str, tuple[WorkingDays | Length, Moment, Moment]] = {
     DECISION: (WorkingDays(1), Moment.RECEIPT, Moment.DECISION),
@@ -48,8 +50,9 @@ def load_hub(path: Path) -> Hub:
     faults = _lengthened(named, clocks, calendar) + _late_targets(nodes, targets, calendar)
     if faults:
         raise DocumentError(faults)
+    kept = [day for year in YEARS for day in sorted(bank_holidays(year))]
     meaning = repr(
-        (str(calendar.zone), sorted(calendar.hours.items()), sorted(calendar.closed), clocks, targets)
+        (str(calendar.zone), sorted(calendar.hours.items()), sorted(calendar.closed), kept, clocks, targets)
     )
     return Hub(calendar, clocks, targets, sha256(meaning.encode()).hexdigest())
 

@@ -18,7 +18,8 @@ CAN_WAIT = "(NOT immediate_danger OR decision > 0 AND NOT at_risk)"
 """Orders the queue first: immediate danger on which nobody has decided stands before what is long overdue."""
 
 SET_APART = (
-    "(immediate_danger OR at_risk OR stopped OR stub OR reopened_at IS NOT NULL OR withdrawn_at IS NOT NULL)"
+    "(immediate_danger OR at_risk OR stopped OR stub OR reopened_at IS NOT NULL OR withdrawn_at IS NOT NULL"
+    " OR warned <> '{}')"
 )
 """What few cases are: an index of its own finds them without reading the others."""
 
@@ -57,6 +58,7 @@ _TAGS: Mapping[Tag, str] = {
     Tag.REOPENED: "reopened_at IS NOT NULL",
     Tag.WITHDRAWN: "withdrawn_at IS NOT NULL",
     Tag.RESTRICTED: "restricted",
+    Tag.DUE_SOON: "warned <> '{}'",
 } | {tag: f"labels @> '{{{tag.value}}}'" for tag in LABELS}
 
 _CONDITIONS: Mapping[str, str] = {

@@ -19,6 +19,7 @@ class Tag(StrEnum):
     REOPENED = "reopened"
     WITHDRAWN = "withdrawn"
     OVERDUE = "overdue"
+    DUE_SOON = "due_soon"
     UNBORN = "unborn"
     MISSING = "missing"
     RE_REFERRAL = "re_referral"
@@ -48,6 +49,7 @@ def tags(case: Case, now: datetime) -> tuple[Tag, ...]:
         Tag.DECISION_AT_RISK: case.at_risk,
         Tag.REOPENED: case.reopened_at is not None,
         Tag.WITHDRAWN: case.withdrawn_at is not None,
+        Tag.DUE_SOON: bool(case.warned),
         Tag.OVERDUE: case.act_by is not None and case.act_by < now,
         Tag.RESTRICTED: case.restricted,
     } | {tag: tag.value in case.labels for tag in LABELS}

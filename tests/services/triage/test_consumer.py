@@ -93,6 +93,7 @@ async def test_words_without_facts_wait_for_a_reader_for_two_hub_hours(hub: HubW
     assert {row["kind"]: row["due_at"] for row in armed} == {
         "decision": datetime(2026, 11, 24, 17, 30, tzinfo=UTC),
         "reading": case.read_due_at,
+        "urgency": case.rag_due_at,
     }
 
 

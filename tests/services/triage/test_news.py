@@ -47,6 +47,7 @@ async def test_new_danger_after_the_highest_decision_is_the_duty_teams_at_once(
     hub: HubWorld, manager: Person, red: Story
 ) -> None:
     hub.clock.set(FRIDAY_EVENING)
+    red.at = FRIDAY_EVENING
     await hub.take(red.information(immediate_danger=True))
     await in_front_of_the_duty_team(hub, manager, red)
 
@@ -55,6 +56,7 @@ async def test_danger_told_in_words_on_a_friday_evening_waits_for_no_office_hour
     hub: HubWorld, manager: Person, red: Story
 ) -> None:
     hub.clock.set(FRIDAY_EVENING)
+    red.at = FRIDAY_EVENING
     await hub.take(red.information(worry="He is at the door.", immediate_danger=True))
     await in_front_of_the_duty_team(hub, manager, red)
     assert (await hub.case(red.child_ids[0])).unread

@@ -7,6 +7,7 @@ import pytest
 
 from libs.messaging.timers import TimerLoop
 from services.triage.overdue import Overdue
+from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import HubWorld, Story
 from tests.services.triage.staff import CANARY
 
@@ -21,8 +22,8 @@ class Bells:
         self.raised.append((code, ids))
 
 
-async def ran_out(hub: HubWorld, bells: Bells) -> None:
-    overdue = Overdue(bells)
+async def ran_out(hub: HubWorld, bells: Bells, thresholds: Thresholds) -> None:
+    overdue = Overdue(bells, thresholds.clocks)
     running = asyncio.create_task(overdue.run())
     hub.clock.advance(timedelta(days=3))
     await TimerLoop(hub.ledger, overdue.handlers).fire_due()
@@ -32,10 +33,10 @@ async def ran_out(hub: HubWorld, bells: Bells) -> None:
         await running
 
 
-async def test_each_clock_that_runs_out_is_an_alarm(hub: HubWorld) -> None:
+async def test_each_clock_that_runs_out_is_an_alarm(hub: HubWorld, thresholds: Thresholds) -> None:
     story, bells = Story(), Bells()
     await hub.take(story.received())
-    await ran_out(hub, bells)
+    await ran_out(hub, bells, thresholds)
     case = await hub.case(story.child_ids[0])
     ids = {"referral_id": str(story.id), "case_id": str(case.id)}
     assert bells.raised == [
@@ -44,21 +45,24 @@ async def test_each_clock_that_runs_out_is_an_alarm(hub: HubWorld) -> None:
     ]
 
 
-async def test_the_clock_of_what_nobody_could_read_is_an_alarm_too(hub: HubWorld) -> None:
+async def test_the_clock_of_what_nobody_could_read_is_an_alarm_too(
+    hub: HubWorld, thresholds: Thresholds
+) -> None:
     story, bells = Story(), Bells()
     await hub.park(story.received(), value=b"\xff")
-    await ran_out(hub, bells)
+    await ran_out(hub, bells, thresholds)
     assert [(code, ids["case_id"], ids["kind"]) for code, ids in bells.raised] == [
-        ("case-overdue", str(story.id), "decision")
+        ("case-overdue", str(story.id), "urgency"),
+        ("case-overdue", str(story.id), "decision"),
     ]
 
 
 async def test_nothing_is_alarmed_that_was_not_committed(
-    hub: HubWorld, monkeypatch: pytest.MonkeyPatch
+    hub: HubWorld, monkeypatch: pytest.MonkeyPatch, thresholds: Thresholds
 ) -> None:
     story, bells = Story(), Bells()
     await hub.take(story.received())
-    overdue = Overdue(bells)
+    overdue = Overdue(bells, thresholds.clocks)
     running = asyncio.create_task(overdue.run())
     hub.clock.advance(timedelta(days=3))
 

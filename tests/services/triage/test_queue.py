@@ -230,10 +230,12 @@ async def test_a_journey_tells_codes_and_times(hub: HubWorld, worker: Person, op
     assert (await worker.get(f"/v1/journeys/{story.reference}")).status_code == 403
 
 
-async def test_a_clock_that_runs_out_is_told_once(hub: HubWorld, worker: Person) -> None:
+async def test_a_clock_that_runs_out_is_told_once(
+    hub: HubWorld, worker: Person, thresholds: Thresholds
+) -> None:
     story = Story()
     await hub.take(story.received())
-    loop = TimerLoop(hub.ledger, Overdue(log_only).handlers)
+    loop = TimerLoop(hub.ledger, Overdue(log_only, thresholds.clocks).handlers)
     await loop.fire_due()
     assert await hub.names(story.id) == ["case-screened"]
     hub.clock.set(datetime(2026, 11, 23, 12, 1, tzinfo=UTC))
@@ -249,7 +251,9 @@ async def test_a_clock_that_runs_out_is_told_once(hub: HubWorld, worker: Person)
     assert "overdue" in item["tags"]
 
 
-async def test_no_clock_runs_out_on_what_was_read_and_decided(hub: HubWorld, worker: Person) -> None:
+async def test_no_clock_runs_out_on_what_was_read_and_decided(
+    hub: HubWorld, worker: Person, thresholds: Thresholds
+) -> None:
     story = Story()
     await hub.take(story.received())
     child = story.child_ids[0]
@@ -258,12 +262,12 @@ async def test_no_clock_runs_out_on_what_was_read_and_decided(hub: HubWorld, wor
     assert (await worker.decide(child, tag)).status_code == 200
     await worker.accept(child)
     hub.clock.advance(timedelta(days=3))
-    await TimerLoop(hub.ledger, Overdue(log_only).handlers).fire_due()
+    await TimerLoop(hub.ledger, Overdue(log_only, thresholds.clocks).handlers).fire_due()
     assert "case-overdue" not in await hub.names(story.id)
 
 
 async def test_a_clock_that_was_claimed_just_before_the_decision_tells_nothing(
-    hub: HubWorld, worker: Person
+    hub: HubWorld, worker: Person, thresholds: Thresholds
 ) -> None:
     story = Story()
     await hub.take(story.received([HUNGRY]))
@@ -272,7 +276,7 @@ async def test_a_clock_that_was_claimed_just_before_the_decision_tells_nothing(
     _, tag = await worker.open(case.id)
     assert (await worker.decide(case.id, tag)).status_code == 200
     async with hub.ledger.unit([story.id]) as unit:
-        await Overdue(log_only).handlers["decision"](
+        await Overdue(log_only, thresholds.clocks).handlers["decision"](
             unit, Timer("decision", case.id, 1, story.id, case.due_at, {}, None)
         )
     assert "case-overdue" not in await hub.names(story.id)

@@ -39,8 +39,8 @@ async def test_reading_lets_a_complete_case_be_routed_low(
     case = await hub.case(child)
     assert (case.destination, case.unread) == (Destination.UNIVERSAL_ADVICE, False)
     assert await hub.names(story.id) == ["case-screened", "case-routed"]
-    armed = await hub.rows("SELECT kind FROM timer WHERE state = 'armed'")
-    assert [row[0] for row in armed] == ["decision"]
+    armed = await hub.rows("SELECT kind FROM timer WHERE state = 'armed' ORDER BY kind")
+    assert [row[0] for row in armed] == ["decision", "urgency"]
 
 
 async def test_what_a_reader_finds_is_evaluated_at_once(hub: HubWorld, story: Story, worker: Person) -> None:
@@ -186,8 +186,8 @@ async def test_what_facts_place_higher_is_routed_at_once_and_asks_for_no_reading
     case = await hub.case(child)
     assert (case.stage, case.destination, case.to_be_read) == (Stage.DECISION, Destination.SECTION_17, False)
     assert (await worker.get("/v1/queue", tag="to_be_read")).json()["items"] == []
-    armed = await hub.rows("SELECT kind FROM timer WHERE state = 'armed'")
-    assert [row[0] for row in armed] == ["decision"]
+    armed = await hub.rows("SELECT kind FROM timer WHERE state = 'armed' ORDER BY kind")
+    assert [row[0] for row in armed] == ["decision", "urgency"]
 
 
 async def test_a_low_decision_on_a_higher_recommendation_still_needs_a_reader(
