@@ -32,7 +32,7 @@ from libs.schemas.levels import Destination, Level, Rag
 from libs.schemas.people import Band, Linked
 from libs.schemas.referral import ChildInformation, ReferredChild
 from services.triage.case import PASSED_ON, Case, File, Obliged
-from services.triage.clocks.dues import rate, restart
+from services.triage.clocks.dues import rate, restart, to_read, was_read
 from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import (
     EvidenceKind,
@@ -130,12 +130,7 @@ class Casework(Reckoning):
         learn_stated(file.known, stated)
         if record is not None:
             file.known.said += record.stated
-        case.unread = True
-        since = shared.received_at if found_by is None else cause.now
-        if stated.facts:
-            case.narrative_from, case.narrative_due_at = since, clocks.read_due(since)
-        else:
-            case.read_from, case.read_due_at = since, clocks.read_due(since)
+        to_read(clocks, case, shared.received_at if found_by is None else cause.now, coded=bool(stated.facts))
         case.immediate_danger |= stated.immediate_danger
         if child is not None and child.address is not None:
             case.locality = rulebook.places.locality(child.address.postcode)
@@ -219,9 +214,7 @@ class Casework(Reckoning):
         fresh = learn_information(file.known, shared, child)
         case, clocks = file.case, self.thresholds.clocks
         if shared.worry or shared.danger_reason or (child and (child.voice or child.whereabouts)):
-            case.unread = True
-            if case.read_due_at is None:
-                case.read_from, case.read_due_at = shared.received_at, clocks.read_due(shared.received_at)
+            to_read(clocks, case, shared.received_at)
         case.immediate_danger |= shared.immediate_danger
         danger = self.evaluate(file, Trigger.INFORMATION, cause, fresh) or shared.immediate_danger
         change = self.follow(file, cause, danger)
@@ -240,7 +233,7 @@ class Casework(Reckoning):
         document = RecordedReading(shared=Nothing(), children={file.case.id: reading})
         keep(file, cause, EvidenceKind.READING, STAFF, document)
         fresh = learn_reading(file.known, reading)
-        self._read(file.case)
+        was_read(file.case)
         file.case.immediate_danger |= reading.immediate_danger
         danger = self.evaluate(file, Trigger.STAFF, cause, fresh) or reading.immediate_danger
         return self.follow(file, cause, danger)
@@ -291,7 +284,7 @@ class Casework(Reckoning):
         if destination not in PASSED_ON and level >= Level.SECTION_17:
             case.statutory_at = case.statutory_at or now
         case.unrouted = False
-        self._read(case)
+        was_read(case)
         case.announced_level, case.announced_rag = case.level, case.rag
         self._changed(file)
 
@@ -302,7 +295,7 @@ class Casework(Reckoning):
         """
         file.case.signing += 1
         file.case.proposed_at = proposed_at
-        self._read(file.case)
+        was_read(file.case)
         self._changed(file)
 
     def handing_over(self, file: File, due_at: datetime | None) -> None:
@@ -339,10 +332,6 @@ class Casework(Reckoning):
     def _changed(self, file: File) -> None:
         file.changed = True
         self.refresh(file.case)
-
-    def _read(self, case: Case) -> None:
-        case.unread, case.read_due_at, case.narrative_due_at = False, None, None
-        case.read_from = case.narrative_from = None
 
     def _worked_out(self, file: File, cause: Cause, trigger: Trigger) -> Change:
         """Evaluates a case anew where something follows that did not before."""

@@ -29,9 +29,9 @@ from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
 from services.triage.claims.tables import claim_tables
+from services.triage.clocks.tables import clock_tables
 from services.triage.console.tables import console_tables
 from services.triage.handover.tables import handover_tables
-from services.triage.clocks.tables import clock_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 from services.triage.restricted.tables import restricted_tables
 

@@ -27,6 +27,21 @@ def restart(hub: Hub, case: Case, at: datetime, now: datetime) -> None:
     case.rag_due_at = target_due(hub, case)
 
 
+def to_read(hub: Hub, case: Case, since: datetime, *, coded: bool = False) -> None:
+    """The referrer's words wait for a reader from then on. `coded`: coded facts stand beside them."""
+    case.unread = True
+    if coded:
+        case.narrative_from, case.narrative_due_at = since, hub.read_due(since)
+    elif case.read_due_at is None:
+        case.read_from, case.read_due_at = since, hub.read_due(since)
+
+
+def was_read(case: Case) -> None:
+    """Somebody read the words."""
+    case.unread = False
+    case.read_from = case.read_due_at = case.narrative_from = case.narrative_due_at = None
+
+
 def join(hub: Hub, case: Case, since: datetime) -> bool:
     """Keeps the clock of an earlier report of the same event, which started then. True: something moved.
 
