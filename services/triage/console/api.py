@@ -9,7 +9,22 @@ from libs.platform.inside import Inside
 from libs.platform.pages import Pages, pages_router
 from libs.platform.signin import SignIn
 from libs.schemas.dictionary import Dictionary
-from services.triage.console import case, chronology, decision, family, queue, reading, signing, tasks
+from services.triage.console import (
+    agencies,
+    case,
+    chronology,
+    decision,
+    family,
+    handovers,
+    matches,
+    overview,
+    queue,
+    reading,
+    restriction,
+    signing,
+    tasks,
+    telephone,
+)
 from services.triage.console.drafts import Drafts
 from services.triage.console.filters import filters
 from services.triage.console.frame import HOME, NAME, SCRIPT, TEMPLATES, Console, Neighbours
@@ -18,7 +33,9 @@ from services.triage.console.frame import HOME, NAME, SCRIPT, TEMPLATES, Console
 def console_router() -> APIRouter:
     """Every page."""
     router = APIRouter(include_in_schema=False)
-    for area in (queue, family, case, chronology, reading, decision, signing, tasks):
+    areas = (queue, family, case, chronology, reading, decision, signing, tasks)
+    more = (matches, agencies, handovers, restriction, overview, telephone)
+    for area in (*areas, *more):
         router.include_router(area.router)
     router.include_router(pages_router())
     return router

@@ -48,6 +48,7 @@ def filters(dictionary: Dictionary) -> dict[str, Callable[..., Any]]:
         "address": words.address,
         "value": words.value,
         "count": words.count,
+        "signed": lambda number: f"{number:+d}",
         "child": child_of,
         "home_line": lambda one: {**one["fact"], "source": one["source"]},
     }

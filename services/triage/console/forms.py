@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -144,6 +144,20 @@ def read_day(
         faults.add(f"{name}-day", "The date must be today or in the past")
         return None
     return found.isoformat()
+
+
+async def attempt(call: Awaitable[Any], faults: Faults, fields: Mapping[str, str]) -> Any:
+    """What an operation answers; where it finds something wrong with what was filled in, that is noted instead.
+
+    Raises Problem for everything that no form could put right.
+    """
+    try:
+        return await call
+    except Problem as problem:
+        if problem.status not in (409, 412, 422):
+            raise
+        refused(problem, faults, fields)
+        return None
 
 
 def refused(problem: Problem, faults: Faults, fields: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from libs.platform.signin import Session
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from services.triage.console.drafts import Drafts
+from services.triage.console.forms import Faults
 from services.triage.console.operations import Operations
 
 HOME = "/console/queue"
@@ -124,6 +125,27 @@ class Visit:
             now=self.console.clock.now(),
             fresh=lambda: uuid4().hex,
             **values,
+        )
+
+    def form(
+        self,
+        template: str,
+        values: Fields,
+        faults: Faults,
+        *,
+        case: Mapping[str, Any] | None = None,
+        **shown: Any,
+    ) -> Response:
+        """A page with a form, as it was filled in, and with what is wrong; `case`: the one that it is about."""
+        return self.page(
+            template,
+            status=422 if faults else 200,
+            values=values,
+            wrong=faults.texts,
+            errors=faults.summary,
+            live=[] if case is None else [case["case_id"]],
+            case=case,
+            **shown,
         )
 
     async def kept(self) -> dict[str, str]:

@@ -59,6 +59,7 @@ PERIODS: Mapping[str, str] = {
 TEAMS: Mapping[str, str] = {"csc": "Children’s social care", "masg": "Support Group panels"}
 CLOCKS: Mapping[str, str] = {
     "decision": "Decide by",
+    "reading": "Read the words by",
     "urgency": "Act on the rating by",
     "acceptance": "To be accepted by",
     "hand_over": "To be accepted by",

@@ -1,0 +1,47 @@
+"""Pages about no one child: who has how much work, how often people depart, and the thresholds in English."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from libs.platform.pages import PageRoute
+from services.triage.console.frame import visit
+
+WINDOW = timedelta(days=28)
+
+router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/workload")
+async def show_workload(request: Request) -> Response:
+    """Who has how much, what nobody has, and how often decisions depart from what was recommended."""
+    there = visit(request, "queue:read")
+    now = there.console.clock.now()
+    return there.page(
+        "workload.html",
+        workload=await there.operations.get("/v1/workload"),
+        departures=await there.operations.get(
+            "/v1/departures", **{"from": _at(now - WINDOW), "to": _at(now)}
+        ),
+        weeks=WINDOW.days // 7,
+    )
+
+
+@router.get("/policy")
+async def show_policy(request: Request) -> Response:
+    """The thresholds in force, rule by rule."""
+    there = visit(request, "policy:read")
+    versions = await there.operations.get("/v1/policies")
+    live = versions["live"]
+    policy = None if live is None else await there.operations.get(f"/v1/policies/{live}")
+    domains: dict[str, list[object]] = {}
+    for rule in [] if policy is None else policy["rules"]:
+        domains.setdefault(rule["domain"], []).append(rule)
+    return there.page("policy.html", policy=policy, domains=domains, versions=versions["items"])
+
+
+def _at(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds")
