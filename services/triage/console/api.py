@@ -14,6 +14,7 @@ from services.triage.console import (
     case,
     chronology,
     decision,
+    facts,
     family,
     handovers,
     matches,
@@ -34,7 +35,7 @@ def console_router() -> APIRouter:
     """Every page."""
     router = APIRouter(include_in_schema=False)
     areas = (queue, family, case, chronology, reading, decision, signing, tasks)
-    more = (matches, agencies, handovers, restriction, overview, telephone)
+    more = (facts, matches, agencies, handovers, restriction, overview, telephone)
     for area in (*areas, *more):
         router.include_router(area.router)
     router.include_router(pages_router())

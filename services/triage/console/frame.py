@@ -40,6 +40,7 @@ SAID: Mapping[str, str] = {
     "signed": "You have signed. The decision stands.",
     "returned": "You have returned the decision.",
     "fact-added": "What you were told is kept, and counts from now on.",
+    "fact-raised": "What you were told is kept. By it the level has risen.",
     "corrected": "The correction is kept.",
     "taken-back": "The statement is taken back. It stays on record.",
     "task-done": "The task is done.",

@@ -24,7 +24,7 @@ async def show_workload(request: Request) -> Response:
         "workload.html",
         workload=await there.operations.get("/v1/workload"),
         departures=await there.operations.get(
-            "/v1/departures", **{"from": _at(now - WINDOW), "to": _at(now)}
+            "/v1/departures", **{"from": _at(now - WINDOW), "to": _at(now + timedelta(minutes=1))}
         ),
         weeks=WINDOW.days // 7,
     )

@@ -13,6 +13,12 @@ from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
 
 SCOPE = "case:write"
+KINDS: Mapping[str, str] = {
+    "staff_family": "Somebody of the family works for the hub or a partner agency",
+    "adoption": "Adoption",
+    "protected_address": "Protected address",
+    "other": "Another reason",
+}
 
 router = APIRouter(prefix="/console/cases/{case_id}", route_class=PageRoute, include_in_schema=False)
 
@@ -32,8 +38,14 @@ async def restrict(request: Request, case_id: UUID) -> Response:
     if fields.get("restricted") not in ("yes", "no"):
         faults.add("restricted", "Select whether the case is restricted")
     faults.needed(fields, reason="Enter why")
+    if fields.get("restricted") == "yes" and fields.get("kind") not in KINDS:
+        faults.add("kind", "Select what it is about")
+    if fields.get("family") not in ("yes", "no"):
+        faults.add("family", "Select for whom")
     if not faults:
-        body = {"restricted": fields["restricted"] == "yes", "reason": fields["reason"]}
+        hide = fields["restricted"] == "yes"
+        body = {"restricted": hide, "reason": fields["reason"], "family": fields["family"] == "yes"}
+        body |= {"kind": fields["kind"]} if hide else {}
         await attempt(there.operations.put(f"/v1/cases/{case_id}/restriction", body), faults, fields)
         if not faults:
             return await there.done("/console/queue", "restricted")
@@ -43,7 +55,9 @@ async def restrict(request: Request, case_id: UUID) -> Response:
 async def _shown(there: Visit, case_id: UUID, values: Mapping[str, str], faults: Faults) -> Response:
     case = await there.operations.get(f"/v1/cases/{case_id}")
     restriction = await there.operations.get(f"/v1/cases/{case_id}/restriction")
-    return there.form("restriction.html", values, faults, case=case, restriction=restriction)
+    return there.form(
+        "restriction.html", values, faults, case=case, restriction=restriction, kinds=list(KINDS.items())
+    )
 
 
 @router.get("/break-glass")

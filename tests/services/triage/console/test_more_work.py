@@ -1,0 +1,189 @@
+"""What staff are told, hand over, restrict and take by telephone goes through the same operations as anybody's."""
+
+import re
+from html import unescape
+
+from services.triage.console.forms import fact_groups
+from tests.services.triage.conftest import NEGLECTED
+from tests.services.triage.console.conftest import HUNGRY, Browser, Office, case_path
+from tests.services.triage.console.test_work import chosen, decide
+from tests.services.triage.staff import CANARY
+
+TOLD = {
+    "how": "telephone",
+    "on-day": "23",
+    "on-month": "11",
+    "on-year": "2026",
+    "source": "professional",
+    "said_by": "Class teacher",
+    "immediate_danger": "no",
+}
+
+
+async def decided(office: Office) -> tuple[str, Browser]:
+    """A child in need whom a manager has decided on, and the manager at the page."""
+    story = await office.told(list(NEGLECTED))
+    manager = await office.at("staff-mgr-1", case_path(story, 0, "/decision"))
+    await manager.submit(chosen(1, level="section_17", destination="csc_section_17"), "/decision")
+    await decide(manager)
+    return case_path(story), manager
+
+
+async def test_what_was_told_by_telephone_raises_the_level_at_once(office: Office) -> None:
+    story = await office.told([HUNGRY, NEGLECTED[1]])
+    before = (await office.hub.case(story.child_ids[0])).level
+    browser = await office.at("staff-worker-1", case_path(story, 0, "/facts"))
+    await browser.submit({}, "/facts")
+    assert browser.page.status_code == 422
+    for wanted in ("Select whose word it is", "Enter the day of the call", "Select how you came to know it"):
+        assert wanted in browser.page.text
+    await browser.submit(
+        {**TOLD, "fact.child.injury": "unexplained", "fact.child.afraid_of_home": "yes", "basis": "observed"},
+        "/facts",
+    )
+    assert "By it the level has risen" in browser.page.text, re.findall(
+        "error-message[^<]*<[^<]*", browser.page.text
+    )
+    assert (await office.hub.case(story.child_ids[0])).level > before
+    assert "Class teacher" in browser.page.text
+
+
+async def test_an_entry_is_corrected_and_taken_back_with_a_reason_and_stays(office: Office) -> None:
+    story = await office.told(list(NEGLECTED))
+    browser = await office.at("staff-worker-1", case_path(story, 0, "/facts"))
+    await browser.submit({**TOLD, "fact.child.hunger": "occasional", "basis": "observed"}, "/facts")
+    (entry,) = set(re.findall(r'href="(/console/cases/[^"]+/facts/[^"]+)"', browser.page.text))
+    await browser.get(entry)
+    assert 'value="occasional" selected' in browser.page.text
+    await browser.submit(
+        {**TOLD, "fact.child.hunger": "persistent", "basis": "observed", "action": "correct"}, entry
+    )
+    assert "Enter why it is changed" in browser.page.text
+    fixed = {
+        **TOLD,
+        "fact.child.hunger": "persistent",
+        "basis": "observed",
+        "reason": "Misheard.",
+        "action": "correct",
+    }
+    await browser.submit(fixed, entry)
+    assert "The correction is kept" in browser.page.text
+    assert "Misheard." in browser.page.text
+    await browser.get(entry)
+    await browser.submit({"reason": "Another child.", "action": "retract"}, entry)
+    assert "It was taken back and does not count" in browser.page.text
+    assert "Another child." in browser.page.text
+
+
+async def test_staff_are_asked_for_what_they_may_state_and_nothing_else(office: Office) -> None:
+    story = await office.told([])
+    browser = await office.at("staff-sw-1", case_path(story, 0, "/facts"))
+    dictionary = office.app.state.console.dictionary
+    asked = set(re.findall(r'name="fact\.([^"]+)"', browser.page.text))
+    assert asked == {name for name, one in dictionary.definitions.items() if "staff" in one.sources}
+    assert asked == {
+        field.name.removeprefix("fact.") for group in fact_groups(dictionary) for field in group.fields
+    }
+
+
+async def test_a_referral_by_telephone_goes_to_intake_once(office: Office) -> None:
+    browser = await office.at("staff-worker-1", "/console/new-referral")
+    assert " checked" not in browser.page.text
+    await browser.submit({"action": "send"}, "/new-referral")
+    assert browser.page.status_code == 422
+    assert "Select whether a child is in danger now" in browser.page.text
+    call = {"worry": f"{CANARY} was crying.", "role": "public", "danger": "no", "given_1": "Robin"}
+    await browser.submit({**call, "action": "child"}, "/new-referral")
+    assert f"{CANARY} was crying." in browser.page.text
+    both = {**call, "given_2": "Wren", "status_2": "unborn", "expected_2-day": "1", "expected_2-month": "2"}
+    both |= {"expected_2-year": "2027", "words_1": "I am cold.", "agreement_checks": "not_sought"}
+    both |= {"adult_given_1": "Lee", "adult_harm_1": "yes", "contact": "01632 960001", "channel": "telephone"}
+    await browser.submit({**both, "action": "send"}, "/new-referral")
+    assert "4KKG-PZGK-2" in browser.page.text
+    ((body, key),) = office.neighbours.sent
+    assert len(key) == 32
+    assert [one["given_name"] for one in body["children"]] == ["Robin", "Wren"]
+    assert body["children"][1]["expected"] == {"on": "2027-02-01"}
+    assert body["children"][0]["voice"] == {"words": "I am cold."}
+    assert body["referrer"] == {
+        "role": "public",
+        "source": "1D",
+        "anonymous": False,
+        "contacts": [{"channel": "telephone", "phone": "01632 960001"}],
+    }
+    assert body["source_reference"] == "Taken by telephone by staff-worker-1"
+    assert body["channel"] == "telephone"
+
+
+async def test_the_receiving_end_accepts_by_name_or_gives_the_child_back(office: Office) -> None:
+    path, manager = await decided(office)
+    assert "Waits to be accepted" in manager.page.text
+    receiver = await office.at("receiver-csc-1", "/console/handovers")
+    assert f'href="{path}/handover"' in receiver.page.text
+    assert CANARY not in receiver.page.text
+    await receiver.get(f"{path}/handover")
+    await receiver.submit({"answer": "refuse", "by": "Robin, duty manager"}, "/handover")
+    assert "Enter why the child is refused" in receiver.page.text
+    await receiver.submit(
+        {"answer": "refuse", "by": "Robin, duty manager", "note": "Lives elsewhere."}, "/handover"
+    )
+    assert "The case goes back to the hub" in receiver.page.text
+    assert "Lives elsewhere." in (await manager.get(f"{path}/handover")).text
+
+
+async def test_a_referral_is_opened_again_with_a_reason(office: Office) -> None:
+    path, manager = await decided(office)
+    await manager.get(f"{path}/reopening")
+    await manager.submit({"child.1": "yes"}, "/reopening")
+    assert "Enter why the referral is opened again" in manager.page.text
+    await manager.submit({"child.1": "yes", "reason": "The school rang."}, "/reopening")
+    assert "The referral is open again" in manager.page.text
+
+
+async def test_a_restricted_case_is_gone_for_who_has_no_right_and_opens_in_an_emergency(
+    office: Office,
+) -> None:
+    story = await office.told(list(NEGLECTED))
+    manager = await office.at("staff-mgr-2", case_path(story, 0, "/restriction"))
+    await manager.submit(
+        {"restricted": "yes", "family": "yes", "kind": "staff_family", "reason": "His aunt."}, "/restriction"
+    )
+    worker = await office.at("staff-sw-1", case_path(story))
+    assert worker.page.status_code == 404
+    assert CANARY not in worker.page.text
+    assert case_path(story) not in (await worker.get("/console/queue")).text
+    await worker.get(case_path(story, 0, "/break-glass"))
+    await worker.submit({"reason": "The police are at the door."}, "/break-glass")
+    assert "You may see this case for one hour" in worker.page.text
+    assert case_path(story) in (await manager.get("/console/queue")).text
+
+
+async def test_agencies_that_do_not_answer_are_said_not_to_and_are_asked_by_hand(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    browser = await office.at("staff-sw-1", "/console/agencies")
+    assert "Does not answer" in browser.page.text
+    await browser.get(case_path(story, 0, "/agencies"))
+    order = {"agency": "police", "action": "ask", "reason": "A neighbour saw a knife."}
+    await browser.submit(order, "/agencies")
+    assert "Enter the lawful basis" in browser.page.text
+    await browser.submit({**order, "purpose": "To protect the child", "basis": "Section 47"}, "/agencies")
+    assert "Your order is passed on" in browser.page.text
+    assert "A neighbour saw a knife." in browser.page.text
+
+
+async def test_managers_see_who_has_how_much_and_how_often_people_depart(office: Office) -> None:
+    await decided(office)
+    manager = await office.at("staff-mgr-1", "/console/workload")
+    assert "Agrees with the recommendation" in manager.page.text
+    worker = await office.at("staff-sw-1", "/console/workload")
+    assert worker.page.status_code == 403
+    assert "/console/workload" not in (await worker.get("/console/queue")).text
+
+
+async def test_the_thresholds_are_shown_in_english(office: Office) -> None:
+    await office.hub.policies.start(office.hub.ledger)
+    browser = await office.at("staff-sw-1", "/console/policy")
+    policy = office.hub.policies.rulebooks.directory.policy
+    shown = re.findall(r'summary-text">([^<]+)<', browser.page.text)
+    assert len(shown) == len(policy.rules)
+    assert unescape(shown[0]) in {rule.title for rule in policy.rules}
