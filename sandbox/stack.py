@@ -313,6 +313,7 @@ class Stack:
         if service is Service.TRIAGE:
             return {
                 "MASH_PUBLIC_URL": self.url(Service.TRIAGE.value),
+                "MASH_SEARCH_SECRET": self._secret,
                 "MASH_SIGN_IN_CLIENT": "triage-pages",
                 "MASH_SIGN_IN_SECRET": "sandbox-only-triage-pages",
                 "MASH_INTAKE_URL": self.url(Service.INTAKE.value),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -73,6 +74,12 @@ from services.triage.restricted.api import router as restricted_router
 from services.triage.restricted.glass import EVERY_SECONDS as GLASS_EVERY_SECONDS
 from services.triage.restricted.glass import BreakGlass
 from services.triage.restricted.restrictions import Restrictions
+from services.triage.search.api import Finder
+from services.triage.search.api import router as search_router
+from services.triage.search.index import EVERY_SECONDS as SEARCH_EVERY_SECONDS
+from services.triage.search.index import SearchIndex
+from services.triage.search.keys import Keys
+from services.triage.search.search import Search
 from services.triage.settings import TriageSettings
 from services.triage.stops import TAKE_UP, Stops
 from services.triage.strays import EVERY_SECONDS as STRAYS_EVERY_SECONDS
@@ -138,7 +145,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             overdue = Overdue(alarm, thresholds.clocks)
             assembly = assemble(
                 ledger,
-                TriageConsumer(casework, codec, policies),
+                TriageConsumer(casework, codec, policies, app.state.index),
                 lambda: connect(dsn, service=Service.TRIAGE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
@@ -147,6 +154,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
                     Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
+                    Sweep("search-keys", SEARCH_EVERY_SECONDS, partial(app.state.index.sweep, ledger)),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
                     *console,
                 ],
@@ -227,6 +235,7 @@ def routers() -> list[APIRouter]:
         clocks_router,
         restricted_router,
         findings_router,
+        search_router,
         console_router(),
     ]
 
@@ -241,6 +250,8 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.hub = clocks.hub
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
+    keys = Keys(parts.settings.search_secret)
+    app.state.index, app.state.finder = SearchIndex(keys), Finder(ledger, Search(keys))
     app.state.findings = Findings(ledger, casework, policies)
     app.state.vault = Vault(ledger, Restrictions(ledger, casework), BreakGlass(ledger, parts.alarms))
     app.state.office = Office(
@@ -250,5 +261,5 @@ def furnish(app: FastAPI, parts: Parts) -> None:
         Readings(ledger, casework, policies),
         Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}, handovers.look),
         policies,
-        Commands(ledger, casework, policies),
+        Commands(ledger, casework, policies, app.state.index),
     )

@@ -55,6 +55,7 @@ from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
 from services.triage.referral import received_of, shared_evidence
 from services.triage.restricted.inheritance import inherit
+from services.triage.search.index import SearchIndex
 from services.triage.stops import Stops
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
@@ -90,10 +91,11 @@ class TriageConsumer:
         )
     )
 
-    def __init__(self, casework: Casework, codec: Codec, policies: Policies) -> None:
+    def __init__(self, casework: Casework, codec: Codec, policies: Policies, index: SearchIndex) -> None:
         self._casework = casework
         self._codec = codec
         self._policies = policies
+        self._index = index
         self._stops = Stops(casework, codec, policies)
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
@@ -117,6 +119,7 @@ class TriageConsumer:
         await unit.hold(waiting_on)
         await self._stops.early(unit, desk, waiting_on)
         await inherit(unit, self._codec, desk)
+        await self._index.fill(unit, self._codec, desk)
         await save(unit, self._codec, self._policies, desk)
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from libs.platform.settings import Secret
 from libs.platform.signin import SignInSettings
 
 
@@ -14,6 +15,9 @@ class TriageSettings(SignInSettings):
         gt=0,
         description="A case whose checks have not completed after so long goes on with what is known. Longer than"
         " the longest deadline of `checks.yaml`.",
+    )
+    search_secret: Secret = Field(
+        description="Hashes what cases are found by; the same in all instances.", min_length=32
     )
     intake_url: str | None = Field(
         None, description="Where the console sends referrals taken by telephone.", pattern=r"^https?://[^/]+$"

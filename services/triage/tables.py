@@ -34,6 +34,7 @@ from services.triage.console.tables import console_tables
 from services.triage.handover.tables import handover_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 from services.triage.restricted.tables import restricted_tables
+from services.triage.search.tables import search_tables
 
 metadata = MetaData()
 
@@ -365,5 +366,6 @@ claim_tables(metadata)
 handover_tables(metadata)
 access_table(metadata)
 restricted_tables(metadata)
+search_tables(metadata)
 console_tables(metadata)
 clock_tables(metadata)

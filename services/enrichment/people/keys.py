@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from libs.spelling import sound
 from services.enrichment.people.births import years_of
 from services.enrichment.people.names import Names
 from services.enrichment.people.scoring import Record, mothers
-from services.enrichment.people.spelling import sound
 from services.enrichment.people.subject import Particulars
 
 WIDEST_ESTIMATE = 6

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
+from libs.spelling import sound
 from services.enrichment.people.names import Names
-from services.enrichment.people.spelling import sound
 
 NAME_AS_TYPED = 0.93
 """Jaro-Winkler similarity from which two words may be one, mistyped. None tells a slip from a sibling: Ella and Bella

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from libs.schemas.document import DocumentError, Node, collect, parse_document, read_text
-from services.enrichment.people.spelling import words
+from libs.spelling import words
 
 NOTHING: frozenset[str] = frozenset()
 

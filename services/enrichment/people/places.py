@@ -7,7 +7,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
 from libs.schemas.person import Address
-from services.enrichment.people.spelling import words
+from libs.spelling import words
 
 ONE_STREET = 80.0
 """Similarity (rapidfuzz, 0 to 100) from which two addresses' words name one street, whatever stands before or after."""

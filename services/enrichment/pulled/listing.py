@@ -14,8 +14,8 @@ from libs.platform.auth import Principal
 from libs.schemas.base import Model, Nothing, Payload
 from libs.schemas.events import CHECK_RETURNED, CheckReturned, Reference
 from libs.schemas.findings import EXISTENCE_ONLY, HELD_BACK, PARTIAL, AgencyState, Answer
+from libs.spelling import words
 from services.enrichment.agency import Reply
-from services.enrichment.people.spelling import words
 from services.enrichment.pulled.lists import Entry, ReadList, listed_fact
 from services.enrichment.pulled.seats import Seat
 from services.enrichment.pulled.work import WorkTable

@@ -39,6 +39,7 @@ from services.triage.documents import EvidenceKind, RecordedNote, TaskNote
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
 from services.triage.restricted.rights import hidden
+from services.triage.search.index import SearchIndex
 
 _GIVE = """
 INSERT INTO command (id, referral_id, case_id, kind, by, at, idempotency_key, fingerprint, document)
@@ -65,10 +66,11 @@ class Sent:
 class Commands:
     """Takes commands."""
 
-    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies, index: SearchIndex) -> None:
         self._ledger = ledger
         self._casework = casework
         self._policies = policies
+        self._index = index
 
     async def person(
         self, case_id: UUID, body: PersonDecisionBody, seen: Precondition, sent: Sent
@@ -181,6 +183,7 @@ class Commands:
                 document,
             )
             await note(unit.connection, unit.now, caller, f"case.command-{kind.value}", case_id)
+            await self._index.fill(unit, self._ledger.codec, desk)
             await save(unit, self._ledger.codec, self._policies, desk)
             return self._view(desk, file, Kept(command_id, kind, caller.subject, unit.now, payload))
 

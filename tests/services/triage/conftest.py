@@ -60,6 +60,8 @@ from services.triage.desk import SELECT_CASES, case_of
 from services.triage.handover.terms import load_terms
 from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
+from services.triage.search.index import SearchIndex
+from services.triage.search.keys import Keys
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
@@ -73,6 +75,8 @@ PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
 AGENCIES = ("early_help", "education", "health", "marac", "police", "social_care")
 
 CODEC = PlainCodec()
+SEARCH_SECRET = "k" * 32
+INDEX = SearchIndex(Keys(SEARCH_SECRET))
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +132,7 @@ async def ledger(triage_database: str, clock: ManualClock) -> AsyncIterator[Ledg
 
 @pytest.fixture
 def hub(ledger: Ledger, thresholds: Thresholds, policies: Policies, clock: ManualClock) -> "HubWorld":
-    return HubWorld(ledger, TriageConsumer(Casework(thresholds), CODEC, policies), policies, clock)
+    return HubWorld(ledger, TriageConsumer(Casework(thresholds), CODEC, policies, INDEX), policies, clock)
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +154,7 @@ def settings() -> TriageSettings:
         issuer=ISSUER,
         jwks_url="http://issuer.example.org/jwks.json",
         cursor_secret="s" * 32,
+        search_secret=SEARCH_SECRET,
     )
 
 

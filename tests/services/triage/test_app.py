@@ -112,6 +112,7 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
             issuer=ISSUER,
             jwks_url=f"{url}/issuer/jwks.json",
             cursor_secret="s" * 32,
+            search_secret="k" * 32,
             shutdown_seconds=1.0,
         )
         intake = await stack.enter_async_context(writing(log_database, Service.INTAKE))
@@ -173,6 +174,7 @@ async def test_a_partnerships_mistake_is_named_and_nothing_starts(tmp_path: Path
         issuer=ISSUER,
         jwks_url="http://issuer.example.org/jwks.json",
         cursor_secret="s" * 32,
+        search_secret="k" * 32,
     )
     with pytest.raises(DocumentError, match=r"facts\.yaml"):
         build(settings)

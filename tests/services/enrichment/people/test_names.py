@@ -3,9 +3,9 @@
 import pytest
 
 from libs.schemas.document import DocumentError
+from libs.spelling import sound, words
 from services.enrichment.people.likeness import Alike, family_likeness, given_likeness
 from services.enrichment.people.names import read_names
-from services.enrichment.people.spelling import sound, words
 from tests.services.enrichment.people.people import NAMES, PARTNERSHIP
 
 

@@ -26,7 +26,7 @@ from services.triage.policies.store import (
     stored_policies,
 )
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import CODEC, MONDAY, HubWorld, Story, stated
+from tests.services.triage.conftest import CODEC, INDEX, MONDAY, HubWorld, Story, stated
 from tests.services.triage.policies.versions import stricter
 
 CALM = stated("child.hunger", "none")
@@ -190,7 +190,7 @@ async def shadowed(ledger: Ledger, thresholds: Thresholds, strict: Rulebook) -> 
     await policies.start(ledger)
     await adopt(ledger, strict, MONDAY + AHEAD, Mode.SHADOW)
     ledger.clock.advance(AHEAD)  # type: ignore[attr-defined]
-    consumer = TriageConsumer(Casework(thresholds), CODEC, policies)
+    consumer = TriageConsumer(Casework(thresholds), CODEC, policies, INDEX)
     return HubWorld(ledger, consumer, policies, ledger.clock), shadow  # type: ignore[arg-type]
 
 
