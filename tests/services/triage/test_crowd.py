@@ -31,6 +31,7 @@ from services.triage.decision.loading import load_authority
 from services.triage.handover.terms import load_terms
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
+from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import CODEC, ISSUER, PARTNERSHIP, HubWorld, Story, stated
 from tests.services.triage.staff import Person
 
@@ -76,7 +77,9 @@ async def instances(
             app = create_app("Triage", settings, telemetry, routers(), authenticator=authenticator)
             authority = load_authority(PARTNERSHIP / "authority.yaml")
             terms = load_terms(PARTNERSHIP / "handover.yaml")
-            furnish(app, Parts(ledger, Casework(thresholds), hub.policies, settings, authority, terms))
+            furnish(
+                app, Parts(ledger, Casework(thresholds), hub.policies, settings, authority, terms, Bell())
+            )
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             found.append(
                 await stack.enter_async_context(

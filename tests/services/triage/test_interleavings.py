@@ -225,7 +225,9 @@ class Life:
 
         async def quiet(code: str, ids: dict[str, str]) -> None: ...
 
-        await TimerLoop(self._hub.ledger, Overdue(quiet).handlers).fire_due()
+        await TimerLoop(
+            self._hub.ledger, Overdue(quiet, self._hub.consumer._casework.thresholds.clocks).handlers
+        ).fire_due()
 
     def _told(self, answer: httpx.Response) -> None:
         assert answer.status_code in EXPECTED, answer.text
