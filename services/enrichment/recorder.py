@@ -28,6 +28,8 @@ WAITING = 2000
 LONGEST_WAIT = 60.0
 GATHER_SECONDS = 0.005
 """A child's agencies answer side by side: what comes so close together is recorded in one transaction."""
+ALARM_GRACE = 2.0
+"""Seconds that alarms get when the service stops. They stand in the log whether or not anybody takes them."""
 PAUSE = 0.5
 """Seconds between attempts while the database fails."""
 
@@ -90,6 +92,7 @@ class Recorder:
         self._random = random
         self._queue: asyncio.Queue[Recorded] = asyncio.Queue(WAITING)
         self._bell = Bell()
+        self._raising: set[asyncio.Task[bool]] = set()
         self._stopping = False
 
     async def put(self, recorded: Recorded) -> None:
@@ -114,6 +117,10 @@ class Recorder:
                 await self._persist(waiting[start : start + MOST_AT_ONCE])
             if not waiting and await self._bell.wait(LONGEST_WAIT):
                 await asyncio.sleep(GATHER_SECONDS)
+        if self._raising:
+            _, unheard = await asyncio.wait(self._raising, timeout=ALARM_GRACE)
+            for task in unheard:
+                task.cancel()
 
     async def _persist(self, batch: Sequence[Recorded]) -> None:
         while True:
@@ -135,9 +142,7 @@ class Recorder:
         log = logger.bind(agency=claim.agency, referral_id=str(claim.referral_id))
         log.error("reply-not-recorded", code=code_of(reason), exc_info=reason)
         if item.reply.reason != NOT_RECORDED:
-            await self._alarms.raise_alarm(
-                "reply-not-recorded", agency=claim.agency, referral_id=claim.referral_id
-            )
+            self._raise("reply-not-recorded", claim)
             await self._persist([replace(item, reply=unavailable(NOT_RECORDED, LONGEST_RETRY_AFTER))])
             return
         try:
@@ -145,6 +150,13 @@ class Recorder:
             await self._ledger.pool.execute(_SET_ASIDE, *arguments)
         except Exception as error:  # noqa: BLE001 - the other agencies' replies wait behind this one
             log.error("question-not-set-aside", code=code_of(error))
+
+    def _raise(self, code: str, claim: Claim) -> None:
+        """Raises an alarm beside the work: the other agencies' replies do not wait until somebody takes it."""
+        raising = self._alarms.raise_alarm(code, agency=claim.agency, referral_id=claim.referral_id)
+        task = asyncio.create_task(raising, name=code)
+        self._raising.add(task)
+        task.add_done_callback(self._raising.discard)
 
     async def record(self, batch: Sequence[Recorded]) -> None:
         """Writes a batch in one unit. Replies to what was answered already change nothing."""

@@ -10,6 +10,7 @@ import structlog
 
 from libs.messaging.errors import Permanent
 from libs.messaging.failpoints import Failpoints
+from libs.platform.alarms import Alarms
 from libs.platform.clock import SystemClock
 from libs.schemas.events import PERSON_LINKED
 from libs.schemas.findings import AgencyState
@@ -105,17 +106,21 @@ async def test_the_second_answer_to_one_question_changes_nothing(world: World, s
     assert len([each for each in await instance.answers(case.child) if each.agency == "health"]) == 1
 
 
+def _unwritable_of_education(asked: Any) -> Any:
+    """The adapters, of which education's gives a reply that no database takes."""
+
+    async def ask(self: DialectAgency, question: Question, *, trace: str | None) -> Reply:
+        reply: Reply = await asked(self, question, trace=trace)
+        unwritable = Reply(AgencyState.RETURNED, narrative="\ud800")
+        return unwritable if self._terms.id == "education" else reply
+
+    return ask
+
+
 async def test_a_reply_that_can_never_be_recorded_makes_its_agency_unavailable_and_is_not_asked_for_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unwritable = Reply(AgencyState.RETURNED, narrative="\ud800")
-    asked = DialectAgency.ask
-
-    async def ask(self: DialectAgency, question: Question, *, trace: str | None) -> Reply:
-        reply = await asked(self, question, trace=trace)
-        return unwritable if self._terms.id == "education" else reply
-
-    monkeypatch.setattr(DialectAgency, "ask", ask)
+    monkeypatch.setattr(DialectAgency, "ask", _unwritable_of_education(DialectAgency.ask))
     instance, case = await world.start(ask_lease_seconds=2, check_deadline_cap_seconds=None), Case()
     with structlog.testing.capture_logs() as logged:
         await instance.take(case.received(), case.screened())
@@ -127,6 +132,30 @@ async def test_a_reply_that_can_never_be_recorded_makes_its_agency_unavailable_a
     assert alarms == [("reply-not-recorded", "education")]
     now, ask_at = SystemClock().now(), "SELECT ask_at FROM agency_check WHERE agency = 'education'"
     assert await instance.ledger.pool.fetchval(ask_at) > now + timedelta(minutes=50)
+
+
+async def test_an_alarm_that_nobody_takes_holds_up_no_other_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DialectAgency, "ask", _unwritable_of_education(DialectAgency.ask))
+    rung = asyncio.Event()
+
+    async def hangs(self: Alarms, code: str, **ids: Any) -> bool:
+        rung.set()
+        await asyncio.sleep(3600)
+        return False
+
+    monkeypatch.setattr(Alarms, "raise_alarm", hangs)
+    instance, first, later = await world.start(check_deadline_cap_seconds=None), Case(), Case()
+
+    async def answered() -> bool:
+        return {one.agency for one in await instance.answers(later.child)} >= FOUR - {"education"}
+
+    with structlog.testing.capture_logs():
+        await instance.take(first.received(), first.screened())
+        await asyncio.wait_for(rung.wait(), 8)
+        await instance.take(later.received(), later.screened())
+        await until(answered)
 
 
 async def test_a_question_whose_record_is_broken_is_set_aside(
