@@ -28,7 +28,7 @@ WAITING = 2000
 LONGEST_WAIT = 60.0
 GATHER_SECONDS = 0.005
 """A child's agencies answer side by side: what comes so close together is recorded in one transaction."""
-ALARM_GRACE = 2.0
+ALARM_GRACE = 1.0
 """Seconds that alarms get when the service stops. They stand in the log whether or not anybody takes them."""
 PAUSE = 0.5
 """Seconds between attempts while the database fails."""
