@@ -38,7 +38,8 @@ from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.events import Service
 from services.enrichment import journeys, standing
 from services.enrichment.agency import Agency, InstantAgency
-from services.enrichment.asking import STOP_GRACE, Asker, Asking
+from services.enrichment.asker import Asker
+from services.enrichment.asking import STOP_GRACE, Asking
 from services.enrichment.consumer import EnrichmentConsumer
 from services.enrichment.deadlines import Deadlines
 from services.enrichment.desk import Desk

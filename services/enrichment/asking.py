@@ -14,25 +14,22 @@ from typing import Any
 
 import asyncpg
 import structlog
-from opentelemetry.metrics import Meter
 
 from libs.messaging.codec import Decoded, Undecodable
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Bell, Ledger
-from libs.platform.alarms import Alarm
 from libs.schemas.base import Payload
 from libs.schemas.commands import CheckOrder
 from libs.schemas.events import CheckReturned
 from libs.schemas.findings import AgencyState, Answer
 from libs.schemas.levels import Level
-from services.enrichment.agency import Agency, Reply
+from services.enrichment.agency import Reply
+from services.enrichment.asker import LEAD_NOT_REACHED, NOT_MADE, Asker
 from services.enrichment.desk import Desk, orders_of
-from services.enrichment.partnership import AgencyTerms
 from services.enrichment.question import Kept, Question, question_for
-from services.enrichment.recorder import Claim, Recorded, Recorder
-from services.enrichment.replies import unavailable
-from services.enrichment.sharing.disclosures import Disclosures, asked
-from services.enrichment.sharing.permission import Audience, Mode, Permission
+from services.enrichment.recorder import Claim
+from services.enrichment.sharing.disclosures import Disclosure, Disclosures, asked
+from services.enrichment.sharing.permission import Mode, Permission
 from services.enrichment.standing import Standings
 from services.enrichment.store import Store
 
@@ -44,9 +41,6 @@ LOOK_AGAIN = 0.05
 
 STOP_GRACE = 3.0
 """Seconds that questions in flight get when the service stops; the rest is asked again at once by whoever runs."""
-
-LEAD_NOT_REACHED = "lead_not_reached"
-"""Why an agency counts as unavailable whose safeguarding lead has no way to be asked."""
 
 _NEXT = "SELECT min(ask_at) FROM agency_check WHERE agency = ANY ($1::text[]) AND ask_at IS NOT NULL"
 _CLAIM = """
@@ -97,7 +91,7 @@ class Asking:
 
     def __init__(
         self,
-        askers: Sequence["Asker"],
+        askers: Sequence[Asker],
         *,
         ledger: Ledger,
         desk: Desk,
@@ -185,27 +179,34 @@ class Asking:
             decoded = await self._ledger.codec.decode(stored)
             orders = await self._store.orders([(row["child_id"], row["orders"]) for row in rows])
             answers = iter(decoded[len(rows) :])
-            claims = [
-                self._taken(
-                    row,
-                    item,
-                    orders.get(row["child_id"], ()),
-                    next(answers) if row["known_answer"] else None,
-                    now,
-                )
-                for row, item in zip(rows, decoded, strict=False)
-            ]
-            await self._disclosures.record(
-                connection,
-                [
-                    asked(
-                        claim.agency, claim.referral_id, claim.child_id, claim.question, claim.permission, now
-                    )
-                    for claim in claims
-                    if claim.question is not None and claim.known is None
-                ],
-            )
+            claims, out = [], []
+            for row, item in zip(rows, decoded, strict=False):
+                answer = next(answers) if row["known_answer"] else None
+                claim, left = self._made(row, item, orders.get(row["child_id"], ()), answer, now)
+                claims.append(claim)
+                out += left
+            await self._disclosures.record(connection, out)
         return claims
+
+    def _made(
+        self,
+        row: asyncpg.Record,
+        kept: Decoded[Any] | Undecodable,
+        orders: tuple[CheckOrder, ...],
+        answer: Decoded[Any] | Undecodable | None,
+        now: datetime,
+    ) -> tuple[Claim, list[Disclosure]]:
+        """A claim and what leaves with it. A question that cannot be made is that child's trouble and no other's."""
+        try:
+            claim = self._taken(row, kept, orders, answer, now)
+            if claim.question is None or claim.known is not None:
+                return claim, []
+            return claim, [
+                asked(claim.agency, claim.referral_id, claim.child_id, claim.question, claim.permission, now)
+            ]
+        except Exception as error:  # noqa: BLE001 - told as what it is, and tried again
+            logger.error("question-not-made", agency=row["agency"], code=code_of(error))
+            return replace(_claim_of(row, Permission((), {})), fault=NOT_MADE), []
 
     def _taken(
         self,
@@ -234,14 +235,8 @@ class Asking:
             refusal = "record_erased" if question is None else None
         if question is not None and not self._askers[row["agency"]].reaches(permission.to):
             question, refusal = None, LEAD_NOT_REACHED
-        return Claim(
-            child_id=row["child_id"],
-            referral_id=row["referral_id"],
-            agency=row["agency"],
-            question_id=row["question_id"],
-            attempt=row["attempts"],
-            trace=row["traceparent"],
-            permission=permission,
+        return replace(
+            _claim_of(row, permission),
             question=question,
             refusal=refusal,
             known=None if question is None else _known(row, permission, answer, now),
@@ -264,6 +259,19 @@ class Asking:
                 self._ledger.clock.now(),
                 [claim.attempt for claim in claims],
             )
+
+
+def _claim_of(row: asyncpg.Record, permission: Permission) -> Claim:
+    return Claim(
+        child_id=row["child_id"],
+        referral_id=row["referral_id"],
+        agency=row["agency"],
+        question_id=row["question_id"],
+        attempt=row["attempts"],
+        trace=row["traceparent"],
+        permission=permission,
+        question=None,
+    )
 
 
 def _for_items(listed: Permission, items: Sequence[str], existence: Sequence[str]) -> Permission:
@@ -303,81 +311,3 @@ def _known(
         people=said.people,
         reused_from=row["known_at"],
     )
-
-
-class Asker:
-    """Asks one agency, with as many questions at the same time as its terms permit.
-
-    `lead` is the way to its safeguarding lead, who alone is asked where the suspect works for the agency.
-    """
-
-    def __init__(
-        self,
-        terms: AgencyTerms,
-        agency: Agency,
-        *,
-        ledger: Ledger,
-        recorder: Recorder,
-        meter: Meter,
-        alarms: Alarm,
-        standings: Standings,
-        slots: int,
-        lead: Agency | None = None,
-    ) -> None:
-        self.agency_id = terms.id
-        self.out = 0
-        """How many questions are with the agency now."""
-        self._terms = terms
-        self._ways: dict[Audience, Agency | None] = {"team": agency, "lead": lead}
-        self._ledger = ledger
-        self._recorder = recorder
-        self._alarms = alarms
-        self._standings = standings
-        self._slots = slots
-        self._attempts = meter.create_counter(
-            "mash.checks.attempts", description="Questions sent, by agency and what became of them."
-        )
-        self._dropped = meter.create_counter(
-            "mash.checks.facts_dropped",
-            description="Facts of answers that were not understood, by agency and code.",
-        )
-
-    @property
-    def free(self) -> int:
-        """How many more questions the agency may be asked at the same time."""
-        return max(0, self._slots - self.out)
-
-    def reaches(self, audience: Audience) -> bool:
-        """Whether there is a way to this part of the agency."""
-        return self._ways[audience] is not None
-
-    async def ask(self, claim: Claim) -> None:
-        """Asks one claimed question and hands the reply on."""
-        await self._ledger.failpoints.hit("enrichment.before_ask")
-        reply = await self._reply(claim)
-        await self._ledger.failpoints.hit("enrichment.after_ask")
-        if claim.known is None and claim.question is not None:
-            await self._standings.heard(self._terms.id, reply)
-        labels = {"agency": self._terms.id, "state": reply.state.value, "reason": reply.reason or ""}
-        self._attempts.add(1, labels)
-        for code, count in reply.dropped.items():
-            self._dropped.add(count, {"agency": self._terms.id, "code": code})
-        if reply.reason == "about_someone_else":
-            await self._alarms.raise_alarm(
-                "answer-about-someone-else", agency=self._terms.id, referral_id=claim.referral_id
-            )
-        await self._recorder.put(Recorded(claim, reply, self._ledger.clock.now()))
-
-    async def _reply(self, claim: Claim) -> Reply:
-        way = self._ways[claim.permission.to]
-        if way is None:
-            return unavailable(LEAD_NOT_REACHED)
-        if claim.question is None:
-            return Reply(AgencyState.NOT_REQUESTED, claim.refusal)
-        if claim.known is not None:
-            return claim.known
-        try:
-            return await way.ask(claim.question, trace=claim.trace)
-        except Exception as error:
-            logger.exception("agency-adapter-failed", agency=self._terms.id, code=code_of(error))
-            return unavailable("adapter_failed")

@@ -58,6 +58,8 @@ class Claim:
     question: Question | None = field(repr=False)
     """What to ask; None where nothing may be asked, or nothing can be read, of which `refusal` tells."""
     refusal: str | None = None
+    fault: str | None = None
+    """Why nothing could be asked that may be asked."""
     known: Reply | None = field(default=None, repr=False)
     """What the agency answered to the same about the same person, where that is fresh enough to count."""
 

@@ -14,11 +14,13 @@ from libs.platform.alarms import Alarms
 from libs.platform.clock import SystemClock
 from libs.schemas.events import PERSON_LINKED
 from libs.schemas.findings import AgencyState
+from services.enrichment import asking
 from services.enrichment.agency import Reply
 from services.enrichment.checks import Child, Effect, Referral
 from services.enrichment.desk import Desk
 from services.enrichment.dialects.agency import DialectAgency
-from services.enrichment.question import Question
+from services.enrichment.question import Kept, Question, question_for
+from services.enrichment.sharing.permission import Permission
 from tests.services.enrichment.conftest import (
     FOUR,
     STRANGER,
@@ -156,6 +158,28 @@ async def test_an_alarm_that_nobody_takes_holds_up_no_other_answer(
         await asyncio.wait_for(rung.wait(), 8)
         await instance.take(later.received(), later.screened())
         await until(answered)
+
+
+async def test_a_child_of_whom_no_question_can_be_made_holds_up_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = Case(), Case(children=(STRANGER,))
+
+    def fails(kept: Kept, child_id: UUID, permission: Permission, question: UUID) -> Question | None:
+        if child_id == broken.child:
+            raise ValueError("a name that may not be logged")
+        return question_for(kept, child_id, permission, question)
+
+    monkeypatch.setattr(asking, "question_for", fails)
+    instance = await world.start(check_deadline_cap_seconds=None)
+    with structlog.testing.capture_logs() as logged:
+        await instance.take(broken.received(), broken.screened(), sound.received(), sound.screened())
+        assert set((await until_completed(instance, sound.child)).values()) == {"nothing_held"}
+        states = await until_time_is_up(instance, broken.child)
+    assert set(states.values()) == {"unavailable"}
+    assert {each.reason for each in await instance.answers(broken.child)} == {"question_not_made"}
+    assert {one["code"] for one in logged if one["event"] == "alarm"} == {"question-not-made"}
+    assert "may not be logged" not in str(logged)
 
 
 async def test_a_question_whose_record_is_broken_is_set_aside(
