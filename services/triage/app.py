@@ -48,21 +48,24 @@ from services.triage.console.neighbours import Addresses, HttpNeighbours
 from services.triage.consumer import TriageConsumer
 from services.triage.decision.api import Bench
 from services.triage.decision.api import router as decision_router
-from services.triage.decision.authority import Authority
 from services.triage.decision.decisions import Decisions
-from services.triage.decision.loading import load_authority
 from services.triage.decision.register import Register
 from services.triage.decision.signatures import Signatures
+from services.triage.family.api import router as family_router
+from services.triage.family.family import Families
 from services.triage.findings.api import router as findings_router
 from services.triage.findings.findings import Findings
 from services.triage.handover.api import router as handover_router
 from services.triage.handover.handovers import Handovers
 from services.triage.handover.sweep import EVERY_SECONDS as CLOSING_EVERY_SECONDS
 from services.triage.handover.sweep import Closing
-from services.triage.handover.terms import Terms, load_terms
 from services.triage.live.api import router as live_router
 from services.triage.live.feed import Feed
 from services.triage.overdue import Overdue
+from services.triage.panels.api import Chamber
+from services.triage.panels.api import router as panel_router
+from services.triage.panels.panels import Panels
+from services.triage.partnership import Partnership, load_partnership
 from services.triage.policies.api import router as policy_router
 from services.triage.policies.shadow import Shadow
 from services.triage.policies.store import Policies
@@ -100,8 +103,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
     telemetry = setup(Service.TRIAGE, settings)
     thresholds = load_thresholds(settings.partnership_dir)
     casework = Casework(thresholds)
-    authority = load_authority(settings.partnership_dir / "authority.yaml")
-    terms = load_terms(settings.partnership_dir / "handover.yaml")
+    partnership = load_partnership(settings.partnership_dir, thresholds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -137,7 +139,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             async def alarm(code: str, ids: dict[str, str]) -> None:
                 await alarms.raise_alarm(code, **ids)
 
-            furnish(app, Parts(ledger, casework, policies, settings, authority, terms, alarms))
+            furnish(app, Parts(ledger, casework, policies, settings, partnership, alarms))
             console = (
                 [] if not settings.has_pages else [await _open_console(stack, app, settings, ledger, keys)]
             )
@@ -217,8 +219,7 @@ class Parts:
     casework: Casework
     policies: Policies
     settings: TriageSettings
-    authority: Authority
-    terms: Terms
+    partnership: Partnership
     alarms: Alarm
 
 
@@ -228,6 +229,8 @@ def routers() -> list[APIRouter]:
         router,
         decision_router,
         handover_router,
+        family_router,
+        panel_router,
         commands_router,
         claims_router,
         live_router,
@@ -244,9 +247,19 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     """Sets what the rooms' operations work with as the application's state."""
     ledger, casework, policies = parts.ledger, parts.casework, parts.policies
     clocks = Clocks(casework.thresholds.clocks)
-    handovers = Handovers(ledger, casework, policies, parts.terms)
-    register = Register(ledger, casework, policies, parts.authority, (handovers.decided, clocks.decided))
+    panels = Panels(ledger, casework, policies, parts.partnership.programme)
+    handovers = Handovers(ledger, casework, policies, parts.partnership.terms)
+    register = Register(
+        ledger,
+        casework,
+        policies,
+        parts.partnership.authority,
+        (handovers.decided, clocks.decided, panels.decided),
+    )
+    cases = Cases(ledger.codec, casework.thresholds, policies, parts.partnership.authority)
     app.state.handovers = handovers
+    app.state.chamber = Chamber(ledger, panels)
+    app.state.families = Families(cases)
     app.state.hub = clocks.hub
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
@@ -257,7 +270,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.office = Office(
         ledger,
         Queue(Cursors(parts.settings.cursor_secret)),
-        Cases(ledger.codec, casework.thresholds, policies, parts.authority),
+        cases,
         Readings(ledger, casework, policies),
         Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}, handovers.look),
         policies,

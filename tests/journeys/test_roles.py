@@ -45,7 +45,7 @@ FILLED = {
     "clock": "decision",
     "agency": "police",
     "panel": "north",
-    "date": "2026-11-25",
+    "day": "2026-11-25",
     "name": "marac_daily",
 }
 REFUSED = (401, 403)

@@ -55,9 +55,8 @@ from sandbox.postgres import EmbeddedPostgres
 from services.triage.app import Parts, furnish, routers
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
-from services.triage.decision.loading import load_authority
 from services.triage.desk import SELECT_CASES, case_of
-from services.triage.handover.terms import load_terms
+from services.triage.partnership import load_partnership
 from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
 from services.triage.search.index import SearchIndex
@@ -160,9 +159,8 @@ def settings() -> TriageSettings:
 
 def parts_of(hub: "HubWorld", thresholds: Thresholds, settings: TriageSettings, alarms: Bell) -> Parts:
     """What the rooms are built from, with the shipped files."""
-    authority = load_authority(PARTNERSHIP / "authority.yaml")
-    terms = load_terms(PARTNERSHIP / "handover.yaml")
-    return Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms, alarms)
+    partnership = load_partnership(PARTNERSHIP, thresholds)
+    return Parts(hub.ledger, Casework(thresholds), hub.policies, settings, partnership, alarms)
 
 
 @pytest.fixture

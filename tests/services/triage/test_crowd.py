@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,15 +25,12 @@ from libs.platform.service import create_app
 from libs.platform.telemetry import setup
 from libs.schemas.events import Service
 from sandbox.issuer import Client, Issuer
-from services.triage.app import Parts, furnish, routers
-from services.triage.casework import Casework
+from services.triage.app import furnish, routers
 from services.triage.claims.claim import LEASE
-from services.triage.decision.loading import load_authority
-from services.triage.handover.terms import load_terms
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
-from tests.services.triage.conftest import CODEC, ISSUER, PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.conftest import CODEC, ISSUER, HubWorld, Story, parts_of, stated
 from tests.services.triage.staff import Person
 
 PEOPLE, CASES = 50, 20
@@ -75,11 +73,8 @@ async def instances(
             client = await stack.enter_async_context(httpx.AsyncClient(transport=keys))
             authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
             app = create_app("Triage", settings, telemetry, routers(), authenticator=authenticator)
-            authority = load_authority(PARTNERSHIP / "authority.yaml")
-            terms = load_terms(PARTNERSHIP / "handover.yaml")
-            furnish(
-                app, Parts(ledger, Casework(thresholds), hub.policies, settings, authority, terms, Bell())
-            )
+            parts = parts_of(hub, thresholds, settings, Bell())
+            furnish(app, replace(parts, ledger=ledger))
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             found.append(
                 await stack.enter_async_context(

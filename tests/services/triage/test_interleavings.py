@@ -24,7 +24,9 @@ from libs.messaging.timers import TimerLoop
 from libs.schemas.levels import Stage
 from sandbox.issuer import Issuer
 from services.triage.case import Case
+from services.triage.clocks.hub import Hub
 from services.triage.overdue import Overdue
+from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import AGENCIES, HubWorld, Story, stated
 from tests.services.triage.staff import Person
 
@@ -58,8 +60,9 @@ class Crash(Exception):
 class Life:
     """One example: some referrals, and everything that happens to them."""
 
-    def __init__(self, hub: HubWorld, people: Sequence[Person], chance: random.Random) -> None:
+    def __init__(self, hub: HubWorld, clocks: Hub, people: Sequence[Person], chance: random.Random) -> None:
         self._hub = hub
+        self._clocks = clocks
         self._people = people
         self._chance = chance
         self._stories: list[Story] = []
@@ -225,9 +228,7 @@ class Life:
 
         async def quiet(code: str, ids: dict[str, str]) -> None: ...
 
-        await TimerLoop(
-            self._hub.ledger, Overdue(quiet, self._hub.consumer._casework.thresholds.clocks).handlers
-        ).fire_due()
+        await TimerLoop(self._hub.ledger, Overdue(quiet, self._clocks).handlers).fire_due()
 
     def _told(self, answer: httpx.Response) -> None:
         assert answer.status_code in EXPECTED, answer.text
@@ -285,12 +286,12 @@ def people(http: httpx.AsyncClient, issuer: Issuer) -> list[Person]:
 
 
 async def test_no_interleaving_loses_a_child_or_changes_what_a_person_decided(
-    hub: HubWorld, people: list[Person]
+    hub: HubWorld, people: list[Person], thresholds: Thresholds
 ) -> None:
     loop = asyncio.get_running_loop()
 
     async def live(moves: Sequence[tuple[int, int]]) -> None:
-        life = Life(hub, people, random.Random(str(moves)))
+        life = Life(hub, thresholds.clocks, people, random.Random(str(moves)))
         for move, _ in moves:
             await life.step(move)
 

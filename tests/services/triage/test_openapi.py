@@ -14,16 +14,13 @@ from libs.platform.service import create_app, serve
 from libs.platform.telemetry import setup
 from libs.schemas.events import Service
 from sandbox.issuer import Issuer, load_clients
-from services.triage.app import Parts, furnish, routers
-from services.triage.casework import Casework
-from services.triage.decision.loading import load_authority
-from services.triage.handover.terms import load_terms
+from services.triage.app import furnish, routers
 from services.triage.live.api import router as live_router
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
 from tests.fuzzing import faults_found
 from tests.services.triage.bell import Bell
-from tests.services.triage.conftest import ISSUER, PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.conftest import ISSUER, HubWorld, Story, parts_of, stated
 
 SCOPES = ("queue:read", "case:read", "case:write", "decision:write", "operations:read", "policy:read")
 
@@ -57,11 +54,7 @@ async def test_schemathesis_finds_nothing(
         # A stream of events does not end, and is tested by itself.
         rooms = [one for one in routers() if one is not live_router]
         app = create_app("Triage", settings, telemetry, rooms, authenticator=authenticator)
-        authority = load_authority(PARTNERSHIP / "authority.yaml")
-        terms = load_terms(PARTNERSHIP / "handover.yaml")
-        furnish(
-            app, Parts(hub.ledger, Casework(thresholds), hub.policies, settings, authority, terms, Bell())
-        )
+        furnish(app, parts_of(hub, thresholds, settings, Bell()))
         ephemeral = settings.model_copy(update={"port": 0})
         serving = asyncio.create_task(serve(app, ephemeral, stop=stop, ready=ready.set_result))
         url = f"http://127.0.0.1:{await ready}"

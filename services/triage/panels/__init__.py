@@ -1,0 +1,1 @@
+"""Panels with their agendas and outcomes, and the lists that are printed and exported."""

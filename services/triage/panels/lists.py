@@ -1,0 +1,135 @@
+"""Lists of children to print and export."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from libs.messaging.codec import Codec
+from libs.platform.auth import Principal
+from libs.schemas.base import Instant, Model
+from libs.schemas.levels import Destination, Level, Rag, Stage
+from services.triage.panels.calendar import ListOf
+from services.triage.panels.children import ChildView, children_of
+from services.triage.restricted.rights import visible
+
+MOST = 500
+"""Children that one list holds: the most urgent come first."""
+
+_LIST = """
+SELECT c.id AS case_id, c.referral_id, c.reference, c.child_number, c.stage, c.rag, c.decided_level, c.decided_to,
+       c.received_at, c.act_by
+  FROM child_case AS c
+ WHERE {seen} AND c.closed_at IS NULL AND NOT c.stub
+   AND ($1::text IS NULL OR c.decision > 0 AND c.decided_to = $1)
+   AND ($2::text IS NULL OR EXISTS (SELECT FROM task AS t WHERE t.case_id = c.id AND t.kind = $2
+                                       AND ($3::timestamptz IS NULL OR t.raised_at >= $3)))
+   AND ($1::text IS NULL OR $3::timestamptz IS NULL OR c.received_at >= $3)
+ ORDER BY c.received_at, c.id LIMIT $4
+"""
+COLUMNS = (
+    "reference",
+    "child",
+    "name",
+    "born",
+    "expected",
+    "stage",
+    "urgency",
+    "level",
+    "destination",
+    "received",
+    "dash_yes",
+    "dash_no",
+    "dash_unknown",
+)
+_UNSAFE = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take as a formula (OWASP, CSV injection)."""
+
+
+class ListItem(Model):
+    """One child of a list."""
+
+    case_id: UUID
+    reference: str | None
+    child_number: int
+    child: ChildView
+    stage: Stage
+    rag: Rag
+    decided_level: Level | None
+    decided_to: Destination | None
+    received_at: Instant
+
+
+class ListView(Model):
+    """One list, as it stands now."""
+
+    name: str
+    title: str
+    at: Instant
+    items: tuple[ListItem, ...]
+    more: bool
+
+
+async def list_of(
+    connection: asyncpg.Connection, codec: Codec, kept: ListOf, caller: Principal, now: datetime
+) -> ListView:
+    """A list's children, first received first."""
+    rows = await connection.fetch(
+        _LIST.format(seen=visible(caller, "c")),
+        None if kept.destination is None else kept.destination.value,
+        kept.action,
+        None if kept.since is None else now - kept.since,
+        MOST + 1,
+    )
+    children = await children_of(connection, codec, [row["referral_id"] for row in rows[:MOST]])
+    items = tuple(
+        ListItem(
+            **{name: value for name, value in dict(row).items() if name in ListItem.model_fields},
+            child=children.get(row["case_id"], ChildView(name=None)),
+        )
+        for row in rows[:MOST]
+    )
+    return ListView(name=kept.id, title=kept.title, at=now, items=items, more=len(rows) > MOST)
+
+
+def as_csv(view: ListView) -> str:
+    """A list for a spreadsheet, in which no cell is taken as a formula."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(COLUMNS)
+    for one in view.items:
+        dash = one.child.dash
+        rows.writerow(
+            _cells(
+                (
+                    one.reference,
+                    one.child_number,
+                    one.child.name,
+                    _day(one.child.born),
+                    _day(one.child.expected),
+                    one.stage.value,
+                    one.rag.value,
+                    one.decided_level,
+                    one.decided_to,
+                    one.received_at.isoformat(),
+                    *(("unknown",) * 3 if dash is None else (dash.yes, dash.no, dash.unknown)),
+                )
+            )
+        )
+    return text.getvalue()
+
+
+def _day(value: object) -> str | None:
+    on = getattr(value, "on", None)
+    if on is not None:
+        return str(on)
+    earliest, latest = getattr(value, "earliest", None), getattr(value, "latest", None)
+    return f"{earliest} to {latest}" if earliest is not None else None
+
+
+def _cells(values: Iterable[object]) -> list[str]:
+    texts = ["" if value is None else str(value) for value in values]
+    return [f"'{text}" if text.startswith(_UNSAFE) else text for text in texts]

@@ -1,0 +1,36 @@
+"""The partnership's files beside the thresholds: who decides and signs, who receives, and which panels meet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.triage.decision.authority import Authority
+from services.triage.decision.loading import load_authority
+from services.triage.handover.terms import Terms, load_terms
+from services.triage.panels.calendar import Programme
+from services.triage.panels.loading import load_programme
+from services.triage.thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Partnership:
+    """How a partnership works, beside what it applies to a child."""
+
+    authority: Authority
+    terms: Terms
+    programme: Programme
+
+
+def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
+    """Reads the partnership's directory. Raises DocumentError naming every mistake with its place."""
+    directory = thresholds.rulebooks.directory
+    return Partnership(
+        authority=load_authority(folder / "authority.yaml"),
+        terms=load_terms(folder / "handover.yaml"),
+        programme=load_programme(
+            folder / "panels.yaml",
+            agencies=directory.agencies,
+            localities=directory.places.localities,
+            actions=directory.policy.actions,
+            zone=thresholds.clocks.zone,
+        ),
+    )

@@ -1,0 +1,275 @@
+"""A decision puts a child on the next agenda; what the panel comes to stands on record; lists print and export."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.schemas.document import DocumentError
+from libs.schemas.levels import Destination, Stage
+from libs.schemas.plans import Dash
+from sandbox.issuer import Issuer
+from services.triage.panels.calendar import Programme
+from services.triage.panels.lists import as_csv
+from services.triage.partnership import load_partnership
+from services.triage.thresholds import Thresholds
+from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
+
+HUNGRY = stated("child.hunger", "persistent")
+STRANGLED = stated("household.strangulation_or_weapon", True)
+PANEL: dict[str, Any] = {
+    "level": "targeted",
+    "destination": "masg",
+    "departure_reason": "The panel knows the family.",
+}
+
+
+@pytest.fixture
+def chair(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer, "panel-chair-1")
+
+
+@pytest.fixture
+def programme(thresholds: Thresholds) -> Programme:
+    return load_partnership(PARTNERSHIP, thresholds).programme
+
+
+async def decided(hub: HubWorld, by: Person, **body: Any) -> Story:
+    story = Story()
+    await hub.take(story.received([HUNGRY]), story.completed())
+    case_id = story.child_ids[0]
+    await by.read(case_id)
+    answer = await by.decide(case_id, (await by.open(case_id))[1], **body)
+    assert answer.status_code == 200, answer.text
+    return story
+
+
+async def path_of(person: Person, panel: str) -> str:
+    """The path of the panel's meeting on whose agenda somebody stands."""
+    panels = (await person.get("/v1/panels")).json()["panels"]
+    [one] = [one for one in panels if one["id"] == panel]
+    [meeting] = [meeting for meeting in one["meetings"] if meeting["children"]]
+    path: str = meeting["path"]
+    return path
+
+
+async def test_a_decision_puts_the_child_on_the_next_agenda_by_name(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(manager, "masg_central_and_east")
+    agenda = (await chair.get(path)).json()
+    [item] = agenda["items"]
+    assert (item["case_id"], item["child"]["name"], item["listed"]) == (
+        str(story.child_ids[0]),
+        CANARY,
+        False,
+    )
+    assert agenda["day"] > "2026-11-23"
+    assert agenda["missing"] == agenda["members"]
+    assert CANARY not in path
+    assert len(await hub.rows("SELECT 1 FROM access WHERE action = 'agenda.read'")) == 1
+
+
+async def test_a_later_decision_takes_the_child_off_the_agenda(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(manager, "masg_central_and_east")
+    case_id = story.child_ids[0]
+    higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen again."}
+    assert (await manager.decide(case_id, (await manager.open(case_id))[1], **higher)).status_code == 200
+    assert (await chair.get(path)).json()["items"] == []
+
+
+async def test_an_outcome_is_written_once_and_sets_the_review(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    item = f"{path}/items/{story.child_ids[0]}"
+    body = {"outcome": "plan_agreed", "note": f"School meets {CANARY}'s mother."}
+    answer = await chair.put(item, body)
+    assert answer.status_code == 200, answer.text
+    [kept] = answer.json()["items"]
+    assert (kept["outcome"], kept["settled_by"]) == ("plan_agreed", chair.id)
+    day = date.fromisoformat(answer.json()["day"])
+    assert kept["review_on"] == str(day + timedelta(weeks=12))
+    assert (await chair.put(item, body)).json() == answer.json()
+    other = await chair.put(item, {"outcome": "no_panel_help", "note": "No."})
+    assert (other.status_code, other.json()["settled_by"]) == (409, chair.id)
+    assert (await hub.case(story.child_ids[0])).stage is Stage.HAND_OVER
+
+
+async def test_an_outcome_that_says_so_asks_for_a_new_decision(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    await chair.put(
+        f"{path}/items/{story.child_ids[0]}",
+        {"outcome": "not_for_this_panel", "note": "Needs an assessment."},
+    )
+    assert (await hub.case(story.child_ids[0])).stage is Stage.DECISION
+    assert (await hub.names(story.id))[-1] == "case-reopened"
+
+
+async def test_a_child_may_stand_on_a_later_agenda_again(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    day = date.fromisoformat(path.rpartition("/")[2])
+    later = {
+        "outcome": "more_information",
+        "note": "The school's report.",
+        "again_on": str(day + timedelta(days=1)),
+    }
+    item = f"{path}/items/{story.child_ids[0]}"
+    wrong = await chair.put(item, later)
+    assert wrong.json()["errors"][0]["pointer"] == "/again_on"
+    again = day + timedelta(weeks=2)
+    assert (await chair.put(item, later | {"again_on": str(again)})).status_code == 200
+    [next_one] = (await chair.get(f"{path.rpartition('/')[0]}/{again}")).json()["items"]
+    assert next_one["outcome"] is None
+
+
+async def test_who_was_there_is_kept_and_an_agency_without_anybody_is_missing(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    there = [{"agency": "police", "name": "Sergeant Day"}, {"agency": "health", "name": "Nurse Day"}]
+    answer = await chair.put(f"{path}/members", {"chair": "Perry", "present": there})
+    assert set(answer.json()["missing"]) == {"early_help", "education", "social_care"}
+    wrong = await chair.put(
+        f"{path}/members", {"chair": "Perry", "present": [{"agency": "marac", "name": "X"}]}
+    )
+    assert wrong.json()["errors"][0]["pointer"] == "/present/0/agency"
+    assert (await manager.put(f"{path}/members", {"chair": "Me", "present": []})).status_code == 403
+
+
+async def test_no_agenda_or_list_shows_a_restricted_child_to_who_may_not_see_it(
+    hub: HubWorld, manager: Person, chair: Person, http: httpx.AsyncClient, issuer: Issuer
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    await hub.rows("UPDATE child_case SET restricted = true RETURNING 1")
+    assert (await chair.get(path)).json()["items"] == []
+    assert (await chair.get("/v1/lists/masg")).json()["items"] == []
+    assert all(
+        meeting["children"] == 0
+        for panel in (await chair.get("/v1/panels")).json()["panels"]
+        for meeting in panel["meetings"]
+    )
+    hidden = await chair.put(f"{path}/items/{story.child_ids[0]}", {"outcome": "plan_agreed", "note": "Yes."})
+    assert (hidden.status_code, hidden.json()["code"]) == (404, "case-not-found")
+    entitled = Person(http, issuer, "staff-mgr-2")
+    assert len((await entitled.get("/v1/lists/masg")).json()["items"]) == 1
+
+
+async def test_maracs_list_shows_what_was_not_asked_as_unknown(hub: HubWorld, manager: Person) -> None:
+    story = Story()
+    await hub.take(
+        story.received([STRANGLED]),
+        story.answer("police", STRANGLED, dash=Dash(yes=7, asked=10)),
+        story.completed(),
+    )
+    [item] = (await manager.get("/v1/lists/marac_daily")).json()["items"]
+    assert item["child"]["dash"] == {"yes": 7, "no": 3, "unknown": 14}
+    hub.clock.advance(timedelta(hours=25))
+    assert (await manager.get("/v1/lists/marac_daily")).json()["items"] == []
+    assert len((await manager.get("/v1/lists/marac_weekly")).json()["items"]) == 1
+
+
+async def test_a_list_exports_as_a_table_that_runs_no_formula(hub: HubWorld, manager: Person) -> None:
+    await decided(hub, manager, **PANEL)
+    token = {"Authorization": f"Bearer {manager.token}", "Accept": "text/csv"}
+    answer = await manager.http.get("/v1/lists/masg", headers=token)
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="masg-2026-11-23.csv"'
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert (row["name"], row["destination"], row["dash_unknown"]) == (CANARY, "masg", "unknown")
+    view = (await manager.get("/v1/lists/masg")).json()
+    from services.triage.panels.lists import ListView
+
+    trick = ListView.model_validate(view)
+    harmful = trick.items[0].model_copy(
+        update={"child": trick.items[0].child.model_copy(update={"name": "=cmd|' /C calc'!A0"})}
+    )
+    text = as_csv(trick.model_copy(update={"items": (harmful,)}))
+    assert "'=cmd" in text
+    assert ",=cmd" not in text
+    assert (await manager.get("/v1/lists/nothing")).json()["code"] == "list-not-found"
+
+
+@given(st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2031, 1, 1)))
+def test_the_next_agenda_is_of_a_day_of_meeting_and_still_open(moment: datetime) -> None:
+    programme = SHIPPED()
+    now = moment.replace(tzinfo=UTC)
+    for panel in programme.panels.values():
+        day = panel.next_after(now, programme.zone)
+        assert panel.meets(day)
+        assert panel.starts(day, programme.zone) - panel.papers > now
+        before = day - panel.every
+        assert before < panel.first or panel.starts(before, programme.zone) - panel.papers <= now
+
+
+def _shipped() -> Callable[[], Programme]:
+    from services.triage.thresholds import load_thresholds
+
+    found: list[Programme] = []
+
+    def once() -> Programme:
+        if not found:
+            found.append(load_partnership(PARTNERSHIP, load_thresholds(PARTNERSHIP)).programme)
+        return found[0]
+
+    return once
+
+
+SHIPPED = _shipped()
+
+
+def test_every_locality_has_a_panel_and_an_unknown_address_one_too(programme: Programme) -> None:
+    for locality in ("north_and_west", "central_and_east", "south", None):
+        panel = programme.panel_for(Destination.MASG, locality)
+        assert panel is not None
+        assert locality is None or panel.locality == locality
+    assert programme.panel_for(Destination.SECTION_47, "south") is None
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("locality: south", "locality: suth", "unknown locality `suth`; did you mean `south`?"),
+        ("members: [health, social_care]", "members: [helth, social_care]", "unknown agency `helth`"),
+        ("members: [health, social_care]", "members: [health, health]", "`health` stands twice"),
+        ("every_weeks: 1", "every_weeks: 0", "at least 1"),
+        ("from: 2026-01-05", "from: 5 January", "expected a date"),
+        ("for: unborn_baby_panel", "for: unborn_baby", "unknown destination `unborn_baby`"),
+        ("action: marac_referral", "action: marac", "unknown action `marac`"),
+        ("no_locality: masg_central_and_east", "no_locality: masg", "unknown panel `masg`"),
+        ("title: Unborn babies, of:", "title: Unborn babies, action: lado, of:", "either `of`"),
+        ("    locality: south\n", "", "no panel serves the locality `south`"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(
+    tmp_path: Path, thresholds: Thresholds, right: str, wrong: str, said: str
+) -> None:
+    for name in ("authority.yaml", "handover.yaml", "panels.yaml"):
+        (tmp_path / name).write_text((PARTNERSHIP / name).read_text())
+    text = (tmp_path / "panels.yaml").read_text()
+    assert right in text
+    (tmp_path / "panels.yaml").write_text(text.replace(right, wrong, 1))
+    with pytest.raises(DocumentError) as refused:
+        load_partnership(tmp_path, thresholds)
+    assert said in str(refused.value)
