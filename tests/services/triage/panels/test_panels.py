@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.schemas.document import DocumentError
@@ -211,6 +211,7 @@ async def test_a_list_exports_as_a_table_that_runs_no_formula(hub: HubWorld, man
     assert (await manager.get("/v1/lists/nothing")).json()["code"] == "list-not-found"
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2031, 1, 1)))
 def test_the_next_agenda_is_of_a_day_of_meeting_and_still_open(moment: datetime) -> None:
     programme = SHIPPED()

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0010"
+revision = "0015"
+down_revision = "0014"
 
 _TABLES = """
 CREATE TABLE panel_item (
