@@ -27,6 +27,8 @@ class Sweep:
     every: float
     """Seconds."""
     run: Callable[[], Awaitable[int]]
+    at_start: bool = False
+    """Whether it looks as soon as the service starts as well."""
 
 
 class Reconciler:
@@ -65,8 +67,10 @@ class Reconciler:
                     raise
 
     async def _repeat(self, sweep: Sweep) -> None:
+        at_once = sweep.at_start
         while not self._stopping.is_set():
             delay = sweep.every * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 - spreads, guards nothing
+            delay, at_once = 0.0 if at_once else delay, False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._stopping.wait()

@@ -38,8 +38,12 @@ from services.triage.api import Office, router
 from services.triage.cases import Cases
 from services.triage.casework import Casework
 from services.triage.claims.api import router as claims_router
+from services.triage.clocks.api import ClockRoom
 from services.triage.clocks.api import router as clocks_router
 from services.triage.clocks.kept import Clocks
+from services.triage.clocks.timekeeper import Timekeeper
+from services.triage.clocks.upkeep import EVERY_SECONDS as CLOCKS_EVERY_SECONDS
+from services.triage.clocks.upkeep import Upkeep
 from services.triage.commands.api import router as commands_router
 from services.triage.commands.commands import Commands
 from services.triage.console.api import console_router, offer, pages_of
@@ -155,6 +159,9 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 sweeps=[
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
                     Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
+                    Sweep(
+                        "clocks", CLOCKS_EVERY_SECONDS, Upkeep(ledger, casework, terms).sweep, at_start=True
+                    ),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
                     Sweep("search-keys", SEARCH_EVERY_SECONDS, partial(app.state.index.sweep, ledger)),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
@@ -261,6 +268,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.chamber = Chamber(ledger, panels)
     app.state.families = Families(cases)
     app.state.hub = clocks.hub
+    app.state.clocks = ClockRoom(ledger, Timekeeper(ledger, casework, clocks))
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
     keys = Keys(parts.settings.search_secret)

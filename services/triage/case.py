@@ -1,7 +1,7 @@
 """One child's case: its row, what is known of the child, and what follows from both."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -36,6 +36,11 @@ OWN_CLOCKS = frozenset((DECISION_CLOCK, READING_CLOCK, HAND_OVER_CLOCK, URGENCY_
 
 WAITED_FOR = frozenset((AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE))
 """States of an agency whose answer may still come."""
+
+
+def warning(clock: str, due_at: datetime) -> str:
+    """Says that people were warned of a clock that is due then: where it is moved, the warning counts no more."""
+    return f"{clock}/{due_at.astimezone(UTC).isoformat()}"
 
 
 def is_low(level: Level, destination: Destination | None) -> bool:
@@ -112,7 +117,7 @@ class Case:
     pauses: tuple[str, ...] = ()
     """When the target stood still, as `clocks.pauses` writes it."""
     warned: tuple[str, ...] = ()
-    """Clocks that run and will soon run out."""
+    """Clocks that run and will soon run out, each as `warning` writes it."""
     rules: str | None = None
     """Fingerprint of the clocks' rules and calendar by which the instants were worked out."""
     warns_at: dict[str, datetime] = field(default_factory=dict, compare=False, metadata={"column": False})

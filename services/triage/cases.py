@@ -14,6 +14,7 @@ from libs.schemas.levels import Destination, Level, Rag
 from services.triage.basis import read_states
 from services.triage.blocked import blocked
 from services.triage.case import Case, is_low
+from services.triage.clocks.kept import Running, running
 from services.triage.commands.record import CommandView, command_views, commands_of
 from services.triage.commands.record import Known as CommandsKnown
 from services.triage.decision.authority import Authority
@@ -111,7 +112,7 @@ class Cases:
                 if case.decision
                 else (),
                 at_risk=_at_risk(case, rows, decisions),
-                clocks=_clocks(case, now),
+                clocks=_clocks(case, await running(connection, case_id), now),
                 tasks=await task_views(
                     connection, self._codec, referral_id=case.referral_id, case_id=case.id
                 ),
@@ -218,10 +219,6 @@ def _at_risk(
     )
 
 
-def _clocks(case: Case, now: datetime) -> tuple[ClockView, ...]:
-    times = dict(case.clocks())
-    if case.rag_due_at is not None and not case.decided:
-        times["urgency"] = case.rag_due_at
-    return tuple(
-        ClockView(clock=clock, due_at=due_at, overdue=due_at < now) for clock, due_at in times.items()
-    )
+def _clocks(case: Case, kept: Sequence[Running], now: datetime) -> tuple[ClockView, ...]:
+    times = [*case.clocks().items(), *((one.clock, one.due_at) for one in kept)]
+    return tuple(ClockView(clock=clock, due_at=due_at, overdue=due_at < now) for clock, due_at in times)

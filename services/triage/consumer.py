@@ -50,6 +50,7 @@ from libs.schemas.events import (
 )
 from services.triage.case import File
 from services.triage.casework import INDEX, Casework
+from services.triage.clocks.joining import keep_first_clock
 from services.triage.desk import Desk, NewTask, load, save
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
@@ -177,7 +178,11 @@ class TriageConsumer:
                 changes.append((file, work.correct(file, cause, payload.shared, correction)))
         elif isinstance(payload, PersonLinked):
             for file, linked in _named(desk, event, payload):
-                changes.append((file, work.link(file, cause, payload.shared, linked)))
+                change = work.link(file, cause, payload.shared, linked)
+                if await keep_first_clock(unit.connection, work.thresholds.clocks, file):
+                    work.refresh(file.case)
+                    change |= Change.SCREENED
+                changes.append((file, change))
         elif isinstance(payload, ChildrenFound):
             changes += await self._find(unit, desk, event, payload)
         elif isinstance(payload, InformationAdded):

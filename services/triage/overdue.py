@@ -13,7 +13,7 @@ from libs.messaging.ledger import Unit
 from libs.messaging.runner import Alarm
 from libs.messaging.timers import Handler, Timer
 from libs.schemas.events import CASE_OVERDUE, CaseOverdue, OverdueCase, Reference
-from services.triage.case import OWN_CLOCKS, Case
+from services.triage.case import OWN_CLOCKS, Case, warning
 from services.triage.clocks.hub import Hub
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.live.changes import touch
@@ -78,7 +78,7 @@ class Overdue:
 
     async def _warn(self, unit: Unit, case: Case, timer: Timer) -> None:
         unit.arm(timer.kind, case.referral_id, case.id, timer.due_at, trace=timer.trace)
-        await unit.connection.execute(_MARK, case.id, timer.kind)
+        await unit.connection.execute(_MARK, case.id, warning(timer.kind, timer.due_at))
         if timer.kind not in OWN_CLOCKS:
             await unit.connection.execute(_WARNED, case.id, timer.kind, unit.now)
         await touch(unit.connection, [case.id])
@@ -86,7 +86,7 @@ class Overdue:
 
     async def _run_out(self, unit: Unit, case: Case, timer: Timer) -> None:
         await unit.connection.execute(_BREACH, case.id, timer.kind, timer.due_at, unit.now)
-        await unit.connection.execute(_UNMARK, case.id, timer.kind)
+        await unit.connection.execute(_UNMARK, case.id, warning(timer.kind, timer.due_at))
         await touch(unit.connection, [case.id])
         ids = {
             "referral_id": str(case.referral_id),

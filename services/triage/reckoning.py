@@ -15,7 +15,16 @@ from libs.schemas.dictionary import DERIVED
 from libs.schemas.evaluation import Evaluation, Evidence, FiredRule, Outcome, Trigger
 from libs.schemas.levels import Rag
 from services.triage.basis import child_facts, write_states
-from services.triage.case import OWN_CLOCKS, WAITED_FOR, Case, File, NewEvaluation, NewEvidence, Obliged
+from services.triage.case import (
+    OWN_CLOCKS,
+    WAITED_FOR,
+    Case,
+    File,
+    NewEvaluation,
+    NewEvidence,
+    Obliged,
+    warning,
+)
 from services.triage.clocks.dues import rate, restart
 from services.triage.derived.live import SOCIAL_CARE, work_out
 from services.triage.documents import WORDS, EvidenceKind, WorkedOut
@@ -58,7 +67,10 @@ class Reckoning:
         case.act_by = case.urgent_from()
         clocks = case.clocks()
         case.warns_at = {name: self.thresholds.clocks.warn_at(name, due) for name, due in clocks.items()}
-        case.warned = tuple(one for one in case.warned if one in clocks or one not in OWN_CLOCKS)
+        warnings = {warning(name, due) for name, due in clocks.items()}
+        case.warned = tuple(
+            one for one in case.warned if one in warnings or one.partition("/")[0] not in OWN_CLOCKS
+        )
 
     def heard(self, file: File, agency: str, standing: AgencyStanding) -> None:
         """Takes what an agency's silence or answer means now."""

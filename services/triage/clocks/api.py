@@ -1,18 +1,40 @@
-"""The operation that explains a due time."""
+"""The operations of the clocks: why something is due when it is, and what people do to a case's clocks."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
+from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
+from libs.platform.bodies import json_body, read_json_body
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Instant
+from services.triage.access import note
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.preview import ClockPreview, preview
+from services.triage.clocks.record import CaseClocks, ReasonBody, StopBody
+from services.triage.clocks.timekeeper import Timekeeper
+from services.triage.restricted.rights import on_case
 
 Reader = Annotated[Principal, requires("queue:read")]
+CaseReader = Annotated[Principal, on_case("case:read")]
+Worker = Annotated[Principal, on_case("case:write")]
+ClockId = Annotated[str, Path(description="The clock's id.", max_length=63)]
+
+READS = responses(400, 401, 403, 404, 422, 503)
+WRITES = responses(400, 401, 403, 404, 409, 413, 415, 422, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRoom:
+    """What the operations work with; set as `app.state.clocks` once the database is there."""
+
+    ledger: Ledger
+    timekeeper: Timekeeper
 
 
 async def _hub(request: Request) -> Hub:
@@ -20,11 +42,20 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
-router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
+async def _room(request: Request) -> ClockRoom:
+    room: ClockRoom = request.app.state.clocks
+    return room
+
+
+InRoom = Annotated[ClockRoom, Depends(_room)]
+
+router = APIRouter(prefix="/v1", tags=["clocks"])
 
 
 @router.get(
-    "/preview", responses=responses(400, 401, 403, 404, 422, 503), summary="Why something is due when it is"
+    "/clocks/preview",
+    responses=responses(400, 401, 403, 404, 422, 503),
+    summary="Why something is due when it is",
 )
 async def preview_clock(
     caller: Reader,
@@ -39,3 +70,77 @@ async def preview_clock(
             404, "clock-not-found", "There is no such clock", f"there are {', '.join(sorted(hub.clocks))}"
         )
     return preview(hub, found, start)
+
+
+@router.get("/cases/{case_id}/clocks", responses=READS, summary="The clocks of a case")
+async def read_clocks(caller: CaseReader, case_id: UUID, room: InRoom) -> CaseClocks:
+    """Each clock with its rule in words, when it started and is due, and whether it ran out and why; when the target
+    stood still. Reading is recorded.
+    """
+    now = room.ledger.clock.now()
+    async with room.ledger.pool.acquire() as connection:
+        found = await room.timekeeper.read(connection, case_id)
+        await note(connection, now, caller, "clocks.read", case_id)
+    return found
+
+
+@router.put(
+    "/cases/{case_id}/clocks/{clock}/stop",
+    responses=WRITES,
+    openapi_extra=json_body(StopBody),
+    summary="Say that what a clock waits for has happened",
+)
+async def stop_clock(
+    request: Request, caller: Worker, case_id: UUID, clock: ClockId, room: InRoom
+) -> CaseClocks:
+    """Stops the clock as at that moment: the child was seen, the conference was held, the assessment was made.
+
+    The clocks of reading, decision and hand-over stop by what is done, and not here.
+    """
+    body, _ = await read_json_body(request, StopBody)
+    return await room.timekeeper.stop(case_id, clock, body.at, body.note, caller)
+
+
+@router.put(
+    "/cases/{case_id}/clocks/{clock}/pause",
+    responses=WRITES,
+    openapi_extra=json_body(ReasonBody),
+    summary="Let the target stand still",
+)
+async def pause_clock(
+    request: Request, caller: Worker, case_id: UUID, clock: ClockId, room: InRoom
+) -> CaseClocks:
+    """Lets the target of the rating (`urgency`) stand still while the hub waits for what it cannot hurry.
+
+    Red never pauses, no other clock does, and the decision stays due when it is.
+    """
+    body, _ = await read_json_body(request, ReasonBody)
+    return await room.timekeeper.pause(case_id, clock, body.reason, caller)
+
+
+@router.put(
+    "/cases/{case_id}/clocks/{clock}/resumption",
+    responses=WRITES,
+    openapi_extra=json_body(ReasonBody),
+    summary="Let the target go on",
+)
+async def resume_clock(
+    request: Request, caller: Worker, case_id: UUID, clock: ClockId, room: InRoom
+) -> CaseClocks:
+    """Lets the target go on. The time that it stood moves the target, and nothing else."""
+    body, _ = await read_json_body(request, ReasonBody)
+    return await room.timekeeper.resume(case_id, clock, body.reason, caller)
+
+
+@router.put(
+    "/cases/{case_id}/clocks/{clock}/breach",
+    responses=WRITES,
+    openapi_extra=json_body(ReasonBody),
+    summary="Say why a clock ran out",
+)
+async def explain_breach(
+    request: Request, caller: Worker, case_id: UUID, clock: ClockId, room: InRoom
+) -> CaseClocks:
+    """Gives the reason that is asked for where a clock ran out. It stays on record."""
+    body, _ = await read_json_body(request, ReasonBody)
+    return await room.timekeeper.explain(case_id, clock, body.reason, caller)

@@ -37,7 +37,10 @@ _STOP = """
 UPDATE kept_clock SET stopped_at = $3, stopped_by = $4, document = $5
  WHERE case_id = $1 AND clock = $2 AND stopped_at IS NULL RETURNING true
 """
-_UNWARNED = "UPDATE child_case SET warned = array_remove(warned, $2) WHERE id = $1 AND $2 = ANY (warned)"
+_UNWARNED = """
+UPDATE child_case SET warned = ARRAY(SELECT one FROM unnest(warned) AS one WHERE split_part(one, '/', 1) <> $2)
+ WHERE id = $1 AND warned <> '{}'
+"""
 _RUNNING = "SELECT clock, started_at, due_at, rules FROM kept_clock WHERE case_id = $1 AND stopped_at IS NULL"
 
 
@@ -72,6 +75,7 @@ class Clocks:
         if started:
             fires_at = rule.warn_at(due_at, at)
             unit.arm(clock, case.referral_id, case.id, due_at, trace=case.trace, fires_at=fires_at)
+            await unwarn(unit, case, clock)
             await touch(unit.connection, [case.id])
 
     async def stop(
@@ -89,8 +93,7 @@ class Clocks:
         if not stopped:
             return False
         unit.disarm(clock, case.id)
-        await unit.connection.execute(_UNWARNED, case.id, clock)
-        case.warned = tuple(one for one in case.warned if one != clock)
+        await unwarn(unit, case, clock)
         await touch(unit.connection, [case.id])
         return True
 
@@ -103,6 +106,12 @@ class Clocks:
             await self.start(unit, case, ASSESSMENT, case.statutory_at)
         if decision.level == Level.SECTION_47 and decision.destination != Destination.OTHER_AUTHORITY:
             await self.start(unit, case, CHILD_SEEN, decision.decided_at)
+
+
+async def unwarn(unit: Unit, case: Case, clock: str) -> None:
+    """Whoever was warned of a clock need not be any more: it was stopped, or moved."""
+    await unit.connection.execute(_UNWARNED, case.id, clock)
+    case.warned = tuple(one for one in case.warned if one.partition("/")[0] != clock)
 
 
 async def running(connection: asyncpg.Connection, case_id: UUID) -> Sequence[Running]:

@@ -184,8 +184,10 @@ def _all_hours(node: Node) -> dict[int, tuple[time, time]]:
                 [f"{node.place_of(name)}: unknown weekday `{name}`{nearest(name, list(WEEKDAYS))}"]
             )
         hours[WEEKDAYS.index(name)] = _hours(one)
-    if not hours:
-        raise DocumentError([f"{node.place}: the hub opens on no day"])
+    if closed := [name for number, name in enumerate(WEEKDAYS[:5]) if number not in hours]:
+        raise DocumentError(
+            [f"{node.place}: the hub must open on {closed[0]}: working days of the law run Monday to Friday"]
+        )
     return hours
 
 

@@ -48,11 +48,16 @@ def _codes(members: frozenset[Any]) -> str:
     return ", ".join(f"'{member}'" for member in sorted(members))
 
 
+_IS_LOW = (
+    f"CASE WHEN destination IS NULL OR destination IN ({_codes(PASSED_ON)})"
+    f" THEN level NOT IN ({_codes(NEVER_LOW)}) ELSE destination IN ({_codes(LOW)}) END"
+)
+READING_DUE = f"least(read_due_at, CASE WHEN {_IS_LOW} THEN narrative_due_at END)"
+"""By when somebody must read the referrer's words, as `Case.reading_due` has it; NULL where nobody has to."""
+
 _TAGS: Mapping[Tag, str] = {
     Tag.IMMEDIATE_DANGER: "immediate_danger",
-    Tag.TO_BE_READ: "(read_due_at IS NOT NULL OR narrative_due_at IS NOT NULL)"
-    f" AND CASE WHEN destination IS NULL OR destination IN ({_codes(PASSED_ON)})"
-    f" THEN level NOT IN ({_codes(NEVER_LOW)}) ELSE destination IN ({_codes(LOW)}) END",
+    Tag.TO_BE_READ: f"(read_due_at IS NOT NULL OR narrative_due_at IS NOT NULL AND {_IS_LOW})",
     Tag.PROCESSING_STOPPED: "(stopped OR stub)",
     Tag.DECISION_AT_RISK: "at_risk",
     Tag.REOPENED: "reopened_at IS NOT NULL",

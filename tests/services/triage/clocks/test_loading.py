@@ -1,6 +1,7 @@
 """`clocks.yaml` is refused where it could let a time slip."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from libs.schemas.document import DocumentError
 from libs.schemas.levels import Rag
+from services.triage.clocks.calendar import bank_holidays
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.loading import load_hub
 from services.triage.clocks.rules import UP_TO_THE_DECISION
@@ -113,3 +115,20 @@ def test_a_shorter_time_is_a_partnerships_own_choice(tmp_path: Path) -> None:
     received = datetime(2026, 11, 23, 9, tzinfo=UTC)
     shorter = load_hub(change(tmp_path, "working_days: 1\n", "minutes: 510\n    unit: working\n"))
     assert shorter.decision_due(received) < HUB.decision_due(received)
+
+
+def test_a_hub_that_opens_on_fewer_days_than_the_law_counts_is_refused(tmp_path: Path) -> None:
+    friday = '  friday: {open: "08:00", close: "16:30"}\n'
+    with pytest.raises(
+        DocumentError, match="must open on friday: working days of the law run Monday to Friday"
+    ):
+        load_hub(change(tmp_path, friday, ""))
+
+
+def test_a_proclaimed_bank_holiday_makes_the_file_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def proclaimed(year: int) -> Mapping[date, str]:
+        more = {date(2026, 12, 1): "a holiday for once"} if year == 2026 else {}
+        return {**bank_holidays(year), **more}
+
+    monkeypatch.setattr("services.triage.clocks.loading.bank_holidays", proclaimed)
+    assert load_hub(FILE).fingerprint != HUB.fingerprint

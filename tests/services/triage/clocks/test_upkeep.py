@@ -1,0 +1,161 @@
+"""A calendar that changes works every due time out anew, and a timer that is missing comes back."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.triage.casework import Casework
+from services.triage.clocks.hub import Hub
+from services.triage.clocks.kept import Clocks, running
+from services.triage.clocks.upkeep import SETTLED, Upkeep
+from services.triage.handover.terms import Terms, load_terms
+from services.triage.thresholds import Thresholds
+from tests.services.triage.conftest import MONDAY, NEGLECTED, PARTNERSHIP, HubWorld, Story
+from tests.services.triage.staff import Person
+
+PROCLAIMED = date(2026, 11, 24)
+WEDNESDAY_CLOSE = datetime(2026, 11, 25, 17, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def terms() -> Terms:
+    return load_terms(PARTNERSHIP / "handover.yaml")
+
+
+@pytest.fixture
+def proclaimed(thresholds: Thresholds) -> Thresholds:
+    """The same partnership, after Tuesday was proclaimed a holiday."""
+    hub = thresholds.clocks
+    closed = replace(hub.calendar, closed=frozenset({PROCLAIMED}))
+    return replace(thresholds, clocks=Hub(closed, hub.clocks, hub.targets, "with Tuesday closed"))
+
+
+def upkeep(hub: HubWorld, thresholds: Thresholds, terms: Terms) -> Upkeep:
+    return Upkeep(hub.ledger, Casework(thresholds), terms)
+
+
+async def armed(hub: HubWorld) -> dict[str, Any]:
+    rows = await hub.rows("SELECT kind, due_at FROM timer WHERE state = 'armed'")
+    return {row["kind"]: row["due_at"] for row in rows}
+
+
+async def test_a_proclaimed_holiday_moves_what_is_due_and_tells_whoever_waits(
+    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds, terms: Terms
+) -> None:
+    story = Story()
+    await hub.take(story.received())
+    case = await hub.case(story.child_ids[0])
+    async with hub.ledger.unit([story.id]) as unit:
+        await Clocks(thresholds.clocks).start(unit, case, "conference", MONDAY)
+    assert await upkeep(hub, thresholds, terms).sweep() == 0
+    assert await upkeep(hub, proclaimed, terms).sweep() == 1
+
+    case = await hub.case(case.id)
+    assert (case.due_at, case.rules) == (WEDNESDAY_CLOSE, "with Tuesday closed")
+    assert case.act_by == case.read_due_at == MONDAY + timedelta(hours=2)
+    [conference] = await running(hub.ledger.pool, case.id)
+    assert conference.due_at == datetime(2026, 12, 15, 17, 30, tzinfo=UTC)
+    assert conference.rules == "with Tuesday closed"
+    timers = await armed(hub)
+    assert (timers["decision"], timers["conference"]) == (case.due_at, conference.due_at)
+    assert timers["urgency"] == case.rag_due_at
+    name, told = (await hub.emitted(story.id))[-1]
+    assert (name, told.children[case.id].due_at) == ("case-screened", WEDNESDAY_CLOSE)
+    assert await upkeep(hub, proclaimed, terms).sweep() == 0
+
+
+async def test_what_was_decided_keeps_its_past_and_the_hand_over_moves(
+    hub: HubWorld, proclaimed: Thresholds, terms: Terms, worker: Person, manager: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received(NEGLECTED), story.completed())
+    child = story.child_ids[0]
+    await worker.read(child)
+    _, tag = await manager.open(child)
+    wish = {"level": "section_17", "destination": "csc_section_17"}
+    assert (await manager.decide(child, tag, **wish)).status_code == 200
+    before = await hub.case(child)
+    assert before.hand_over_due_at == datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
+    await upkeep(hub, proclaimed, terms).sweep()
+    case = await hub.case(child)
+    assert (case.due_at, case.decision) == (before.due_at, 1)
+    assert case.hand_over_due_at == datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
+    assert (await armed(hub))["hand_over"] == case.hand_over_due_at
+    [asked] = await hub.rows("SELECT due_at FROM handover")
+    assert asked["due_at"] == case.hand_over_due_at
+
+
+async def test_while_a_version_is_rolled_out_the_older_one_leaves_the_newers_times_alone(
+    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds, terms: Terms
+) -> None:
+    story = Story()
+    await hub.take(story.received())
+    older, newer = upkeep(hub, thresholds, terms), upkeep(hub, proclaimed, terms)
+    await older.sweep()
+    await newer.sweep()
+    assert await older.sweep() == 0
+    assert (await hub.case(story.child_ids[0])).due_at == WEDNESDAY_CLOSE
+    # Only the older one is left: its rules hold again.
+    hub.clock.advance(SETTLED + timedelta(seconds=1))
+    assert await older.sweep() == 1
+    assert (await hub.case(story.child_ids[0])).due_at == datetime(2026, 11, 24, 17, 30, tzinfo=UTC)
+
+
+async def test_every_clock_of_every_open_case_is_armed_again_where_its_timer_is_gone(
+    hub: HubWorld, thresholds: Thresholds, terms: Terms
+) -> None:
+    stories = [Story() for _ in range(3)]
+    for story in stories:
+        await hub.take(story.received())
+    await hub.park(Story().received(), value=b"\xff")
+    case = await hub.case(stories[0].child_ids[0])
+    async with hub.ledger.unit([stories[0].id]) as unit:
+        await Clocks(thresholds.clocks).start(unit, case, "child_seen", MONDAY)
+    every = "SELECT kind, subject, due_at, claim_at FROM timer WHERE state = 'armed' ORDER BY 1, 2"
+    before = [tuple(row) for row in await hub.rows(every)]
+    assert len(before) == 3 * 3 + 2 + 1
+    assert await upkeep(hub, thresholds, terms).sweep() == 0
+    await hub.ledger.pool.execute("DELETE FROM timer WHERE kind <> 'urgency'")
+    await hub.ledger.pool.execute("UPDATE timer SET due_at = due_at + interval '1 day'")
+    assert await upkeep(hub, thresholds, terms).sweep() == 4
+    assert [tuple(row) for row in await hub.rows(every)] == before
+    assert await upkeep(hub, thresholds, terms).sweep() == 0
+
+
+async def test_what_ran_out_and_stands_on_record_is_not_told_again(
+    hub: HubWorld, thresholds: Thresholds, terms: Terms
+) -> None:
+    story = Story()
+    await hub.take(story.received())
+    case = await hub.case(story.child_ids[0])
+    await hub.ledger.pool.execute("UPDATE timer SET state = 'fired' WHERE kind = 'reading'")
+    await hub.ledger.pool.execute(
+        "INSERT INTO breach (case_id, clock, due_at, at) VALUES ($1, 'reading', $2, $2)",
+        case.id,
+        case.read_due_at,
+    )
+    assert await upkeep(hub, thresholds, terms).sweep() == 0
+    assert "reading" not in await armed(hub)
+
+
+async def test_one_referral_that_cannot_be_repaired_delays_no_other(
+    hub: HubWorld, thresholds: Thresholds, terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stories = [Story() for _ in range(3)]
+    for story in stories:
+        await hub.take(story.received())
+    await hub.ledger.pool.execute("DELETE FROM timer")
+    bad = stories[1].child_ids[0]
+    real = Casework.refresh
+
+    def fails(self: Casework, case: Any) -> None:
+        if case.id == bad:
+            raise ValueError
+        real(self, case)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Casework, "refresh", fails)
+        assert await upkeep(hub, thresholds, terms).sweep() == 2
+    assert await upkeep(hub, thresholds, terms).sweep() == 1
