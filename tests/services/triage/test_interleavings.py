@@ -255,13 +255,18 @@ class Life:
         if before is not None:
             assert all(getattr(case, name) >= getattr(before, name) for name in VERSIONS)
         self._seen[case.id] = case
-        armed = await self._hub.rows(
-            "SELECT 1 FROM timer WHERE subject = $1 AND state <> 'disarmed'", case.id
+        rows = await self._hub.rows(
+            "SELECT kind, due_at FROM timer WHERE subject = $1 AND state = 'armed'"
+            " UNION ALL SELECT clock, due_at FROM breach WHERE case_id = $1",
+            case.id,
         )
+        kept = {tuple(row) for row in rows}
+        # Each clock of the case runs, or ran out and stands on record.
+        assert kept >= set(case.clocks().items()), case
         if case.stage not in (Stage.DECIDED, Stage.CLOSED):
             assert case.team
             assert case.act_by is not None
-            assert armed, case
+            assert case.clocks(), case
         if case.stage is Stage.DECIDED:
             # Nothing about this child waits: the referral is open for a task, or for a brother or sister.
             open_tasks = await self._hub.rows(
@@ -271,11 +276,11 @@ class Life:
                 "SELECT 1 FROM child_case WHERE referral_id = $1 AND stage <> 'decided'", case.referral_id
             )
             assert open_tasks or others
-        rows: list[asyncpg.Record] = await self._hub.rows(
+        made: list[asyncpg.Record] = await self._hub.rows(
             "SELECT * FROM decision WHERE case_id = $1", case.id
         )
-        assert len(rows) == case.decision
-        for row in rows:
+        assert len(made) == case.decision
+        for row in made:
             key = (case.id, row["number"])
             assert self._decisions.setdefault(key, tuple(row)) == tuple(row)
 
@@ -285,6 +290,7 @@ def people(http: httpx.AsyncClient, issuer: Issuer) -> list[Person]:
     return [Person(http, issuer, name) for name in STAFF]
 
 
+@pytest.mark.timeout(120)
 async def test_no_interleaving_loses_a_child_or_changes_what_a_person_decided(
     hub: HubWorld, people: list[Person], thresholds: Thresholds
 ) -> None:
