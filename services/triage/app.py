@@ -160,7 +160,10 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
                     Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
                     Sweep(
-                        "clocks", CLOCKS_EVERY_SECONDS, Upkeep(ledger, casework, terms).sweep, at_start=True
+                        "clocks",
+                        CLOCKS_EVERY_SECONDS,
+                        Upkeep(ledger, casework, partnership.terms).sweep,
+                        at_start=True,
                     ),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
                     Sweep("search-keys", SEARCH_EVERY_SECONDS, partial(app.state.index.sweep, ledger)),
