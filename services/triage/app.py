@@ -63,6 +63,8 @@ from services.triage.handover.api import router as handover_router
 from services.triage.handover.handovers import Handovers
 from services.triage.handover.sweep import EVERY_SECONDS as CLOSING_EVERY_SECONDS
 from services.triage.handover.sweep import Closing
+from services.triage.joined.joining import EVERY_SECONDS as JOINING_EVERY_SECONDS
+from services.triage.joined.joining import Joining
 from services.triage.live.api import router as live_router
 from services.triage.live.feed import Feed
 from services.triage.overdue import Overdue
@@ -166,6 +168,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                         at_start=True,
                     ),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
+                    Sweep("joining", JOINING_EVERY_SECONDS, Joining(ledger, casework, policies).sweep),
                     Sweep("search-keys", SEARCH_EVERY_SECONDS, partial(app.state.index.sweep, ledger)),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
                     *console,

@@ -160,6 +160,17 @@ def _referral(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator
             source="referrer",
             words="The referrer added something.",
         )
+    for report in view.evidence.joined:
+        yield Entry(
+            on=today(report.received_at),
+            at=report.received_at,
+            kind=EntryKind.INFORMATION,
+            source="index",
+            words="Another referral told of the same event.",
+            reference=report.reference,
+            case_id=report.case_id,
+            counts=report.counts,
+        )
     for withdrawn in view.evidence.withdrawn:
         yield Entry(
             on=today(withdrawn.received_at),

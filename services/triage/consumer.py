@@ -52,6 +52,7 @@ from services.triage.case import File
 from services.triage.casework import INDEX, Casework
 from services.triage.clocks.joining import keep_first_clock
 from services.triage.desk import Desk, NewTask, load, save
+from services.triage.joined.news import tell_workers
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
 from services.triage.referral import received_of, shared_evidence
@@ -119,6 +120,7 @@ class TriageConsumer:
         waiting_on = [event for waiting in early.values() for event in waiting]
         await unit.hold(waiting_on)
         await self._stops.early(unit, desk, waiting_on)
+        await tell_workers(unit, self._casework, desk)
         await inherit(unit, self._codec, desk)
         await self._index.fill(unit, self._codec, desk)
         await save(unit, self._codec, self._policies, desk)

@@ -17,6 +17,7 @@ from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.case import Case, File
 from services.triage.clocks.arming import keep_clocks
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
+from services.triage.joined.marks import mark
 from services.triage.known import learn
 from services.triage.policies.store import Policies
 from services.triage.standing import AgencyStanding
@@ -279,6 +280,7 @@ async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None
         await _save_evidence(connection, codec, changed)
         await _save_evaluations(connection, codec, changed)
         policies.evaluated(unit, changed)
+        await mark(unit, changed)
         await _save_states(connection, changed)
         for file in changed:
             keep_clocks(unit, file.case, file.clocks)

@@ -25,6 +25,7 @@ from libs.schemas.findings import Fact
 from libs.schemas.person import Date
 from libs.schemas.referral import ReferredChild
 from services.triage.findings.finding import Finding, FindingChange
+from services.triage.joined.report import JoinedReport
 
 
 class EvidenceKind(StrEnum):
@@ -41,6 +42,7 @@ class EvidenceKind(StrEnum):
     WORKED_OUT = "worked_out"
     FINDING = "finding"
     FINDING_CHANGED = "finding_changed"
+    JOINED = "joined"
 
 
 WORDS = frozenset(
@@ -115,6 +117,10 @@ class RecordedFindingChange(Payload[Nothing, FindingChange]):
     """Evidence of kind `finding_changed`: what a member of staff added is corrected or taken back."""
 
 
+class RecordedJoined(Payload[Nothing, JoinedReport]):
+    """Evidence of kind `joined`: what another report of the same event says."""
+
+
 class RecordedEvaluation(Payload[Nothing, Evaluation]):
     """An evaluation as it was shown."""
 
@@ -160,5 +166,6 @@ EVIDENCE: dict[EvidenceKind, type[Payload[Any, Any]]] = {
     EvidenceKind.WORKED_OUT: WorkedOut,
     EvidenceKind.FINDING: RecordedFinding,
     EvidenceKind.FINDING_CHANGED: RecordedFindingChange,
+    EvidenceKind.JOINED: RecordedJoined,
 }
 """The payload that each kind of evidence is stored as."""

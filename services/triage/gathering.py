@@ -107,6 +107,7 @@ async def gather(
         withdrawn=tuple(pile.withdrawn),
         agencies=tuple(_agency(row, pile, known, words, now) for row in states),
         readings=tuple(pile.readings),
+        joined=tuple(known.joined.values()),
         findings=views_of(known.findings.values()),
         index=_index(known.linked),
         home=tuple(HomeView(source=one.source, fact=one.fact) for one in known.worked_out.home),

@@ -29,6 +29,7 @@ from services.triage.documents import (
     Reading,
     RecordedFinding,
     RecordedFindingChange,
+    RecordedJoined,
     RecordedReading,
     Stated,
     StatedChild,
@@ -37,6 +38,7 @@ from services.triage.documents import (
 )
 from services.triage.facts import agreed, danger_fact
 from services.triage.findings.finding import Finding, FindingChange, OnRecord, Told
+from services.triage.joined.report import JoinedReport
 from services.triage.policy import StatedFact
 
 NOTHING_WORKED_OUT = WorkedOutChild()
@@ -52,6 +54,8 @@ class Known:
     """What the form states of the home with another child, and what follows from the form."""
     findings: dict[UUID, OnRecord] = field(default_factory=dict)
     """What staff were told, saw or read, by the entry's id, with what became of it."""
+    joined: dict[UUID, JoinedReport] = field(default_factory=dict)
+    """What other reports of the same event say, by the case that they opened."""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     """Every answer that counts, by its question, as they came."""
     taken_back: dict[str, str] = field(default_factory=dict)
@@ -77,13 +81,23 @@ class Known:
     @property
     def own(self) -> list[StatedFact]:
         """What anybody states of this very child."""
-        return [*self.said, *self.found_out, *(one for answer in self.given for one in answer_facts(answer))]
+        return [
+            *self.said,
+            *self.found_out,
+            *self.told_again,
+            *(one for answer in self.given for one in answer_facts(answer)),
+        ]
 
     @property
     def found_out(self) -> list[StatedFact]:
         """What staff's entries state, as far as they count."""
         entries = (one.standing for one in self.findings.values())
         return [one for told in entries if told is not None for one in told_facts(told)]
+
+    @property
+    def told_again(self) -> list[StatedFact]:
+        """What other reports of the same event state."""
+        return [one for report in self.joined.values() for one in joined_facts(report)]
 
     @property
     def stated(self) -> list[StatedFact]:
@@ -131,6 +145,14 @@ def told_facts(told: Told) -> list[StatedFact]:
     return [*_by(told.speaker, told.dated), *danger]
 
 
+def joined_facts(report: JoinedReport) -> list[StatedFact]:
+    """A second report's statements, as far as they count."""
+    if not report.counts:
+        return []
+    danger = _by(REFERRER, (danger_fact(),)) if report.immediate_danger else []
+    return [*(StatedFact(one.fact, one.source) for one in report.said), *danger]
+
+
 def learn(known: Known, case_id: UUID, document: Payload[Any, Any]) -> None:
     """Adds what a stored piece of evidence says."""
     child = document.children.get(case_id)
@@ -152,6 +174,8 @@ def learn(known: Known, case_id: UUID, document: Payload[Any, Any]) -> None:
         learn_finding(known, child)
     elif isinstance(document, RecordedFindingChange):
         learn_finding_change(known, child)
+    elif isinstance(document, RecordedJoined):
+        learn_joined(known, child)
     elif isinstance(document, PersonLinked):
         learn_link(known, child)
     elif isinstance(document, WorkedOut):
@@ -223,6 +247,14 @@ def learn_finding_change(known: Known, change: FindingChange) -> list[StatedFact
         return []
     entry.changes.append(change)
     return [] if change.told is None else told_facts(change.told)
+
+
+def learn_joined(known: Known, report: JoinedReport) -> list[StatedFact]:
+    """Takes what another report of the same event says in place of what it said before. Gives what is new."""
+    before = known.joined.get(report.case_id)
+    known.joined[report.case_id] = report
+    already = [] if before is None else joined_facts(before)
+    return [one for one in joined_facts(report) if one not in already]
 
 
 def learn_link(known: Known, linked: Linked) -> None:

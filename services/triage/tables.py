@@ -32,6 +32,7 @@ from services.triage.claims.tables import claim_tables
 from services.triage.clocks.tables import clock_tables
 from services.triage.console.tables import console_tables
 from services.triage.handover.tables import handover_tables
+from services.triage.joined.tables import joined_tables
 from services.triage.panels.tables import panel_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 from services.triage.restricted.tables import restricted_tables
@@ -367,6 +368,7 @@ claim_tables(metadata)
 handover_tables(metadata)
 panel_tables(metadata)
 access_table(metadata)
+joined_tables(metadata)
 restricted_tables(metadata)
 search_tables(metadata)
 console_tables(metadata)

@@ -19,6 +19,7 @@ from services.triage.documents import Reading
 from services.triage.explanation import Explanation
 from services.triage.findings.finding import FindingView
 from services.triage.handover.record import HandoverView
+from services.triage.joined.report import JoinedReport
 from services.triage.queue.tags import Tag
 
 
@@ -109,6 +110,9 @@ class EvidenceView(Model):
     added: tuple[AddedView, ...] = ()
     withdrawn: tuple[WithdrawnReferral, ...] = ()
     agencies: tuple[AgencyView, ...] = ()
+    joined: tuple[JoinedReport, ...] = Field(
+        (), description="Other reports of the same event, which count here."
+    )
     readings: tuple[Reading, ...] = ()
     findings: tuple[FindingView, ...] = Field(
         (), description="What staff were told, saw or read, with what was corrected or taken back."

@@ -19,7 +19,7 @@ from services.triage.desk import load_cases
 from services.triage.handover.closing import KeptOpenBy, kept_open_by
 from services.triage.handover.record import HandoverView
 from services.triage.queue.tags import Tag
-from services.triage.restricted.rights import hidden, sees_all
+from services.triage.restricted.rights import hidden
 from services.triage.views import AgencyView, CaseView, ClockView, Recommendation, TaskView
 
 _OPEN_TASKS = """
@@ -74,7 +74,6 @@ class FamilyView(Model):
     added: tuple[AddedOnce, ...] = ()
     withdrawn: tuple[WithdrawnReferral, ...] = ()
     children: tuple[ChildOfFamily, ...]
-    hidden: bool = Field(description="There is a child whom the caller may not see.")
     closed_at: Instant | None
     kept_open_by: tuple[KeptOpenBy, ...] = Field(description="Nothing where it is closed.")
 
@@ -119,7 +118,6 @@ class Families:
                 _child(view, tag, case.decided_level, case.decided_to)
                 for case, (view, tag) in zip(seen, read, strict=True)
             ),
-            hidden=bool(unseen) and not sees_all(caller),
             closed_at=seen[0].closed_at if all(case.closed_at is not None for case in family) else None,
             kept_open_by=tuple(one for one in kept if one.case_id not in unseen),
         )

@@ -16,11 +16,12 @@ from libs.schemas.base import Identifier, IsoDate
 from services.triage.access import note
 from services.triage.panels.lists import ListView, as_csv, list_of
 from services.triage.panels.panels import Agenda, MembersBody, OutcomeBody, Panels, PanelsView
-from services.triage.restricted.rights import demand
+from services.triage.restricted.rights import on_case
 
 QueueReader = Annotated[Principal, requires("queue:read")]
 CaseReader = Annotated[Principal, requires("case:read")]
 Panelist = Annotated[Principal, requires("panel:write")]
+ChildsPanelist = Annotated[Principal, on_case("panel:write")]
 
 READS = responses(400, 401, 403, 404, 422, 503)
 WRITES = responses(400, 401, 403, 404, 409, 413, 415, 422, 503)
@@ -73,12 +74,10 @@ async def read_agenda(caller: CaseReader, panel: PanelId, day: Day, chamber: InC
     summary="Write down what the panel came to about a child",
 )
 async def settle_item(
-    request: Request, caller: Panelist, panel: PanelId, day: Day, case_id: UUID, chamber: InChamber
+    request: Request, caller: ChildsPanelist, panel: PanelId, day: Day, case_id: UUID, chamber: InChamber
 ) -> Agenda:
     """Outcome, note and review date. Where the outcome says so, somebody decides anew on the child."""
     body, _ = await read_json_body(request, OutcomeBody)
-    async with chamber.ledger.pool.acquire() as connection:
-        await demand(connection, case_id, caller, chamber.ledger.clock.now())
     return await chamber.panels.settle(panel, day, case_id, body, caller)
 
 

@@ -282,15 +282,14 @@ class Panels:
             case_id,
         )
         if referral_id is None:
-            raise Problem(404, "not-on-the-agenda", "This child does not stand on that agenda")
+            raise _not_on_it()
         review_on = body.review_on or day + panel.review_after
         async with self._ledger.unit([referral_id]) as unit:
             desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
-            before = next(
-                one
-                for one in (await self.agenda(unit.connection, panel_id, day, caller)).items
-                if one.case_id == case_id
-            )
+            seen = (await self.agenda(unit.connection, panel_id, day, caller)).items
+            before = next((one for one in seen if one.case_id == case_id), None)
+            if before is None:
+                raise _not_on_it()
             if before.outcome is not None:
                 if (before.outcome, before.note, before.review_on) == (body.outcome, body.note, review_on):
                     return await self.agenda(unit.connection, panel_id, day, caller)
@@ -346,6 +345,10 @@ class Panels:
         if panel is None or not panel.meets(day):
             raise Problem(404, "meeting-not-found", "There is no such panel, or it does not meet on that day")
         return panel
+
+
+def _not_on_it() -> Problem:
+    return Problem(404, "not-on-the-agenda", "This child does not stand on that agenda")
 
 
 def before_decision(file: File) -> int:

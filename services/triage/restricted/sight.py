@@ -15,6 +15,7 @@ def cases_named(view: EvidenceView) -> frozenset[UUID]:
 
 def _named(view: EvidenceView) -> Iterator[UUID]:
     yield from (one.case_id for one in view.siblings)
+    yield from (one.case_id for one in view.joined)
     if view.index is None:
         return
     history = view.index.history
@@ -33,7 +34,8 @@ def without(view: EvidenceView, unseen: Collection[UUID]) -> EvidenceView:
         return view
     index = None if view.index is None else _index(view.index, unseen)
     siblings = tuple(one for one in view.siblings if one.case_id not in unseen)
-    return view.model_copy(update={"siblings": siblings, "index": index})
+    joined = tuple(one for one in view.joined if one.case_id not in unseen)
+    return view.model_copy(update={"siblings": siblings, "joined": joined, "index": index})
 
 
 def _index(index: IndexView, unseen: Collection[UUID]) -> IndexView:
