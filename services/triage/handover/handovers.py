@@ -246,9 +246,10 @@ class Handovers:
             desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
             family = desk.by_referral.get(referral_id, [])
             unseen = await hidden(unit.connection, desk.files, caller, unit.now)
-            chosen = _chosen([file for file in family if file.case.id not in unseen], body.case_ids)
-            if not chosen:
+            seen = [file for file in family if file.case.id not in unseen]
+            if not seen:
                 raise Problem(404, "referral-not-found", "There is no such referral here")
+            chosen = _chosen(seen, body.case_ids)
             answer = Reopened(reference=reference, case_ids=tuple(file.case.id for file in chosen))
             if await self._asked_before(unit, caller, key, fingerprint):
                 return answer
