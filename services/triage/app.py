@@ -67,6 +67,8 @@ from services.triage.joined.joining import EVERY_SECONDS as JOINING_EVERY_SECOND
 from services.triage.joined.joining import Joining
 from services.triage.live.api import router as live_router
 from services.triage.live.feed import Feed
+from services.triage.offers.api import router as offer_router
+from services.triage.offers.early_help import EarlyHelp
 from services.triage.overdue import Overdue
 from services.triage.panels.api import Chamber
 from services.triage.panels.api import router as panel_router
@@ -244,6 +246,7 @@ def routers() -> list[APIRouter]:
         handover_router,
         family_router,
         panel_router,
+        offer_router,
         commands_router,
         claims_router,
         live_router,
@@ -262,15 +265,17 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     clocks = Clocks(casework.thresholds.clocks)
     panels = Panels(ledger, casework, policies, parts.partnership.programme)
     handovers = Handovers(ledger, casework, policies, parts.partnership.terms)
+    early_help = EarlyHelp(casework, parts.partnership.offers)
     register = Register(
         ledger,
         casework,
         policies,
         parts.partnership.authority,
-        (handovers.decided, clocks.decided, panels.decided),
+        (early_help.decided, handovers.decided, clocks.decided, panels.decided),
     )
     cases = Cases(ledger.codec, casework.thresholds, policies, parts.partnership.authority)
     app.state.handovers = handovers
+    app.state.offers = parts.partnership.offers
     app.state.chamber = Chamber(ledger, panels)
     app.state.families = Families(cases)
     app.state.hub = clocks.hub

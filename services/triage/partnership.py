@@ -6,6 +6,7 @@ from pathlib import Path
 from services.triage.decision.authority import Authority
 from services.triage.decision.loading import load_authority
 from services.triage.handover.terms import Terms, load_terms
+from services.triage.offers.offers import Offers, load_offers
 from services.triage.panels.calendar import Programme
 from services.triage.panels.loading import load_programme
 from services.triage.thresholds import Thresholds
@@ -18,6 +19,7 @@ class Partnership:
     authority: Authority
     terms: Terms
     programme: Programme
+    offers: Offers
 
 
 def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
@@ -33,4 +35,5 @@ def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
             actions=directory.policy.actions,
             zone=thresholds.clocks.zone,
         ),
+        offers=load_offers(folder / "offers.yaml"),
     )

@@ -22,6 +22,9 @@ class Obstacle(StrEnum):
     TASK = "task"
 
 
+FOLLOWS = frozenset(("complete_early_help_assessment",))
+"""Tasks of the receiving end that go on when the hub's work is done."""
+
 WORDS: Mapping[Obstacle, str] = {
     Obstacle.STOPPED: "something about this child could not be read yet",
     Obstacle.TO_BE_READ: "somebody must read what was written",
@@ -56,7 +59,7 @@ def kept_open_by(
             found.append(_by(case.id, obstacle))
         if case.decided and case.hand_over_due_at is not None:
             found.append(_by(case.id, Obstacle.HAND_OVER))
-    found += [_by(case_id, Obstacle.TASK, kind) for case_id, kind in tasks]
+    found += [_by(case_id, Obstacle.TASK, kind) for case_id, kind in tasks if kind not in FOLLOWS]
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ import structlog
 
 from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Ledger
+from services.triage.handover.closing import FOLLOWS
 from services.triage.handover.handovers import Handovers
 
 EVERY_SECONDS = 60.0
@@ -16,7 +17,10 @@ SELECT DISTINCT c.referral_id FROM child_case AS c
        SELECT FROM child_case AS other
         WHERE other.referral_id = c.referral_id AND (other.stage <> 'decided' OR other.hand_over_due_at IS NOT NULL)
    )
-   AND NOT EXISTS (SELECT FROM task WHERE task.referral_id = c.referral_id AND task.done_at IS NULL)
+   AND NOT EXISTS (
+       SELECT FROM task
+        WHERE task.referral_id = c.referral_id AND task.done_at IS NULL AND task.kind <> ALL ($2)
+   )
    AND NOT EXISTS (SELECT FROM stop WHERE stop.referral_id = c.referral_id)
  LIMIT $1
 """
@@ -33,7 +37,7 @@ class Closing:
 
     async def sweep(self) -> int:
         """Closes what is finished. Gives how many referrals were looked at."""
-        found = await self._ledger.pool.fetch(_FINISHED, AT_ONCE)
+        found = await self._ledger.pool.fetch(_FINISHED, AT_ONCE, list(FOLLOWS))
         for (referral_id,) in found:
             try:
                 async with self._ledger.unit([referral_id]) as unit:

@@ -46,10 +46,9 @@ async def test_a_decision_is_told_and_takes_the_case_out_of_the_queue(
         "case-routed",
         "case-decided",
         "case-handed-over",
-        "referral-closed",
     ]
     assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
-    told = (await hub.emitted(story.id))[-3][1].children[child]
+    told = (await hub.emitted(story.id))[-2][1].children[child]
     assert (told.destination, told.decision, told.departs) == (Destination.EARLY_HELP, 1, False)
 
 

@@ -266,7 +266,7 @@ def test_every_locality_has_a_panel_and_an_unknown_address_one_too(programme: Pr
 def test_a_mistake_is_refused_with_its_place(
     tmp_path: Path, thresholds: Thresholds, right: str, wrong: str, said: str
 ) -> None:
-    for name in ("authority.yaml", "handover.yaml", "panels.yaml"):
+    for name in ("authority.yaml", "handover.yaml", "panels.yaml", "offers.yaml"):
         (tmp_path / name).write_text((PARTNERSHIP / name).read_text())
     text = (tmp_path / "panels.yaml").read_text()
     assert right in text

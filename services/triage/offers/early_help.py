@@ -1,0 +1,35 @@
+"""What early help is asked for with a child: the family's agreement, and the Early Help Assessment."""
+
+from libs.messaging.ledger import Unit
+from libs.schemas.codes import AgreementAnswer
+from libs.schemas.decision import Decision
+from libs.schemas.levels import Destination
+from services.triage.case import File, Obliged
+from services.triage.casework import Casework
+from services.triage.desk import Desk
+from services.triage.offers.offers import AGREEMENT, ASSESSMENT, Offers
+
+ASSESSED = "family.early_help_assessment_complete"
+
+
+class EarlyHelp:
+    """Raises what is still missing when a child goes to early help, each with a clock of its own."""
+
+    def __init__(self, casework: Casework, offers: Offers) -> None:
+        self._casework = casework
+        self._offers = offers
+
+    async def decided(self, unit: Unit, desk: Desk, file: File, decision: Decision) -> None:
+        """A decision stands. Runs in its unit."""
+        if decision.destination != Destination.EARLY_HELP:
+            return
+        calendar = self._casework.thresholds.clocks.calendar
+        wanted = []
+        if file.known.early_help != AgreementAnswer.GIVEN:
+            wanted.append(AGREEMENT)
+        if not any(one.fact.fact == ASSESSED and one.fact.value is True for one in file.known.stated):
+            wanted.append(ASSESSMENT)
+        for kind in wanted:
+            due_at = self._offers.early_help[kind].due(calendar, unit.now)
+            file.new_actions.append(Obliged(kind, file.case.id, due_at))
+            file.changed = True

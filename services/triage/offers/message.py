@@ -1,0 +1,90 @@
+"""What is passed on with a child to whoever is to help: decided, agreed, known, missing, and what to do next."""
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import Field
+
+from libs.schemas.base import Instant, Line, Model, Text
+from libs.schemas.decision import Shared
+from libs.schemas.levels import Destination, Level
+from libs.schemas.referral import Agreements
+from services.triage.derived.background import years
+from services.triage.offers.offers import Offer, Offers
+from services.triage.views import CaseView
+
+
+class OfferView(Model):
+    """One offer."""
+
+    id: str
+    name: str
+    agreement: bool = Field(description="The family is asked before anything is passed on.")
+    how: str
+
+
+class HandoverMessage(Model):
+    """A child as it is handed over. Whoever receives it has what the decision rests on before them."""
+
+    case_id: UUID
+    reference: str | None
+    child_number: int
+    name: str | None
+    level: Level
+    destination: Destination
+    decided_by: Line
+    decided_at: Instant
+    rationale: Text
+    agreements: Agreements | None = Field(
+        description="What the family agreed to, by whom and when it was asked."
+    )
+    shared: tuple[Shared, ...] = Field(description="What was shared with whom, on which basis.")
+    worry: Text | None = Field(description="The referrer's own words; absent where they were erased.")
+    voice: Text | None = Field(description="The child's own, where somebody heard it.")
+    missing: tuple[str, ...] = Field(description="Agencies from whom nothing is known yet, in words.")
+    next_steps: tuple[str, ...]
+    open_tasks: tuple[str, ...]
+    offers: tuple[OfferView, ...]
+    bring_back: tuple[str, ...] = Field(description="What should bring the child back to the hub.")
+
+
+def handover_message(view: CaseView, offers: Offers, today: date) -> HandoverMessage | None:
+    """What goes with a child to where it was decided to go; None where nothing was decided yet."""
+    if not view.decisions:
+        return None
+    decision, received = view.decisions[-1], view.evidence.received
+    child = None if received is None else received.child
+    destination = Destination(decision.destination)
+    age = None
+    if child is not None and child.born is not None:
+        found = years(child.born, today)
+        age = found if isinstance(found, int) else None
+    voice = None if child is None or child.voice is None else child.voice
+    spoken = [text for text in (getattr(voice, "words", None), getattr(voice, "wishes", None)) if text]
+    return HandoverMessage(
+        case_id=view.case_id,
+        reference=view.reference,
+        child_number=view.child_number,
+        name=None if child is None else " ".join(filter(None, (child.given_name, child.family_name))) or None,
+        level=Level(decision.level),
+        destination=destination,
+        decided_by=decision.decided_by,
+        decided_at=decision.decided_at,
+        rationale=decision.rationale,
+        agreements=None if received is None else received.referral.agreements,
+        shared=decision.shared,
+        worry=None if received is None else received.referral.worry,
+        voice="\n".join(spoken) or None,
+        missing=tuple(
+            f"{one.agency}: {one.words}" for one in view.evidence.agencies if one.answered_at is None
+        ),
+        next_steps=() if view.recommendation is None else view.recommendation.next_steps,
+        open_tasks=tuple(task.kind for task in view.tasks if task.done_at is None),
+        offers=tuple(offer_view(offer) for offer in offers.offers.values() if offer.fits(destination, age)),
+        bring_back=offers.bring_back,
+    )
+
+
+def offer_view(offer: Offer) -> OfferView:
+    """An offer as it is shown."""
+    return OfferView(id=offer.id, name=offer.name, agreement=offer.agreement, how=offer.how)

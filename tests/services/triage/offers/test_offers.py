@@ -1,0 +1,107 @@
+"""What goes with a child to early help: what is missing has a clock, and what was agreed and offered is passed on."""
+
+from pathlib import Path
+
+import pytest
+
+from libs.schemas.document import DocumentError
+from libs.schemas.levels import Stage
+from services.triage.offers.offers import load_offers
+from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
+
+HUNGRY = stated("child.hunger", "persistent")
+ASSESSED = stated("family.early_help_assessment_complete", True)
+
+
+async def early_help(hub: HubWorld, by: Person, *facts: object, **body: object) -> Story:
+    story = Story()
+    await hub.take(story.received([HUNGRY, *facts], **body), story.completed())  # type: ignore[list-item]
+    case_id = story.child_ids[0]
+    await by.read(case_id)
+    answer = await by.decide(case_id, (await by.open(case_id))[1])
+    assert answer.status_code == 200, answer.text
+    return story
+
+
+async def kinds(hub: HubWorld) -> set[str]:
+    return {row[0] for row in await hub.rows("SELECT kind FROM task WHERE done_at IS NULL")}
+
+
+async def test_early_help_without_agreement_or_assessment_asks_for_both_with_a_clock(
+    hub: HubWorld, worker: Person
+) -> None:
+    await early_help(hub, worker)
+    assert await kinds(hub) == {"seek_agreement_to_early_help", "complete_early_help_assessment"}
+    due = await hub.rows("SELECT due_at FROM task WHERE kind = 'complete_early_help_assessment'")
+    assert due[0][0] > hub.clock.now()
+
+
+async def test_what_was_agreed_is_not_asked_again(hub: HubWorld, worker: Person) -> None:
+    await early_help(hub, worker, agreements={"early_help": {"answer": "given"}})
+    assert await kinds(hub) == {"complete_early_help_assessment"}
+
+
+async def test_an_assessment_goes_on_when_the_hubs_work_is_done(hub: HubWorld, worker: Person) -> None:
+    story = await early_help(hub, worker, agreements={"early_help": {"answer": "given"}})
+    await worker.accept(story.child_ids[0])
+    assert (await hub.case(story.child_ids[0])).stage is Stage.CLOSED
+    assert await kinds(hub) == {"complete_early_help_assessment"}
+
+
+async def test_the_message_says_what_was_decided_agreed_missing_and_offered(
+    hub: HubWorld, worker: Person
+) -> None:
+    story = await early_help(hub, worker, agreements={"early_help": {"answer": "given"}})
+    path = f"/v1/cases/{story.child_ids[0]}/handover/message"
+    message = (await worker.get(path)).json()
+    assert (message["name"], message["destination"]) == (CANARY, "early_help")
+    assert message["rationale"].startswith(CANARY)
+    assert message["agreements"]["early_help"]["answer"] == "given"
+    # The child is nine: the course for parents of children under twelve is offered, the health visitor is not.
+    offered = {one["id"] for one in message["offers"]}
+    assert "parenting_course" in offered
+    assert "health_visitor" not in offered
+    assert message["bring_back"]
+
+
+async def test_nothing_is_passed_on_before_a_decision(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]))
+    answer = await worker.get(f"/v1/cases/{story.child_ids[0]}/handover/message")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not-decided")
+
+
+async def test_offers_are_listed_by_destination_and_age(worker: Person) -> None:
+    every = (await worker.get("/v1/offers")).json()["offers"]
+    small = (await worker.get("/v1/offers", destination="early_help", age=2)).json()["offers"]
+    assert {one["id"] for one in small} == {
+        "family_hub",
+        "parenting_course",
+        "domestic_abuse_outreach",
+        "health_visitor",
+    }
+    assert len(every) == 6
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("ages: {from: 0, to: 5}", "ages: {from: 6, to: 5}", "`from` is above `to`"),
+        ("for: [universal_advice, early_help]", "for: [early_hlp]", "did you mean `early_help`?"),
+        ("agreement: no", "agreement: perhaps", "expected yes or no"),
+        (
+            "agreement: {minutes: 960, unit: working}",
+            "agreement: {minutes: 960, unit: office}",
+            "unknown unit",
+        ),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(tmp_path: Path, right: str, wrong: str, said: str) -> None:
+    text = (PARTNERSHIP / "offers.yaml").read_text()
+    assert right in text
+    path = tmp_path / "offers.yaml"
+    path.write_text(text.replace(right, wrong, 1))
+    with pytest.raises(DocumentError) as refused:
+        load_offers(path)
+    assert said in str(refused.value)
