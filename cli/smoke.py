@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import journey, samples
-from cli.client import Client, Refused
+from cli.client import SOCIAL_WORKER, Client, Refused
 from cli.console import explained, out
 from cli.options import Data
 from cli.state import DATA, running
@@ -43,7 +43,9 @@ def smoke(
             samples.follow(client, list(sent.values()), Follower(client, say), seconds=seconds)
         except Refused as refused:
             reason = str(refused)
-        results += [_result(destination, sent.get(destination), reason) for destination in stories]
+        for destination in stories:
+            result = _result(destination, sent.get(destination), reason)
+            results.append(result | _signed(client, sent.get(destination), destination, result))
     passed = all(result["passed"] for result in results)
     took = round(time.monotonic() - begun, 2)
     if as_json:
@@ -54,8 +56,30 @@ def smoke(
             mark = "[green]passed[/green]" if result["passed"] else "[red]FAILED[/red]"
             why = "" if result["passed"] else f": {result['reason']}"
             reference = result["reference"] or "not sent"
-            console.print(f"{mark}  {result['route']:<18} [cyan]{reference}[/cyan]{why}")
+            signed = ", ".join(result.get("signed_by", ())) or "nobody had to sign"
+            after = why or f"  signed: {signed}"
+            console.print(f"{mark}  {result['route']:<18} [cyan]{reference}[/cyan]{after}")
     raise typer.Exit(0 if passed else 1)
+
+
+def _signed(
+    client: Client, sent: samples.Sent | None, destination: Destination, result: dict[str, Any]
+) -> dict[str, Any]:
+    """Who signed the decisions of this route beside the decider; a failure where a signature is missing."""
+    if sent is None or not result["passed"] or sent.seen.triage is None:
+        return {}
+    signers: set[str] = set()
+    for child in sent.seen.triage["children"]:
+        case, _ = client.case(child["child_id"])
+        decision = case["decisions"][-1]
+        if decision["destination"] != destination.value:
+            continue
+        needed = client.authority(case["case_id"], decision["level"], decision["destination"], SOCIAL_WORKER)
+        signed = {one["by"] for one in decision["signatures"]}
+        if len(signed - {decision["decided_by"]}) < needed["signatures"]:
+            return {"passed": False, "reason": "the decision stands without the signature that it needs"}
+        signers |= signed
+    return {"signed_by": sorted(signers)}
 
 
 def _one_for_each_route(stories: list[Story]) -> dict[Destination, Story]:
