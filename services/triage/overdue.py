@@ -35,11 +35,11 @@ class Overdue:
     acts.
     """
 
-    def __init__(self, alarm: Alarm, hub: Hub) -> None:
+    def __init__(self, alarm: Alarm, hub: Hub, meter: metrics.Meter | None = None) -> None:
         self._alarm = alarm
         self._kinds = {*hub.clocks, *OWN_CLOCKS}
         self._waiting: asyncio.Queue[dict[str, str] | None] = asyncio.Queue()
-        meter = metrics.get_meter("services.triage.clocks")
+        meter = meter or metrics.get_meter("services.triage.clocks")
         self._warnings = meter.create_counter("mash.clock.warnings", "{clock}")
         self._breaches = meter.create_counter("mash.clock.breaches", "{clock}")
 

@@ -31,6 +31,9 @@ SETTLED = timedelta(minutes=15)
 """How long the rules of a process that was started later hold against those of one that runs on: while a new version
 is rolled out, both run, and in the end the one that is left.
 """
+LISTED = 5000
+"""Referrals that one look finds: a look reads the whole queue."""
+
 AT_ONCE = 100
 
 _LATEST = "SELECT fingerprint, from_at FROM clock_rules ORDER BY number DESC LIMIT 1"
@@ -119,9 +122,10 @@ class Upkeep:
 
     async def _each(self, query: str, *parameters: str) -> int:
         last, repaired = UUID(int=0), 0
-        while found := await self._ledger.pool.fetch(query, *parameters, last, AT_ONCE):
+        while found := await self._ledger.pool.fetch(query, *parameters, last, LISTED):
             ids = [row[0] for row in found]
-            repaired += await self._repair(ids)
+            for first in range(0, len(ids), AT_ONCE):
+                repaired += await self._repair(ids[first : first + AT_ONCE])
             last = ids[-1]
         return repaired
 

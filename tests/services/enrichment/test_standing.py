@@ -67,4 +67,4 @@ def test_the_words_name_the_day_only_where_it_was_another() -> None:
 def test_every_metric_that_an_alert_reads_is_one_that_enrichment_has() -> None:
     source = Path("services/enrichment/standing.py").read_text(encoding="utf-8")
     named = {name.replace(".", "_") for name in re.findall(r'"(mash\.[a-z_.]+)"', source)}
-    assert set(re.findall(r"mash_[a-z_]+", ALERTS.read_text(encoding="utf-8"))) <= named
+    assert set(re.findall(r"mash_agencies[a-z_]+", ALERTS.read_text(encoding="utf-8"))) <= named

@@ -1,15 +1,21 @@
 """A clock that runs out tells a person by a path that does not use the event log."""
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from libs.messaging.timers import TimerLoop
 from services.triage.overdue import Overdue
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import HubWorld, Story
+from tests.services.triage.conftest import MONDAY, HubWorld, Story
 from tests.services.triage.staff import CANARY
+
+ALERTS = Path("deploy/prometheus/alerts.yml")
 
 
 class Bells:
@@ -75,3 +81,36 @@ async def test_nothing_is_alarmed_that_was_not_committed(
     overdue.stop()
     await running
     assert bells.raised == []
+
+
+async def test_warnings_and_breaches_are_counted_by_clock_under_the_names_that_the_alerts_use(
+    hub: HubWorld, thresholds: Thresholds
+) -> None:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    overdue = Overdue(Bells(), thresholds.clocks, provider.get_meter("clocks"))
+    await hub.take(Story().received())
+    for at in (
+        MONDAY + timedelta(hours=1, minutes=45),
+        MONDAY + timedelta(hours=31),
+        MONDAY + timedelta(days=2),
+    ):
+        hub.clock.set(at)
+        await TimerLoop(hub.ledger, overdue.handlers).fire_due()
+    data = reader.get_metrics_data()
+    assert data is not None
+    counted = {
+        (one.name, str((point.attributes or {})["clock"])): point.value
+        for one in data.resource_metrics[0].scope_metrics[0].metrics
+        for point in one.data.data_points
+        if isinstance(point, NumberDataPoint)
+    }
+    provider.shutdown()
+    assert counted == {
+        ("mash.clock.warnings", "reading"): 1,
+        ("mash.clock.warnings", "decision"): 1,
+        ("mash.clock.breaches", "reading"): 1,
+        ("mash.clock.breaches", "decision"): 1,
+    }
+    named = {f"{name.replace('.', '_')}_total" for name, _ in counted}
+    assert set(re.findall(r"mash_clock[a-z_]+", ALERTS.read_text(encoding="utf-8"))) == named

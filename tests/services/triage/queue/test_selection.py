@@ -12,7 +12,7 @@ from services.triage.queue.pages import counts_statement, page_statement
 from services.triage.queue.selection import Filters
 from services.triage.queue.tags import Tag
 from services.triage.restricted.rights import RIGHT, visible
-from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
+from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story, stated
 from tests.services.triage.staff import Person
 from tests.services.triage.test_recommendation import living_at
 
@@ -30,6 +30,7 @@ SERVED: dict[str, tuple[Filters, str]] = {
     "worker": (Filters(worker="staff-sw-1"), "allocated_to"),
     "unborn": (Filters(tag=Tag.UNBORN), "child_case_labels"),
     "at risk": (Filters(tag=Tag.DECISION_AT_RISK), "child_case_queue_set_apart"),
+    "due soon": (Filters(tag=Tag.DUE_SOON), "child_case_queue_set_apart"),
     "reopened": (Filters(tag=Tag.REOPENED), "child_case_queue_set_apart"),
     "restricted": (Filters(tag=Tag.RESTRICTED), "child_case_queue_restricted"),
 }
@@ -59,6 +60,10 @@ async def many(hub: HubWorld) -> HubWorld:
         "INSERT INTO allocated SELECT id, 'worker-' || row_number() OVER () / 20, $1 FROM child_case"
         " WHERE act_by IS NOT NULL LIMIT 1000",
         MONDAY,
+    )
+    await hub.ledger.pool.execute(
+        "UPDATE child_case SET warned = ARRAY['decision/2026-11-23T12:00:00+00:00']"
+        " WHERE at_risk AND act_by IS NOT NULL"
     )
     await hub.ledger.pool.execute(
         "INSERT INTO claim SELECT id, 'worker-' || row_number() OVER () / 2, $1, $1 FROM child_case"
@@ -150,3 +155,12 @@ async def test_a_filter_that_is_no_code_is_refused_by_its_name(worker: Person) -
     answer = await worker.get("/v1/queue", team="csc'; --")
     assert answer.status_code == 422
     assert "csc'" not in answer.text
+
+
+async def test_words_that_came_later_are_found_whatever_is_recommended(hub: HubWorld, worker: Person) -> None:
+    story = Story()
+    await hub.take(story.received(NEGLECTED), story.completed())
+    assert (await worker.get("/v1/queue", tag="to_be_read")).json()["items"] == []
+    await hub.take(story.information(worry="She says more."))
+    [item] = (await worker.get("/v1/queue", tag="to_be_read")).json()["items"]
+    assert "to_be_read" in item["tags"]
