@@ -122,6 +122,10 @@ async def test_every_clock_of_every_open_case_is_armed_again_where_its_timer_is_
     assert await upkeep(hub, thresholds, terms).sweep() == 4
     assert [tuple(row) for row in await hub.rows(every)] == before
     assert await upkeep(hub, thresholds, terms).sweep() == 0
+    late = "UPDATE timer SET due_at = due_at + interval '1 hour' WHERE kind = 'decision' AND subject = $1"
+    await hub.ledger.pool.execute(late, case.id)
+    assert await upkeep(hub, thresholds, terms).sweep() == 1
+    assert [tuple(row) for row in await hub.rows(every)] == before
 
 
 async def test_what_ran_out_and_stands_on_record_is_not_told_again(
