@@ -1,12 +1,13 @@
 """What came before a referral, counted: earlier reports within a window, re-referrals, and plans open or closed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 from libs.schemas.codes import ContactKind
 from libs.schemas.dictionary import DERIVED
 from libs.schemas.findings import Basis, Fact, FactValue
 from libs.schemas.history import EarlierReport
+from libs.schemas.levels import Destination, Level
 from libs.schemas.plans import Plan, PlanKind
 from services.triage.derived.background import Background, months_before
 from services.triage.derived.worries import NEGLECT
@@ -14,6 +15,9 @@ from services.triage.policy import StatedFact
 
 COUNTED_KINDS = frozenset((ContactKind.NEW_WORRY, ContactKind.TRANSFER_IN))
 """Contacts that count as referrals (DfE guide to the children in need census, re-referrals)."""
+
+ELSEWHERE = frozenset((Destination.ALLOCATED_WORKER, Destination.OTHER_AUTHORITY))
+"""Destinations of news on an open case, and of what another authority takes: neither is a referral of ours."""
 
 
 def open_on(plans: Iterable[Plan], on: date) -> set[PlanKind | str]:
@@ -50,11 +54,22 @@ def plan_closed(months: int, kinds: frozenset[PlanKind], known: Background) -> F
     return True if closed else None
 
 
-def _of_each_event(months: int, known: Background) -> list[EarlierReport]:
-    """Earlier referrals about other events than this one, one report for each event."""
+def became_referral(report: EarlierReport) -> bool:
+    """Whether a contact was, or may have been, a statutory referral: a person decided that section 17 or 47 services of
+    this authority may be needed. What nobody has said of it counts.
+    """
+    if report.level is None or report.level not in set(Level):
+        return True
+    return Level(report.level) >= Level.SECTION_17 and report.destination not in ELSEWHERE
+
+
+def _of_each_event(
+    months: int, known: Background, counts: Callable[[EarlierReport], bool]
+) -> list[EarlierReport]:
+    """Earlier contacts that count, about other events than this one, one for each event."""
     found: dict[object, EarlierReport] = {}
     for number, one in enumerate(known.within(months)):
-        if one.kind in COUNTED_KINDS and not _same_event(known, one):
+        if one.kind in COUNTED_KINDS and counts(one) and not _same_event(known, one):
             found.setdefault(one.event or number, one)
     return list(found.values())
 
@@ -68,7 +83,7 @@ def count_of(number: int) -> FactValue | None:
 
 
 def referrals(months: int, known: Background) -> FactValue | None:
-    return count_of(len(_of_each_event(months, known)))
+    return count_of(len(_of_each_event(months, known, became_referral)))
 
 
 def contacts(months: int, known: Background) -> FactValue | None:
@@ -82,12 +97,13 @@ def reports_of_the_event(known: Background) -> list[EarlierReport]:
 
 
 def re_referred(known: Background, months: int = 12) -> list[EarlierReport]:
-    """The referrals of the window that were decided before this one came, each event once."""
-    return [
-        one
-        for one in _of_each_event(months, known)
-        if one.decided_on is not None and one.decided_on <= known.on
-    ]
+    """The statutory referrals of the window that were decided before this one came, each event once."""
+    found = _of_each_event(months, known, became_referral)
+    return [one for one in found if _decided_before(known, one)]
+
+
+def _decided_before(known: Background, one: EarlierReport) -> bool:
+    return one.decided_on is not None and one.decided_on <= known.on
 
 
 def re_referral(months: int, known: Background) -> FactValue | None:
@@ -96,7 +112,8 @@ def re_referral(months: int, known: Background) -> FactValue | None:
 
 def same_worry(months: int, known: Background) -> FactValue | None:
     now = {one.fact.fact for one in known.stated if known.worries(one.fact)}
-    before = (fact for report in re_referred(known, months) for fact in report.facts)
+    decided = _of_each_event(months, known, lambda one: _decided_before(known, one))
+    before = (fact for report in decided for fact in report.facts)
     return True if any(fact.fact in now and known.worries(fact) for fact in before) else None
 
 

@@ -167,3 +167,38 @@ def test_a_plan_that_closed_lately(
     background = known(plans=(Plan.model_validate({"kind": kind, "closed": closed}),))
     assert value("plan_closed_12_months", background) is in_twelve
     assert value("plan_closed_6_months", background) is in_six
+
+
+@pytest.mark.parametrize(
+    ("level", "destination", "again"),
+    [
+        ("section_17", "csc_section_17", True),
+        ("section_47", "csc_section_47", True),
+        (None, None, True),
+        ("targeted", "early_help", None),
+        ("universal", "universal_advice", None),
+        ("section_17", "allocated_worker", None),
+        ("section_47", "other_authority", None),
+    ],
+)
+def test_only_what_a_person_made_a_statutory_referral_counts_as_one(
+    level: str | None, destination: str | None, again: bool | None
+) -> None:
+    before = EarlierReport(
+        on=date(2026, 5, 1), decided_on=date(2026, 5, 2), level=level, destination=destination
+    )
+    assert value("re_referral_12_months", known(earlier=(before,))) is again
+    assert value("referrals_12_months", known(earlier=(before,))) == (1 if again else None)
+    assert value("contacts_12_months", known(earlier=(before,))) == 1
+
+
+def test_of_two_reports_of_one_event_the_one_that_became_a_referral_counts() -> None:
+    first = EarlierReport(
+        on=date(2026, 5, 1),
+        decided_on=date(2026, 5, 2),
+        event="e",
+        level="early_help",
+        destination="early_help",
+    )
+    second = first.model_copy(update={"level": "section_17", "destination": "csc_section_17"})
+    assert value("re_referral_12_months", known(earlier=(first, second))) is True
