@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import statistics
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ import asyncpg
 import httpx
 import uvloop
 
-from bench.processes import busy_seconds, show
+from bench.processes import busy_seconds, cpu_seconds, show
 from bench.producers import producers
 from libs.platform.clock import SystemClock
 from libs.schemas.events import CASE_SCREENED, CHECKS_COMPLETED, Service
@@ -165,6 +166,10 @@ class Hub:
         process = self.stack.parts()["enrichment"]
         self.memory.append(process.proportional_set_size() / 2**20)
 
+    def spent(self) -> float:
+        """Processor seconds of all processes so far."""
+        return sum(cpu_seconds(process.pid) for process in self.stack.parts().values())
+
     async def _fall_silent(self) -> None:
         """The dead agency counts as answering until as many new questions hang as it may be asked at a time.
 
@@ -232,15 +237,20 @@ async def measure(
             await asyncio.gather(sound.fill(in_flight), faulty.fill(in_flight))
             for hub in (sound, faulty):
                 await hub.warm_up(rate, min(seconds, 3.0))
-            busy, began = busy_seconds(), SystemClock().now()
+            busy, own, began = busy_seconds(), sound.spent() + faulty.spent(), SystemClock().now()
             for number in range(rounds):
                 for hub in (sound, faulty) if number % 2 else (faulty, sound):
                     await hub.round(rate, seconds)
-            busy = (busy_seconds() - busy) / (SystemClock().now() - began).total_seconds()
+            lasted = (SystemClock().now() - began).total_seconds()
+            used = {
+                "of_both_systems": round((sound.spent() + faulty.spent() - own) / lasted, 2),
+                "of_machine": round((busy_seconds() - busy) / lasted, 2),
+                "there_are": os.cpu_count(),
+            }
         finally:
             await sound.stop()
             await faulty.stop()
-    return report(sound, faulty, rate, agency_seconds) | {"processors_used_of_machine": round(busy, 2)}
+    return report(sound, faulty, rate, agency_seconds) | {"processors_used": used}
 
 
 def report(sound: Hub, faulty: Hub, rate: float, agency_seconds: float) -> dict[str, object]:
