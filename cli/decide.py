@@ -28,6 +28,7 @@ from services.triage.decide.file import read_picture
 from services.triage.decide.picture import picture_schema
 from services.triage.decide.weighing import weigh
 from services.triage.policies.rulebook import Rulebooks, make_rulebook
+from services.triage.tasks.loading import load_task_terms
 from services.triage.thresholds import Thresholds, load_teams
 
 REFUSED = 2
@@ -97,7 +98,8 @@ def decide(
 def _thresholds(of: Path) -> Thresholds:
     folder = of if of.is_dir() else of.parent
     rulebooks = Rulebooks(make_rulebook(texts_of(of)))
-    return Thresholds(rulebooks, load_hub(folder / "clocks.yaml"), load_teams(folder / "teams.yaml"))
+    hub, teams = load_hub(folder / "clocks.yaml"), load_teams(folder / "teams.yaml")
+    return Thresholds(rulebooks, hub, teams, load_task_terms(folder / "tasks.yaml", hub.zone))
 
 
 def _instant(text: str | None) -> datetime:

@@ -29,7 +29,6 @@ from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.case import Case, File
 from services.triage.casework import Casework
-from services.triage.desk import NewTask
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
 from services.triage.known import learn
 from services.triage.reckoning import Cause, Change
@@ -43,6 +42,7 @@ from services.triage.tables import (
     TaskRow,
     metadata,
 )
+from services.triage.tasks.raising import NewTask
 from services.triage.thresholds import load_thresholds
 
 peer = Peer("triage", metadata)

@@ -1,4 +1,4 @@
-"""The staff's operations: the queue, a case and its reading, and tasks."""
+"""The staff's operations: the queue, and a case with its reading."""
 
 from __future__ import annotations
 
@@ -28,12 +28,10 @@ from services.triage.queue.selection import Filters
 from services.triage.queue.tags import Tag
 from services.triage.readings import ReadingBody, ReadingKept, Readings
 from services.triage.restricted.rights import on_case
-from services.triage.tasks import MOST_TASKS, TaskDone, TaskPage, Tasks
-from services.triage.views import CaseView, EvaluationShown, TaskView
+from services.triage.views import CaseView, EvaluationShown
 
 QueueReader = Annotated[Principal, requires("queue:read")]
 CaseReader = Annotated[Principal, on_case("case:read")]
-Decider = Annotated[Principal, requires("decision:write", DECIDERS)]
 CaseDecider = Annotated[Principal, on_case("decision:write", DECIDERS)]
 Watcher = Annotated[Principal, requires("operations:read")]
 
@@ -53,7 +51,6 @@ class Office:
         queue: Queue,
         cases: Cases,
         readings: Readings,
-        tasks: Tasks,
         policies: Policies,
         commands: Commands,
     ) -> None:
@@ -61,7 +58,6 @@ class Office:
         self.queue = queue
         self.cases = cases
         self.readings = readings
-        self.tasks = tasks
         self.policies = policies
         self.commands = commands
         self.paper = Paper()
@@ -194,28 +190,6 @@ async def keep_reading(
     kept, tag = await office.readings.keep(case_id, body, fingerprint, seen, caller)
     response.headers["ETag"] = f'"{tag}"'
     return kept
-
-
-@router.get("/tasks", responses=READS, summary="What else must be done, most urgent first")
-async def list_tasks(
-    caller: QueueReader,
-    office: InOffice,
-    case_id: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_TASKS)] = 50,
-) -> TaskPage:
-    """Open tasks: obliged actions, and referrers who could not be told."""
-    page = await office.tasks.open(case_id, limit, caller)
-    await note(office.ledger.pool, office.ledger.clock.now(), caller, "tasks.read", case_id)
-    return page
-
-
-@router.put(
-    "/tasks/{task_id}", responses=WRITES, openapi_extra=json_body(TaskDone), summary="Say that a task is done"
-)
-async def finish_task(request: Request, caller: Decider, task_id: UUID, office: InOffice) -> TaskView:
-    """Takes a task as done, with what was done. The same note sent again is the same answer."""
-    body, _ = await read_json_body(request, TaskDone)
-    return await office.tasks.done(task_id, body, caller)
 
 
 @router.get("/journeys/{reference}", responses=READS, tags=["operations"], summary="How a referral travelled")

@@ -93,10 +93,18 @@ from services.triage.search.keys import Keys
 from services.triage.search.search import Search
 from services.triage.settings import TriageSettings
 from services.triage.stops import TAKE_UP, Stops
+from services.triage.strategy.api import router as strategy_router
+from services.triage.strategy.discussions import Strategy
 from services.triage.strays import EVERY_SECONDS as STRAYS_EVERY_SECONDS
 from services.triage.strays import Strays
-from services.triage.tasks import Tasks
+from services.triage.tasks.api import router as tasks_router
+from services.triage.tasks.out_of_hours import EVERY_SECONDS as OUT_OF_HOURS_EVERY_SECONDS
+from services.triage.tasks.out_of_hours import OutOfHours
+from services.triage.tasks.overdue import TaskClock
+from services.triage.tasks.tasks import Tasks
 from services.triage.thresholds import load_thresholds
+from services.triage.tools.api import router as tools_router
+from services.triage.tools.tools import Tools
 
 DESCRIPTION = "The queue of cases, each with its evidence and evaluation, and the decisions that people make."
 
@@ -159,7 +167,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 lambda: connect(dsn, service=Service.TRIAGE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
-                handlers=overdue.handlers,
+                handlers={**overdue.handlers, **TaskClock(telemetry.meter).handlers},
                 sweeps=[
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
                     Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
@@ -172,6 +180,11 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
                     Sweep("joining", JOINING_EVERY_SECONDS, Joining(ledger, casework, policies).sweep),
                     Sweep("search-keys", SEARCH_EVERY_SECONDS, partial(app.state.index.sweep, ledger)),
+                    Sweep(
+                        "out-of-hours",
+                        OUT_OF_HOURS_EVERY_SECONDS,
+                        OutOfHours(ledger, casework, policies).sweep,
+                    ),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
                     *console,
                 ],
@@ -255,6 +268,9 @@ def routers() -> list[APIRouter]:
         restricted_router,
         findings_router,
         search_router,
+        tasks_router,
+        strategy_router,
+        tools_router,
         console_router(),
     ]
 
@@ -284,6 +300,10 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
     keys = Keys(parts.settings.search_secret)
     app.state.index, app.state.finder = SearchIndex(keys), Finder(ledger, Search(keys))
+    take_up = {TAKE_UP: Stops(casework, ledger.codec, policies).closed}
+    app.state.tasks = Tasks(ledger, casework.thresholds, take_up, handovers.look)
+    app.state.strategy = Strategy(ledger, casework.thresholds, clocks, handovers.look)
+    app.state.tools = Tools(ledger, clocks.hub, parts.partnership.catalogue, handovers.look)
     app.state.findings = Findings(ledger, casework, policies)
     app.state.vault = Vault(ledger, Restrictions(ledger, casework), BreakGlass(ledger, parts.alarms))
     app.state.office = Office(
@@ -291,7 +311,6 @@ def furnish(app: FastAPI, parts: Parts) -> None:
         Queue(Cursors(parts.settings.cursor_secret)),
         cases,
         Readings(ledger, casework, policies),
-        Tasks(ledger, {TAKE_UP: Stops(casework, ledger.codec, policies).closed}, handovers.look),
         policies,
         Commands(ledger, casework, policies, app.state.index),
     )

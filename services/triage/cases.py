@@ -30,7 +30,7 @@ from services.triage.policies.store import Policies
 from services.triage.queue.tags import tags
 from services.triage.restricted.rights import hidden
 from services.triage.restricted.sight import cases_named, commands_without, without
-from services.triage.tasks import task_views
+from services.triage.tasks.record import task_views
 from services.triage.thresholds import Thresholds
 from services.triage.views import (
     AtRisk,
@@ -114,7 +114,12 @@ class Cases:
                 at_risk=_at_risk(case, rows, decisions),
                 clocks=_clocks(case, await running(connection, case_id), now),
                 tasks=await task_views(
-                    connection, self._codec, referral_id=case.referral_id, case_id=case.id
+                    connection,
+                    self._codec,
+                    self.thresholds,
+                    now,
+                    referral_id=case.referral_id,
+                    case_id=case.id,
                 ),
                 stops=tuple(
                     StopView(**dict(row))

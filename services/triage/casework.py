@@ -124,7 +124,7 @@ class Casework(Reckoning):
             if found_by is not None:
                 stated = stated.model_copy(update={"source": found_by, "found": child})
             if child.status == ChildStatus.UNIDENTIFIED:
-                file.new_actions.append(Obliged(IDENTIFY, case.id))
+                self.oblige(file, IDENTIFY, case.id, cause.at)
         document = Stated(shared=Nothing(), children={child_id: stated})
         keep(file, cause, EvidenceKind.RECEIVED, found_by or REFERRER, document)
         learn_stated(file.known, stated)
@@ -137,6 +137,7 @@ class Casework(Reckoning):
         self.evaluate(file, Trigger.RECEIVED if found_by is None else Trigger.FOUND, cause)
         case.announced_level, case.announced_rag = case.level, case.rag
         self.settle(file)
+        self.out_of_hours(file, cause)
         return file
 
     def answer(self, file: File, cause: Cause, reference: Reference, answer: Answer) -> Change:
@@ -347,14 +348,14 @@ class Casework(Reckoning):
     def _news(self, file: File, cause: Cause) -> None:
         """Whoever decided looks at what became known since, where it puts nothing at risk by itself."""
         if file.case.decided:
-            due_at = self.thresholds.clocks.read_due(cause.now)
-            file.new_actions.append(Obliged(LOOK_AT_NEWS, about(file.case, cause), due_at))
+            self.oblige(file, LOOK_AT_NEWS, about(file.case, cause), cause.now)
 
     def _undecided(self, file: File, cause: Cause, before: Linked | None, now: Linked | None) -> None:
         """A person says who the child is, and what tells of one event, where the index is not sure."""
         waited, waits = _open_questions(file.case, before), _open_questions(file.case, now)
-        due_at = self.thresholds.clocks.read_due(cause.now)
-        file.new_actions += [replace(one, due_at=due_at) for one in waits if one not in waited]
+        for one in waits:
+            if one not in waited:
+                self.oblige(file, one.kind, one.about, cause.now)
         file.moot |= {one.task for one in waited if one not in waits}
         if now is not None and now.band == Band.SAME and file.known.status == ChildStatus.UNIDENTIFIED:
             file.moot.add(Obliged(IDENTIFY, file.case.id).task)

@@ -51,7 +51,7 @@ from libs.schemas.events import (
 from services.triage.case import File
 from services.triage.casework import INDEX, Casework
 from services.triage.clocks.joining import keep_first_clock
-from services.triage.desk import Desk, NewTask, load, save
+from services.triage.desk import Desk, load, save
 from services.triage.joined.news import tell_workers
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
@@ -59,6 +59,7 @@ from services.triage.referral import received_of, shared_evidence
 from services.triage.restricted.inheritance import inherit
 from services.triage.search.index import SearchIndex
 from services.triage.stops import Stops
+from services.triage.tasks.raising import NewTask
 
 TELL_BY_TELEPHONE = "tell_referrer_by_telephone"
 """The task that a notice leaves which did not arrive, or which only a person can give."""
@@ -252,9 +253,10 @@ class TriageConsumer:
     def _tell_by_telephone(
         self, unit: Unit, desk: Desk, event: Event, reason: str | None, about: UUID
     ) -> None:
-        due_at = self._casework.thresholds.clocks.read_due(unit.now)
+        kind, trace = TELL_BY_TELEPHONE, event.trace
+        due_at = self._casework.thresholds.flow_due(kind, unit.now)
         desk.task(
-            NewTask(event.referral_id, None, TELL_BY_TELEPHONE, unit.now, due_at, reason=reason, about=about)
+            NewTask(event.referral_id, None, kind, unit.now, due_at, reason=reason, about=about, trace=trace)
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 
@@ -21,6 +21,7 @@ from services.triage.joined.marks import mark
 from services.triage.known import learn
 from services.triage.policies.store import Policies
 from services.triage.standing import AgencyStanding
+from services.triage.tasks.raising import NewTask, raise_tasks
 
 _TYPES = {
     "id": "uuid",
@@ -112,40 +113,7 @@ ON CONFLICT (case_id, agency) DO UPDATE
    SET state = EXCLUDED.state, reason = EXCLUDED.reason, asked_at = EXCLUDED.asked_at, due_at = EXCLUDED.due_at,
        answered_at = EXCLUDED.answered_at, late = EXCLUDED.late
 """
-_RAISE_TASKS = """
-INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
-ON CONFLICT (id) DO UPDATE
-   SET raised_at = EXCLUDED.raised_at, due_at = EXCLUDED.due_at, done_at = NULL, done_by = NULL, document = NULL
- WHERE task.done_at IS NOT NULL AND task.kind = ANY ($8)
-"""
 _MOOT = "UPDATE task SET done_at = $2, done_by = $3 WHERE id = ANY ($1) AND done_at IS NULL"
-
-ASKED_AGAIN = ["possible_match", "possible_duplicate"]
-"""Tasks that stand for a question which is raised again when what a person said of it is taken back."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """Something that a person must do; raised once for each subject and kind."""
-
-    referral_id: UUID
-    case_id: UUID | None
-    kind: str
-    raised_at: Any
-    due_at: Any
-    reason: str | None = None
-    about: UUID | None = None
-
-    @property
-    def id(self) -> UUID:
-        """The same for the same thing, however often it is raised."""
-        return uuid5(self.about or self.case_id or self.referral_id, self.kind)
-
-
-def task_id(case_id: UUID, about: UUID, kind: str) -> UUID:
-    """The id of a case's task about somebody or something of it."""
-    return uuid5(uuid5(case_id, about.hex), kind)
 
 
 @dataclass(slots=True)
@@ -287,22 +255,13 @@ async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None
             for action in file.new_actions:
                 case = file.case
                 due_at = action.due_at or case.rag_due_at or case.due_at
+                about, trace = action.about, case.trace
                 desk.task(
-                    NewTask(case.referral_id, case.id, action.kind, unit.now, due_at, about=action.about)
+                    NewTask(
+                        case.referral_id, case.id, action.kind, unit.now, due_at, about=about, trace=trace
+                    )
                 )
-    if desk.new_tasks:
-        tasks = list(desk.new_tasks.values())
-        await connection.execute(
-            _RAISE_TASKS,
-            [task.id for task in tasks],
-            [task.referral_id for task in tasks],
-            [task.case_id for task in tasks],
-            [task.kind for task in tasks],
-            [task.reason for task in tasks],
-            [task.raised_at for task in tasks],
-            [task.due_at for task in tasks],
-            ASKED_AGAIN,
-        )
+    await raise_tasks(unit, list(desk.new_tasks.values()))
     moot = [task_id for file in changed for task_id in file.moot if task_id not in desk.new_tasks]
     if moot:
         await connection.execute(_MOOT, moot, unit.now, Service.ENRICHMENT.value)

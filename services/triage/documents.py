@@ -154,6 +154,17 @@ class RecordedNote(Payload[TaskNote, Nothing]):
     """The note with which a task was done."""
 
 
+class TaskRequest(Model):
+    """A task as a person set it. `fingerprint` is of the request, so that the same sent again is known."""
+
+    what: Text
+    fingerprint: str
+
+
+class RecordedRequest(Payload[Nothing, TaskRequest]):
+    """A task that was set by hand."""
+
+
 EVIDENCE: dict[EvidenceKind, type[Payload[Any, Any]]] = {
     EvidenceKind.RECEIVED: Stated,
     EvidenceKind.ANSWER: CheckReturned,

@@ -10,6 +10,7 @@ from services.triage.offers.offers import Offers, load_offers
 from services.triage.panels.calendar import Programme
 from services.triage.panels.loading import load_programme
 from services.triage.thresholds import Thresholds
+from services.triage.tools.catalogue import Catalogue, load_catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Partnership:
     terms: Terms
     programme: Programme
     offers: Offers
+    catalogue: Catalogue
 
 
 def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
@@ -36,4 +38,5 @@ def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
             zone=thresholds.clocks.zone,
         ),
         offers=load_offers(folder / "offers.yaml"),
+        catalogue=load_catalogue(folder / "tools.yaml", directory.policy.actions),
     )

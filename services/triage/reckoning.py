@@ -31,6 +31,7 @@ from services.triage.documents import WORDS, EvidenceKind, WorkedOut
 from services.triage.policy import StatedFact, evaluate
 from services.triage.queue.tags import labels_of
 from services.triage.standing import AgencyStanding
+from services.triage.tasks.terms import DUTY_TEAM, needs_duty_team
 from services.triage.thresholds import Thresholds
 
 
@@ -138,7 +139,8 @@ class Reckoning:
         file.changed = True
         obliged = [action for action in outcome.actions if action not in case.actions]
         case.actions += tuple(obliged)
-        file.new_actions += [Obliged(action, case.id) for action in obliged]
+        for action in obliged:
+            self.oblige(file, action, case.id, cause.at)
         evaluation = Evaluation.model_construct(
             number=case.evaluation, at=cause.now, trigger=trigger, event_id=cause.event_id, outcome=outcome
         )
@@ -148,12 +150,35 @@ class Reckoning:
             return new_danger
         # Whoever decided had the earlier statements before them, and did what these oblige to.
         said_anew = _resting_on(outcome, fresh)
-        due_at = self.thresholds.clocks.target(rag, cause.now)
         again = dict.fromkeys(
             action for rule in said_anew for action in rule.actions if action not in obliged
         )
-        file.new_actions += [Obliged(action, about(case, cause), due_at) for action in again]
+        for action in again:
+            self.oblige(file, action, about(case, cause), cause.at)
         return new_danger or any(rule.immediate for rule in said_anew)
+
+    def oblige(self, file: File, kind: str, about: UUID, since: datetime) -> None:
+        """Asks for something to be done beside deciding, once for what it is about. Its clock runs from when the hub
+        was told, however late that is taken in.
+        """
+        due_at = self.thresholds.task_due(kind, file.case.received_at, since)
+        file.new_actions.append(Obliged(kind, about, due_at))
+
+    def out_of_hours(self, file: File, cause: Cause, again: bool = False) -> None:
+        """Obliges to hand a red case that waits for its decision to the Emergency Duty Team where the hub is closed, or
+        will close before its target is up. `again`: danger was told after a decision, which asks for it anew.
+        """
+        case, hub = file.case, self.thresholds.clocks
+        if case.rag is not Rag.RED or case.decided or case.stub:
+            return
+        if not needs_duty_team(hub, cause.now, hub.target(Rag.RED, cause.now)):
+            return
+        if DUTY_TEAM not in case.actions:
+            case.actions += (DUTY_TEAM,)
+            file.changed = True
+            self.oblige(file, DUTY_TEAM, case.id, cause.now)
+        elif again and all(one.kind != DUTY_TEAM for one in file.new_actions):
+            self.oblige(file, DUTY_TEAM, about(case, cause), cause.now)
 
     def follow(self, file: File, cause: Cause, danger: bool = False) -> Change:
         """Whom the step concerns: those who ask further, those who decide, or those who decided.
@@ -167,6 +192,7 @@ class Reckoning:
             case.at_risk, case.closed_at = True, None
             restart(self.thresholds.clocks, case, cause.at, cause.now)
         self.settle(file)
+        self.out_of_hours(file, cause, reopened and case.decision > 0)
         change = Change.NONE
         if case.unrouted and not case.withheld and not case.decided:
             case.unrouted, case.routed_at = False, cause.now

@@ -28,7 +28,6 @@ from services.triage.casework import Casework
 from services.triage.clocks.arming import keep_clocks
 from services.triage.desk import (
     Desk,
-    NewTask,
     drop_stubs,
     load,
     load_cases,
@@ -39,6 +38,7 @@ from services.triage.glimpse import Glimpse, glimpses, held_glimpses, read
 from services.triage.known import Known
 from services.triage.policies.store import Policies
 from services.triage.policy import ChildFacts, evaluate
+from services.triage.tasks.raising import NewTask
 
 _STOP = """
 INSERT INTO stop (referral_id, consumer, event_id, event_type, reason, at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -222,7 +222,7 @@ class Stops:
         return bool(await unit.connection.fetchval(_FORGET, referral_id, Service.TRIAGE.value, lasting))
 
     def _task(self, unit: Unit, referral_id: UUID, kind: str, reason: str, about: UUID) -> NewTask:
-        due_at = self._casework.thresholds.clocks.read_due(unit.now)
+        due_at = self._casework.thresholds.flow_due(kind, unit.now)
         return NewTask(referral_id, None, kind, unit.now, due_at, reason=reason, about=about)
 
     async def _stand_in(self, unit: Unit, desk: Desk, stub: Case) -> None:

@@ -37,6 +37,8 @@ from services.triage.panels.tables import panel_tables
 from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
 from services.triage.restricted.tables import restricted_tables
 from services.triage.search.tables import search_tables
+from services.triage.strategy.tables import strategy_tables
+from services.triage.tools.tables import tool_tables
 
 metadata = MetaData()
 
@@ -316,7 +318,12 @@ class TaskRow(_Table, table=True):
     due_at: datetime = Field(sa_column=_instant())
     done_at: datetime | None = Field(sa_column=_instant(nullable=True))
     done_by: str | None = Field(sa_column=_code(nullable=True))
+    outcome: str | None = Field(default=None, sa_column=_code(nullable=True))
+    owner: str | None = Field(default=None, sa_column=_code(nullable=True))
+    raised_by: str | None = Field(default=None, sa_column=_code(nullable=True))
+    overdue_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     document: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    request: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
 class StopRow(_Table, table=True):
@@ -371,5 +378,7 @@ access_table(metadata)
 joined_tables(metadata)
 restricted_tables(metadata)
 search_tables(metadata)
+strategy_tables(metadata)
+tool_tables(metadata)
 console_tables(metadata)
 clock_tables(metadata)

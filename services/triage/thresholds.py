@@ -12,6 +12,8 @@ from services.triage.clocks.hub import Hub
 from services.triage.clocks.loading import load_hub
 from services.triage.policies.rulebook import Rulebook, Rulebooks, make_rulebook
 from services.triage.policy import read_texts
+from services.triage.tasks.loading import load_task_terms
+from services.triage.tasks.terms import TaskTerms
 
 SCREENING = "screening"
 """The queue of everything that is not placed yet, and of what cannot wait for placement."""
@@ -45,18 +47,31 @@ class Thresholds:
     rulebooks: Rulebooks
     clocks: Hub
     teams: Teams
+    tasks: TaskTerms
 
     def rulebook(self, received_at: datetime) -> Rulebook:
         """The policy for a referral: the one that was in force when it was received."""
         return self.rulebooks.at(received_at)
 
+    def task_due(self, kind: str, received_at: datetime, start: datetime) -> datetime | None:
+        """By when a task is done that was raised at `start`; None where no file says. The referral's policy has the
+        actions.
+        """
+        return self.tasks.due(self.clocks, kind, self.rulebook(received_at).policy.actions, start)
+
+    def flow_due(self, kind: str, start: datetime) -> datetime:
+        """By when a task of the flow is done that was raised at `start`. Raises KeyError where it is none."""
+        return self.tasks.flow[kind].within.due(self.clocks.calendar, start)
+
 
 def load_thresholds(partnership: Path) -> Thresholds:
     """Reads the partnership's directory. Raises DocumentError naming every mistake."""
+    clocks = load_hub(partnership / "clocks.yaml")
     return Thresholds(
         rulebooks=Rulebooks(make_rulebook(read_texts(partnership))),
-        clocks=load_hub(partnership / "clocks.yaml"),
+        clocks=clocks,
         teams=load_teams(partnership / "teams.yaml"),
+        tasks=load_task_terms(partnership / "tasks.yaml", clocks.zone),
     )
 
 

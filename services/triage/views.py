@@ -1,5 +1,6 @@
 """What a person sees of a case: the evidence first, then what the thresholds say of it, then clocks and tasks."""
 
+from enum import StrEnum
 from uuid import UUID
 
 from pydantic import Field
@@ -175,6 +176,13 @@ class ClockView(Model):
     overdue: bool
 
 
+class TaskOutcome(StrEnum):
+    """What became of a task."""
+
+    DONE = "done"
+    NOT_NEEDED = "not_needed"
+
+
 class TaskView(Model):
     """Something that a person must do."""
 
@@ -182,11 +190,20 @@ class TaskView(Model):
     case_id: UUID | None = None
     referral_id: UUID
     kind: str
+    label: str = Field("", description="What is to be done, as the partnership's files say it.")
+    what: str | None = Field(None, description="What is to be done, as whoever set the task wrote it.")
     reason: str | None = None
+    team: str | None = Field(None, description="Whose work it is while nobody owns it.")
+    owner: Line | None = Field(
+        None, description="Subject of the owner's token: whoever took it, or else whose case it is."
+    )
     raised_at: Instant
+    raised_by: Line | None = Field(None, description="Who set it by hand; absent where it follows by itself.")
     due_at: Instant
+    overdue: bool = False
     done_at: Instant | None = None
     done_by: Line | None = None
+    outcome: TaskOutcome | None = None
     note: str | None = None
 
 

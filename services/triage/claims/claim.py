@@ -84,12 +84,17 @@ async def hold(
     raise claimed(other)
 
 
+async def renew(connection: asyncpg.Connection, case_id: UUID, caller: Principal, now: datetime) -> None:
+    """Work by the caller renews the caller's claim, where there is one. It asks nobody else's."""
+    await connection.execute(_RENEW, case_id, caller.subject, now + LEASE, now)
+
+
 async def writes(connection: asyncpg.Connection, case_id: UUID, caller: Principal, now: datetime) -> None:
     """Work by the caller: it renews the caller's claim, and needs none where nobody has the pen.
 
     Raises Problem 409 where somebody else has it.
     """
-    await connection.execute(_RENEW, case_id, caller.subject, now + LEASE, now)
+    await renew(connection, case_id, caller, now)
     other = await held(connection, case_id, now)
     if other is not None and other.holder != caller.subject:
         raise claimed(other)

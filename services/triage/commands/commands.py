@@ -34,12 +34,13 @@ from services.triage.commands.bodies import CheckOrderBody, PeopleBody, PersonDe
 from services.triage.commands.record import DOCUMENTS, CommandKind, CommandView, Kept, Known, command_view
 from services.triage.consumer import tell
 from services.triage.decision.record import changed_meanwhile, referral_of
-from services.triage.desk import Desk, load, save, task_id
+from services.triage.desk import Desk, load, save
 from services.triage.documents import EvidenceKind, RecordedNote, TaskNote
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
 from services.triage.restricted.rights import hidden
 from services.triage.search.index import SearchIndex
+from services.triage.tasks.raising import task_id
 
 _GIVE = """
 INSERT INTO command (id, referral_id, case_id, kind, by, at, idempotency_key, fingerprint, document)
@@ -48,7 +49,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 _BEFORE = (
     "SELECT id, case_id, kind, at, fingerprint, document FROM command WHERE by = $1 AND idempotency_key = $2"
 )
-_SETTLE = "UPDATE task SET done_at = $2, done_by = $3, document = $4 WHERE id = $1 AND done_at IS NULL"
+_SETTLE = """
+UPDATE task SET done_at = $2, done_by = $3, document = $4, outcome = 'done' WHERE id = $1 AND done_at IS NULL
+"""
 _LAST_LINK = "SELECT max(number) FROM evidence WHERE case_id = $1 AND kind = $2"
 
 MOST_ERRORS = 20

@@ -15,7 +15,7 @@ from services.triage.access import note
 from services.triage.case import Case, File
 from services.triage.claims.claim import release, writes
 from services.triage.decision.circumstances import Choice, circumstances, departure, steps_down
-from services.triage.decision.duties import duty_faults, open_duties
+from services.triage.decision.duties import duty_faults, open_duties, record_faults
 from services.triage.decision.proposals import (
     Pending,
     SignatureNeeded,
@@ -185,5 +185,6 @@ class Decisions:
             wanted = "is needed where a brother or sister of the same referral was decided differently"
             faults.append(FieldError("/siblings_differ_because", "missing", wanted))
         faults += duty_faults(body.obliged, await open_duties(unit.connection, case), case)
+        faults += await record_faults(unit.connection, case.id, body.obliged)
         if faults:
             raise invalid_body(faults)

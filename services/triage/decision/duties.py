@@ -12,15 +12,17 @@ from libs.platform.validation import FieldError
 from libs.schemas.decision import Duty, DutyState
 from services.triage.case import Case
 from services.triage.documents import RecordedNote, TaskNote
+from services.triage.tasks.terms import STRATEGY
 
 _OPEN = """
 SELECT DISTINCT kind FROM task WHERE case_id = $1 AND done_at IS NULL AND kind = ANY ($2::text[]) ORDER BY kind
 """
 _DONE = """
-UPDATE task SET done_at = $3, done_by = $4, document = given.document
-  FROM unnest($2::text[], $5::bytea[]) AS given (kind, document)
+UPDATE task SET done_at = $3, done_by = $4, document = given.document, outcome = given.outcome
+  FROM unnest($2::text[], $5::bytea[], $6::text[]) AS given (kind, document, outcome)
  WHERE task.case_id = $1 AND task.kind = given.kind AND task.done_at IS NULL
 """
+_HELD = "SELECT EXISTS (SELECT FROM strategy_discussion WHERE case_id = $1)"
 
 
 async def open_duties(connection: asyncpg.Connection, case: Case) -> tuple[str, ...]:
@@ -50,19 +52,30 @@ def duty_faults(given: Mapping[str, Duty], wanted: tuple[str, ...], case: Case) 
     return [*missing, *strange, *silent]
 
 
+async def record_faults(
+    connection: asyncpg.Connection, case_id: UUID, given: Mapping[str, Duty]
+) -> list[FieldError]:
+    """A strategy discussion is done when there is a record of it: who took part, and what came of it."""
+    duty = given.get(STRATEGY)
+    if duty is None or duty.state is not DutyState.DONE or await connection.fetchval(_HELD, case_id):
+        return []
+    wanted = "must not be `done` before the strategy discussion is on record"
+    return [FieldError(f"/obliged/{STRATEGY}/state", "not_recorded", wanted)]
+
+
 async def answer_duties(
     unit: Unit, codec: Codec, case_id: UUID, given: Mapping[str, Duty], caller: Principal
 ) -> None:
     """Takes the tasks of duties that are done or explained off the list, with what was written."""
     settled = [
-        (kind, duty.note)
+        (kind, duty.note, duty.state.value)
         for kind, duty in given.items()
         if duty.state is not DutyState.UNDER_WAY and duty.note is not None
     ]
     if not settled:
         return
     documents = await codec.encode(
-        [RecordedNote(shared=TaskNote(note=text, done_by=caller.subject)) for _, text in settled]
+        [RecordedNote(shared=TaskNote(note=text, done_by=caller.subject)) for _, text, _ in settled]
     )
-    kinds = [kind for kind, _ in settled]
-    await unit.connection.execute(_DONE, case_id, kinds, unit.now, caller.subject, documents)
+    kinds, outcomes = [kind for kind, _, _ in settled], [state for _, _, state in settled]
+    await unit.connection.execute(_DONE, case_id, kinds, unit.now, caller.subject, documents, outcomes)

@@ -20,7 +20,7 @@ from services.triage.policy.english import (
 from services.triage.policy.evaluation import decide, evaluate
 from services.triage.policy.page import Block, Grid, Heading, Page, Paragraph, Points
 from services.triage.policy.points import Point, effect, least_points
-from services.triage.policy.rules import Decisive, GoldenCase, Guarantee, Policy, Rule
+from services.triage.policy.rules import BEFORE, Decisive, GoldenCase, Guarantee, Policy, Rule
 from services.triage.policy.vector import encode
 
 SMALLEST_CASES = 3
@@ -187,6 +187,8 @@ def _action(policy: Policy, name: str) -> str:
     action = policy.actions.get(name)
     if action is None:
         return words(name)
+    if action.before is not None:
+        return f"{action.label} (before {BEFORE[action.before]})"
     if action.minutes is None:
         return action.label
     return f"{action.label} ({within_words(action.minutes, action.unit or 'elapsed')})"

@@ -15,12 +15,16 @@ from services.triage.policy.explanation import Explainer
 from services.triage.policy.facts import ChildFacts, StatedFact
 from services.triage.policy.vector import Encoder
 
+BEFORE: Mapping[str, str] = {"school_day": "the next school day begins"}
+"""What an action may have to be done before, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """What a rule may oblige: a task that somebody owns and that no signature delays.
 
-    `minutes` is the time allowed, in `unit`: `elapsed`, or `working` for hours in which the hub is open.
+    `minutes` is the time allowed, in `unit`: `elapsed`, or `working` for hours in which the hub is open. `before`:
+    what it must be done before, instead.
     """
 
     id: str
@@ -28,6 +32,7 @@ class Action:
     citation: str
     minutes: int | None = None
     unit: str | None = None
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

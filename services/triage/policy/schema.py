@@ -12,7 +12,7 @@ from libs.schemas.document import Node, parse_document
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag
 from services.triage.placement.places import Told
-from services.triage.policy.rules import Policy
+from services.triage.policy.rules import BEFORE, Policy
 
 Schema = dict[str, Any]
 
@@ -111,7 +111,8 @@ def _allows(key: str, value: str, other: str, only: str) -> Schema:
 def actions_schema(policy: Policy) -> Schema:
     """What `actions.yaml` may say."""
     within = _record({"minutes": WHOLE, "unit": _one_of(["elapsed", "working"])})
-    action = _record({"label": TEXT, "cite": TEXT}, {"within": within})
+    action = _record({"label": TEXT, "cite": TEXT}, {"within": within, "before": _one_of(BEFORE)})
+    action["not"] = {"required": ["within", "before"]}
     return _record({"actions": _named(action)}, {"about": TEXT})
 
 

@@ -10,7 +10,7 @@ from libs.schemas.findings import AgencyState, Basis, Between, Fact, FactValue
 from libs.schemas.levels import Level, Rag
 from services.triage.policy.conditions import Condition
 from services.triage.policy.facts import StatedFact
-from services.triage.policy.rules import Action, Decisive, GoldenCase, Guarantee, Rule
+from services.triage.policy.rules import BEFORE, Action, Decisive, GoldenCase, Guarantee, Rule
 from services.triage.policy.sentence import Vocabulary, read_condition
 
 _RULE = {
@@ -211,11 +211,14 @@ def survey_actions(document: Node) -> tuple[dict[str, Action], list[str]]:
 
 
 def _action(name: str, node: Node) -> Action:
-    record = node.record({"label": True, "within": False, "cite": True})
+    record = node.record({"label": True, "within": False, "before": False, "cite": True})
     label, citation = record.words("label"), record.words("cite")
     minutes, unit = record.read("within", _within, (None, None))
+    before = record.read("before", lambda one: one.choice(list(BEFORE), "moment"), None)
+    if {"within", "before"} <= record.members.keys():
+        record.add(f"{node.place}: either `within` or `before`")
     record.refuse()
-    return Action(name, label, citation, minutes, unit)
+    return Action(name, label, citation, minutes, unit, before)
 
 
 def _within(node: Node) -> tuple[int, str]:

@@ -251,7 +251,12 @@ async def test_every_obliged_action_is_confirmed_or_explained(
     refused = await worker.decide(child, tag, **PROTECTION, obliged=silent)
     assert refused.json()["errors"][0]["pointer"] == "/obliged/strategy_discussion/note"
 
-    said = under_way | {"strategy_discussion": {"state": "done", "note": f"{CANARY}'s was at ten."}}
+    unrecorded = under_way | {"strategy_discussion": {"state": "done", "note": f"{CANARY}'s was at ten."}}
+    refused = await worker.decide(child, tag, **PROTECTION, obliged=unrecorded)
+    assert refused.json()["errors"][0]["pointer"] == "/obliged/strategy_discussion/state"
+
+    why = f"{CANARY}'s was held yesterday, for an earlier report of this."
+    said = under_way | {"strategy_discussion": {"state": "not_needed", "note": why}}
     assert (await worker.decide(child, tag, **PROTECTION, obliged=said)).status_code == 200
     still = {row[0] for row in await hub.rows("SELECT kind FROM task WHERE done_at IS NULL")}
     assert set(needed) <= still

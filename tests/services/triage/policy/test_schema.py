@@ -105,6 +105,8 @@ def test_a_faulty_dictionary_is_underlined(old: str, new: str, where: str) -> No
     [
         ("unit: elapsed", "unit: hours"),
         ("minutes: 240", "minutes: 0"),
+        ("within: {minutes: 240, unit: elapsed}", "before: the_weekend"),
+        ("within: {minutes: 240", "before: school_day, within: {minutes: 240"),
         ("{label: the police are called, cite: chapter 3}", "{label: the police are called}"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The strategy discussion: who took part, what came of it, and how the child is safe meanwhile."""
