@@ -274,7 +274,7 @@ def test_every_action_says_within_how_long_and_on_what_ground() -> None:
     for action in POLICY.actions.values():
         assert action.label
         assert action.citation
-        assert action.minutes is not None
+        assert (action.minutes is None) is not (action.before is None)
 
 
 def test_every_fact_changes_a_level_or_a_place_or_says_why_not() -> None:
