@@ -2,9 +2,10 @@
 
 python -m bench.queue [--small 10000] [--large 1000000] [--times 400]
 
-One case in twenty stands in a queue. `awaiting` and `decision_at_risk` select few cases of the small database and
-hundreds of the large one, so that their ratio says less than their milliseconds. Both sizes stand in databases of one
-server, read in turns through the same code as the operation's.
+One case in twenty stands in a queue, one in fifty of these restricted; the reader has no right to them. `awaiting` and
+`decision_at_risk` select few cases of the small database and hundreds of the large one, so that their ratio says less
+than their milliseconds. Both sizes stand in databases of one server, read in turns through the same code as the
+operation's.
 """
 
 from __future__ import annotations
@@ -42,14 +43,15 @@ MOST_COUNT_MS = 50.0
 _FILL = """
 INSERT INTO child_case (id, referral_id, reference, child_number, received_at, due_at, team, stub, stage, level, rag,
     could_rise_to, destination, immediate_danger, unread, act_by, unrouted, at_risk, reopened_at, stopped, evidence,
-    answers, evaluation, decision, announced_level, announced_rag, actions, locality, labels, awaiting)
+    answers, evaluation, decision, announced_level, announced_rag, actions, locality, labels, awaiting, restricted)
 SELECT gen_random_uuid(), gen_random_uuid(), n::text, 1, at, at, team, false,
        CASE WHEN open THEN stage ELSE 'decided' END, 'targeted',
        rag, 'section_17', destination, open AND n % 1000 = 0, false, CASE WHEN open THEN at END, false,
        open AND n % 4000 = 0, CASE WHEN open AND n % 4000 = 0 THEN at END, false, 5, 4, 5,
        CASE WHEN open THEN 0 ELSE 1 END,
        'targeted', rag, '{}', locality, CASE WHEN n % 200 = 0 THEN ARRAY['unborn'] ELSE '{}' END,
-       CASE WHEN n % 400 = 0 THEN ARRAY['police'] ELSE '{}' END
+       CASE WHEN n % 400 = 0 THEN ARRAY['police'] ELSE '{}' END,
+       n % 1000 = 0
   FROM generate_series(1, $2::int) AS n,
        LATERAL (SELECT $1::timestamptz - make_interval(secs => $2 - n) AS at, n % 20 = 0 AS open,
                        (ARRAY['duty', 'csc', 'masg', 'early_help', 'advice'])[1 + n / 20 % 5] AS team,

@@ -5,7 +5,7 @@ What they work on is the messaging library's, known here by its form alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 from uuid import UUID
@@ -18,6 +18,9 @@ from libs.platform.problems import Problem, responses
 from libs.schemas.base import Instant, Model, Text
 
 Keeper = Annotated[Principal, requires("parked:manage")]
+
+Withheld = Callable[[Request, Principal, UUID], Awaitable[bool]]
+"""Whether what a message of this referral says is kept from the caller."""
 
 
 class MessageForm(Protocol):
@@ -150,6 +153,8 @@ class ParkedRecord(Model):
     """Absent where the message is not what its type says."""
     text: str | None = None
     """All of such a message, as it came, so that a person can carry on by hand; absent where it was erased."""
+    withheld: bool = False
+    """It is about somebody whom the caller may not see: it can be retried or discarded, and not read."""
 
 
 class Discard(Model):
@@ -182,7 +187,7 @@ async def _parked(request: Request) -> ParkedForm:
 Parked = Annotated[ParkedForm, Depends(_parked)]
 
 
-def parked_router(refusal: type[Exception]) -> APIRouter:
+def parked_router(refusal: type[Exception], withheld: Withheld | None = None) -> APIRouter:
     """`/v1/parked`, for the consumer in `app.state.parked`. `refusal` is what it raises, with a `code`."""
     router = APIRouter(prefix="/v1/parked", tags=["operations"])
 
@@ -201,20 +206,23 @@ def parked_router(refusal: type[Exception]) -> APIRouter:
         )
 
     @router.get("/{event_id}", responses=responses(401, 403, 404, 422, 503), summary="Read a parked message")
-    async def read_parked(event_id: UUID, keeper: Keeper, parked: Parked) -> ParkedRecord:
+    async def read_parked(request: Request, event_id: UUID, keeper: Keeper, parked: Parked) -> ParkedRecord:
         """One message with its payload. Who read it is kept with it."""
         try:
             detail = await parked.show(event_id, by=keeper.subject)
         except refusal as error:
             raise _problem(error) from None
+        kept_back = withheld is not None and await withheld(request, keeper, detail.message.referral_id)
+        shown = detail.event is not None and not kept_back
         return ParkedRecord(
             message=_item(detail.message),
             actions=tuple(
                 ParkedActionItem(action=a.action, by=a.by, reason=a.reason, code=a.code, at=a.at)
                 for a in detail.actions
             ),
-            payload=detail.event.payload.model_dump(mode="json") if detail.event is not None else None,
-            text=detail.text if detail.event is None else None,
+            payload=detail.event.payload.model_dump(mode="json") if shown else None,
+            text=detail.text if detail.event is None and not kept_back else None,
+            withheld=kept_back,
         )
 
     @router.post(

@@ -85,6 +85,7 @@ from services.triage.restricted.api import router as restricted_router
 from services.triage.restricted.glass import EVERY_SECONDS as GLASS_EVERY_SECONDS
 from services.triage.restricted.glass import BreakGlass
 from services.triage.restricted.restrictions import Restrictions
+from services.triage.restricted.rights import withheld
 from services.triage.search.api import Finder
 from services.triage.search.api import router as search_router
 from services.triage.search.index import EVERY_SECONDS as SEARCH_EVERY_SECONDS
@@ -214,7 +215,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
         "Triage",
         settings,
         telemetry,
-        [*routers(), parked_router(Refused), health],
+        [*routers(), parked_router(Refused, withheld), health],
         lifespan,
         description=DESCRIPTION,
     )

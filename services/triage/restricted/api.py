@@ -49,7 +49,7 @@ router = APIRouter(prefix="/v1", tags=["restricted cases"])
 
 @router.get("/cases/{case_id}/restriction", responses=READS, summary="Whether a case is restricted")
 async def read_restriction(caller: Reader, case_id: UUID, vault: InVault) -> Restriction:
-    """Who hid it or showed it again last, and why. Reading is recorded."""
+    """Who hid it or showed it again last, and why; and who broke the glass. Reading is recorded."""
     await note(vault.ledger.pool, vault.ledger.clock.now(), caller, "restriction.read", case_id)
     return await vault.restrictions.read(case_id)
 

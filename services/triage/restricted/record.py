@@ -26,6 +26,10 @@ _BREAK = """
 INSERT INTO broken_glass (referral_id, case_id, subject, at, expires_at, document) VALUES ($1, $2, $3, $4, $5, $6)
 RETURNING id
 """
+_BROKEN_BY = """
+SELECT g.subject, g.at, g.expires_at, g.case_id, g.document FROM broken_glass AS g
+ WHERE g.referral_id = (SELECT referral_id FROM child_case WHERE id = $1) ORDER BY g.id DESC LIMIT 100
+"""
 _BROKEN = """
 SELECT at, expires_at FROM broken_glass
  WHERE referral_id = $1 AND subject = $2 AND expires_at > $3 ORDER BY expires_at DESC LIMIT 1
@@ -68,6 +72,16 @@ class RecordedGlass(Payload[Nothing, Reason]):
     """Glass that was broken, with the reason."""
 
 
+class BrokenGlass(Model):
+    """Somebody without the right who opened the referral."""
+
+    by: Line
+    at: Instant
+    expires_at: Instant
+    case_id: UUID
+    reason: Text | None = Field(description="Absent where it was erased.")
+
+
 class Restriction(Model):
     """Whether a case is restricted, and who said so last."""
 
@@ -77,6 +91,9 @@ class Restriction(Model):
     by: Line | None = Field(None, description="Absent where nobody ever restricted it.")
     at: Instant | None = None
     reason: Text | None = None
+    broken: tuple[BrokenGlass, ...] = Field(
+        (), description="Who broke the glass of the referral, the last one first."
+    )
 
 
 class GlassBody(Model):
@@ -149,6 +166,24 @@ async def keep_broken(
         _BREAK, referral_id, glass.case_id, subject, glass.at, glass.expires_at, document
     )
     return number
+
+
+async def broken_by(connection: asyncpg.Connection, codec: Codec, case_id: UUID) -> tuple[BrokenGlass, ...]:
+    """Everybody who broke the glass of a case's referral, the last one first."""
+    rows = await connection.fetch(_BROKEN_BY, case_id)
+    read = await codec.decode([(RecordedGlass, row["document"]) for row in rows])
+    return tuple(
+        BrokenGlass(
+            by=row["subject"],
+            at=row["at"],
+            expires_at=row["expires_at"],
+            case_id=row["case_id"],
+            reason=item.payload.children[row["case_id"]].reason
+            if isinstance(item, Decoded) and row["case_id"] in item.payload.children
+            else None,
+        )
+        for row, item in zip(rows, read, strict=True)
+    )
 
 
 async def broken(

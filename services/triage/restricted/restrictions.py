@@ -15,6 +15,7 @@ from services.triage.restricted.record import (
     Given,
     Restriction,
     RestrictionBody,
+    broken_by,
     keep_restriction,
     last_restriction,
 )
@@ -64,9 +65,11 @@ class Restrictions:
             return await last_restriction(unit.connection, codec, case_id)
 
     async def read(self, case_id: UUID) -> Restriction:
-        """What was said last about hiding a case."""
+        """What was said last about hiding a case, and who opened it all the same."""
         async with self._ledger.pool.acquire() as connection:
-            return await last_restriction(connection, self._ledger.codec, case_id)
+            codec = self._ledger.codec
+            last = await last_restriction(connection, codec, case_id)
+            return last.model_copy(update={"broken": await broken_by(connection, codec, case_id)})
 
     def _check(self, body: RestrictionBody) -> None:
         if body.restricted and body.kind is None:

@@ -91,6 +91,14 @@ async def sees_of(
     return not ids or len(await hidden(connection, ids, caller, now)) < len(ids)
 
 
+async def withheld(request: Request, caller: Principal, referral_id: UUID) -> bool:
+    """Whether a referral has a child whom the caller may not see: a message about it tells of every child."""
+    ledger = request.app.state.office.ledger
+    async with ledger.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT id FROM child_case WHERE referral_id = $1", referral_id)
+        return bool(await hidden(connection, [row["id"] for row in rows], caller, ledger.clock.now()))
+
+
 def no_such_case() -> Problem:
     """A case that does not exist, or that the caller may not see."""
     return Problem(404, "case-not-found", "There is no such case")

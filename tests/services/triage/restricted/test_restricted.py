@@ -37,7 +37,7 @@ async def test_a_manager_restricts_all_children_of_a_referral_with_kind_and_reas
 
 
 async def test_glass_that_is_broken_opens_the_referral_to_that_person_for_an_hour(
-    hub: HubWorld, worker: Person, manager: Person, alarms: Bell
+    hub: HubWorld, worker: Person, manager: Person, trusted: Person, alarms: Bell
 ) -> None:
     story = await restricted(hub, manager, 2)
     first, second = (f"/v1/cases/{one}" for one in story.child_ids)
@@ -55,6 +55,8 @@ async def test_glass_that_is_broken_opens_the_referral_to_that_person_for_an_hou
     assert (await worker.get("/v1/queue")).json()["items"] == [], "and opens no list"
     rows = await hub.rows("SELECT subject, case_id FROM access WHERE action = 'case.break-glass'")
     assert [tuple(row) for row in rows] == [(worker.id, story.child_ids[0])]
+    [by] = (await trusted.get(f"{second}/restriction")).json()["broken"]
+    assert (by["by"], by["reason"]) == (worker.id, f"{CANARY} is at the hospital now.")
     hub.clock.advance(timedelta(minutes=61))
     assert (await worker.get(first)).status_code == 404
 
