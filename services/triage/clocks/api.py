@@ -12,12 +12,13 @@ from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.problems import Problem, responses
-from libs.schemas.base import Instant
+from libs.schemas.base import Identifier, Instant
 from services.triage.access import note
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.preview import ClockPreview, preview
 from services.triage.clocks.record import CaseClocks, ReasonBody, StopBody
 from services.triage.clocks.timekeeper import Timekeeper
+from services.triage.clocks.unexplained import MOST, SilentBreaches, unexplained
 from services.triage.restricted.rights import on_case
 
 Reader = Annotated[Principal, requires("queue:read")]
@@ -70,6 +71,20 @@ async def preview_clock(
             404, "clock-not-found", "There is no such clock", f"there are {', '.join(sorted(hub.clocks))}"
         )
     return preview(hub, found, start)
+
+
+@router.get("/clocks/breaches", responses=READS, summary="Clocks that ran out, and nobody has said why")
+async def read_breaches(
+    caller: Reader,
+    room: InRoom,
+    clock: Annotated[Identifier | None, Query(description="Only this clock.")] = None,
+    team: Annotated[Identifier | None, Query(description="Only cases of this team.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> SilentBreaches:
+    """Those that wait longest first. Codes and times only; `PUT …/clocks/{clock}/breach` gives a reason."""
+    async with room.ledger.pool.acquire() as connection:
+        await note(connection, room.ledger.clock.now(), caller, "breaches.read")
+        return await unexplained(connection, caller, clock, team, limit)
 
 
 @router.get("/cases/{case_id}/clocks", responses=READS, summary="The clocks of a case")

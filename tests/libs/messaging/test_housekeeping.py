@@ -299,3 +299,22 @@ async def test_a_producer_learns_how_far_its_readers_are_and_nothing_else(databa
                     await own.execute(f"SELECT FROM {reader}.{table}")
         await own.close()
     await admin.close()
+
+
+async def test_a_sweep_that_looks_at_start_does_not_wait_for_its_turn(world: World) -> None:
+    ledger, swept = await world.ledger(Service.TRIAGE), asyncio.Event()
+
+    async def look() -> int:
+        swept.set()
+        return 0
+
+    async def never() -> int:
+        raise AssertionError
+
+    later = Sweep("later", 3600, never)
+    reconciler = Reconciler(ledger, [Sweep("at once", 3600, look, at_start=True), later])
+    runs = asyncio.create_task(reconciler.run())
+    async with asyncio.timeout(5):
+        await swept.wait()
+        reconciler.stop()
+        await runs

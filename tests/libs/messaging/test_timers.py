@@ -192,3 +192,21 @@ async def test_a_handler_that_always_fails_in_passing_delays_no_other_timer(worl
     world.clock.forward(minutes=10)
     assert await loop.fire_due() == 1
     assert await emitted(world) == 10
+
+
+async def test_a_timer_that_is_to_warn_fires_before_it_is_due_and_is_armed_again(world: World) -> None:
+    ledger, subject, told = await world.ledger(Service.TRIAGE), uuid4(), list[bool]()
+
+    async def warn(unit: Unit, timer: Timer) -> None:
+        told.append(unit.now < timer.due_at)
+        if unit.now < timer.due_at:
+            unit.arm(timer.kind, subject, subject, timer.due_at)
+
+    loop = TimerLoop(ledger, {"decision": warn})
+    async with ledger.unit([subject]) as unit:
+        due_at = unit.now + timedelta(minutes=10)
+        unit.arm("decision", subject, subject, due_at, fires_at=due_at - timedelta(minutes=4))
+    for minutes in (5, 1, 3, 1, 5):
+        world.clock.forward(minutes=minutes)
+        await loop.fire_due()
+    assert told == [True, False]

@@ -217,10 +217,18 @@ async def test_a_breach_is_an_event_and_asks_for_a_reason_until_somebody_gives_i
     assert told == ["urgency", "decision"]
     decision = (await shown(worker, story))["decision"]
     assert (decision["runs"], decision["reason_wanted"]) == (True, True)
+    asked = (await manager.get("/v1/clocks/breaches")).json()["items"]
+    assert [one["clock"] for one in asked] == ["urgency", "decision"]
     assert (await worker.put(path(story, "/decision/breach"), because)).status_code == 200
     assert (await worker.put(path(story, "/decision/breach"), because)).status_code == 200
     decision = (await shown(worker, story))["decision"]
     assert decision["reason_wanted"] is False
+    [left] = (await manager.get("/v1/clocks/breaches")).json()["items"]
+    assert (left["clock"], left["reference"]) == ("urgency", story.reference)
+    assert (await manager.get("/v1/clocks/breaches", clock="decision")).json()["items"] == []
+    await hub.ledger.pool.execute("UPDATE child_case SET restricted = true")
+    assert (await manager.get("/v1/clocks/breaches")).json()["items"] == []
+    await hub.ledger.pool.execute("UPDATE child_case SET restricted = false")
     [breach] = decision["breaches"]
     assert (breach["reason"], breach["explained_by"]) == (because["reason"], worker.id)
     assert refused(await manager.put(path(story, "/decision/breach"), because)) == (409, "explained-already")
