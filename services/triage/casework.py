@@ -32,7 +32,7 @@ from libs.schemas.levels import Destination, Level, Rag
 from libs.schemas.people import Band, Linked
 from libs.schemas.referral import ChildInformation, ReferredChild
 from services.triage.case import PASSED_ON, Case, File, Obliged
-from services.triage.clocks.dues import rate, restart, to_read, was_read
+from services.triage.clocks.dues import rate, to_read, was_read
 from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import (
     EvidenceKind,
@@ -216,6 +216,7 @@ class Casework(Reckoning):
         case, clocks = file.case, self.thresholds.clocks
         if shared.worry or shared.danger_reason or (child and (child.voice or child.whereabouts)):
             to_read(clocks, case, shared.received_at)
+            self.open_again(file)
         case.immediate_danger |= shared.immediate_danger
         danger = self.evaluate(file, Trigger.INFORMATION, cause, fresh) or shared.immediate_danger
         change = self.follow(file, cause, danger)
@@ -317,9 +318,8 @@ class Casework(Reckoning):
 
     def reopened(self, file: File, cause: Cause) -> Change:
         """A person, or the receiving end, asks that somebody decides anew. The decision stays on record."""
-        case = file.case
-        case.at_risk, case.closed_at, case.reopened_at = True, None, cause.now
-        restart(self.thresholds.clocks, case, cause.at, cause.now)
+        self.put_at_risk(file, cause)
+        file.case.reopened_at = cause.now
         self._changed(file)
         return Change.REOPENED
 
@@ -349,6 +349,7 @@ class Casework(Reckoning):
         """Whoever decided looks at what became known since, where it puts nothing at risk by itself."""
         if file.case.decided:
             self.oblige(file, LOOK_AT_NEWS, about(file.case, cause), cause.now)
+            self.open_again(file)
 
     def _undecided(self, file: File, cause: Cause, before: Linked | None, now: Linked | None) -> None:
         """A person says who the child is, and what tells of one event, where the index is not sure."""

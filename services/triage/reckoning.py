@@ -189,8 +189,7 @@ class Reckoning:
         raised = case.level > case.announced_level or case.rag > case.announced_rag
         reopened = (raised and case.routed_at is not None) or ((raised or danger) and case.decision > 0)
         if reopened and case.decision > 0:
-            case.at_risk, case.closed_at = True, None
-            restart(self.thresholds.clocks, case, cause.at, cause.now)
+            self.put_at_risk(file, cause)
         self.settle(file)
         self.out_of_hours(file, cause, reopened and case.decision > 0)
         change = Change.NONE
@@ -207,6 +206,19 @@ class Reckoning:
             case.announced_level = max(case.level, case.announced_level)
             case.announced_rag = max(case.rag, case.announced_rag)
         return change
+
+    def put_at_risk(self, file: File, cause: Cause) -> None:
+        """What was decided must be looked at again: the decision stays on record, and a clock of its own runs."""
+        restart(self.thresholds.clocks, file.case, cause.at, cause.now)
+        file.case.at_risk = True
+        self.open_again(file)
+
+    def open_again(self, file: File) -> None:
+        """Something is to be done about this child: its referral is open, whatever was closed before."""
+        for one in file.family or [file]:
+            if one.case.closed_at is not None:
+                one.case.closed_at, one.changed = None, True
+                self.refresh(one.case)
 
     def settle(self, file: File) -> None:
         """Takes the recommended destination, where the checks are complete."""

@@ -20,8 +20,11 @@ def rate(hub: Hub, case: Case, now: datetime) -> None:
 
 
 def restart(hub: Hub, case: Case, at: datetime, now: datetime) -> None:
-    """A clock of its own for what puts a decision at risk, from when the hub received that."""
-    case.clock_from = min(at, now)
+    """A clock of its own for what puts a decision at risk, from when the hub received that. A decision that is at risk
+    already keeps the clock that started first: nothing extends it.
+    """
+    since = min(at, now)
+    case.clock_from = min(since, case.counts_from) if case.at_risk else since
     case.pauses = resumed(case.pauses, now)
     case.due_at = hub.decision_due(case.clock_from)
     case.rag_due_at = target_due(hub, case)

@@ -263,10 +263,6 @@ class Handovers:
             )
             cause = Cause(one_id, unit.now, unit.now)
             changes: list[tuple[File, Change]] = []
-            for file in family:
-                file.case.closed_at = None
-                file.changed = True
-                self._casework.refresh(file.case)
             for file in chosen:
                 changes.append((file, self._casework.reopened(file, cause)))
                 await note(unit.connection, unit.now, caller, "case.reopen", file.case.id)

@@ -15,7 +15,8 @@ SELECT DISTINCT c.referral_id FROM child_case AS c
  WHERE c.decision > 0 AND c.closed_at IS NULL
    AND NOT EXISTS (
        SELECT FROM child_case AS other
-        WHERE other.referral_id = c.referral_id AND (other.stage <> 'decided' OR other.hand_over_due_at IS NOT NULL)
+        WHERE other.referral_id = c.referral_id
+          AND (other.stage NOT IN ('decided', 'closed') OR other.hand_over_due_at IS NOT NULL)
    )
    AND NOT EXISTS (
        SELECT FROM task

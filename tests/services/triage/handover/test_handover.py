@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -58,6 +59,11 @@ async def refuse(story: Story, by: Person, decision: int = 1, child: int = 0) ->
     return await by.put(
         path, {"decision": decision, "refused_by": ROBIN, "reason": f"{CANARY} has moved to another county."}
     )
+
+
+def closing(hub: HubWorld, thresholds: Thresholds) -> Closing:
+    terms = load_terms(PARTNERSHIP / "handover.yaml")
+    return Closing(hub.ledger, Handovers(hub.ledger, Casework(thresholds), hub.policies, terms))
 
 
 async def armed(hub: HubWorld) -> set[str]:
@@ -188,6 +194,75 @@ async def test_a_late_fact_that_raises_opens_a_closed_referral(
     assert await armed(hub) == {"decision", "urgency", "assessment", "task"}
 
 
+async def test_words_on_a_closed_referral_open_it_until_somebody_read_them(
+    hub: HubWorld, decided: Story, receiver: Person, worker: Person, thresholds: Thresholds
+) -> None:
+    await accept(decided, receiver)
+    await hub.take(decided.information(worry=f"{CANARY} was seen again."))
+    case = await hub.case(decided.child_ids[0])
+    assert (case.stage, case.closed_at, case.decision) == (Stage.TO_BE_READ, None, 1)
+    await worker.read(case.id)
+    assert (await hub.case(case.id)).stage is Stage.DECIDED
+    assert await closing(hub, thresholds).sweep() == 1
+    assert (await hub.case(case.id)).stage is Stage.CLOSED
+    assert (await hub.names(decided.id)).count("referral-closed") == 2
+
+
+async def test_a_fact_that_changes_nothing_opens_a_closed_referral_until_somebody_looked_at_it(
+    hub: HubWorld, decided: Story, receiver: Person, worker: Person
+) -> None:
+    await accept(decided, receiver)
+    await hub.take(decided.information(stated("household.protective_adult", True)))
+    case_id = decided.child_ids[0]
+    assert (await hub.case(case_id)).stage is Stage.DECIDED
+    [task] = await hub.rows("SELECT id FROM task WHERE kind = 'look_at_new_information'")
+    assert (await worker.put(f"/v1/tasks/{task[0]}", {"note": "Changes nothing."})).status_code == 200
+    assert (await hub.case(case_id)).stage is Stage.CLOSED
+
+
+async def test_what_is_learnt_of_one_child_opens_the_referral_of_all(
+    hub: HubWorld, manager: Person, receiver: Person
+) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([HUNGRY], [HUNGRY]), story.completed())
+    for child in (0, 1):
+        await manager.read(story.child_ids[child])
+        await decide(story, manager, child, **SECTION_17)
+        await accept(story, receiver, child=child)
+    assert {(await hub.case(child)).stage for child in story.child_ids} == {Stage.CLOSED}
+    told = stated("child.self_harm", "attempt")
+    await hub.take(story.answer("health", told, late=True))
+    stages = [(await hub.case(child)).stage for child in story.child_ids]
+    assert stages == [Stage.DECISION, Stage.DECIDED]
+
+
+async def test_a_referral_of_which_one_child_alone_was_closed_is_found(
+    hub: HubWorld, manager: Person, thresholds: Thresholds
+) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([HUNGRY], [HUNGRY]), story.completed())
+    for child in (0, 1):
+        await manager.read(story.child_ids[child])
+        await decide(story, manager, child, **SECTION_17)
+        await manager.accept(story.child_ids[child])
+    reopened = "UPDATE child_case SET closed_at = NULL, stage = 'decided' WHERE id = $1 RETURNING 1"
+    await hub.rows(reopened, story.child_ids[1])
+    assert await closing(hub, thresholds).sweep() == 1
+    assert {(await hub.case(child)).stage for child in story.child_ids} == {Stage.CLOSED}
+
+
+async def test_nothing_extends_the_clock_of_a_decision_that_is_at_risk(
+    hub: HubWorld, decided: Story, receiver: Person
+) -> None:
+    await hub.take(decided.answer("police", STRANGLED, late=True))
+    due_at = (await hub.case(decided.child_ids[0])).due_at
+    hub.clock.advance(timedelta(days=1))
+    assert (await refuse(decided, receiver)).status_code == 200
+    assert (await hub.case(decided.child_ids[0])).due_at == due_at
+    await hub.take(decided.information(immediate_danger=True, danger_reason="He is here."))
+    assert (await hub.case(decided.child_ids[0])).due_at == due_at
+
+
 async def test_a_person_opens_a_referral_again_with_a_reason(
     hub: HubWorld, decided: Story, receiver: Person, worker: Person
 ) -> None:
@@ -218,9 +293,6 @@ async def test_what_nobody_noticed_is_closed_all_the_same(
 ) -> None:
     await accept(decided, receiver)
     await hub.rows("UPDATE child_case SET closed_at = NULL, stage = 'decided' RETURNING 1")
-    handovers = Handovers(
-        hub.ledger, Casework(thresholds), hub.policies, load_terms(PARTNERSHIP / "handover.yaml")
-    )
-    assert await Closing(hub.ledger, handovers).sweep() == 1
+    assert await closing(hub, thresholds).sweep() == 1
     assert (await hub.case(decided.child_ids[0])).stage is Stage.CLOSED
-    assert await Closing(hub.ledger, handovers).sweep() == 0
+    assert await closing(hub, thresholds).sweep() == 0
