@@ -35,7 +35,7 @@ def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
             agencies=directory.agencies,
             localities=directory.places.localities,
             actions=directory.policy.actions,
-            zone=thresholds.clocks.zone,
+            calendar=thresholds.clocks.calendar,
         ),
         offers=load_offers(folder / "offers.yaml"),
         catalogue=load_catalogue(folder / "tools.yaml", directory.policy.actions),

@@ -15,7 +15,8 @@ from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, IsoDate
 from services.triage.access import note
 from services.triage.panels.lists import ListView, as_csv, list_of
-from services.triage.panels.panels import Agenda, MembersBody, OutcomeBody, Panels, PanelsView
+from services.triage.panels.panels import Panels
+from services.triage.panels.views import Agenda, MembersBody, OutcomeBody, PanelsView
 from services.triage.restricted.rights import on_case
 
 QueueReader = Annotated[Principal, requires("queue:read")]
@@ -62,7 +63,7 @@ async def read_agenda(caller: CaseReader, panel: PanelId, day: Day, chamber: InC
     now = chamber.ledger.clock.now()
     async with chamber.ledger.pool.acquire() as connection:
         agenda = await chamber.panels.agenda(connection, panel, day, caller)
-        for item in agenda.items:
+        for item in (*agenda.items, *agenda.reviews):
             await note(connection, now, caller, "agenda.read", item.case_id)
     return agenda
 
@@ -93,7 +94,7 @@ async def keep_members(
     """Who was there for which agency; an agency without anybody shows as missing."""
     body, _ = await read_json_body(request, MembersBody)
     now = chamber.ledger.clock.now()
-    async with chamber.ledger.pool.acquire() as connection:
+    async with chamber.ledger.pool.acquire() as connection, connection.transaction():
         await chamber.panels.keep_members(connection, panel, day, body, caller)
         await note(connection, now, caller, "panel.members")
         return await chamber.panels.agenda(connection, panel, day, caller)

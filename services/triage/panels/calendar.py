@@ -1,11 +1,12 @@
 """A partnership's panels and lists, and when each panel meets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from itertools import takewhile
 
 from libs.schemas.levels import Destination
+from services.triage.clocks.calendar import LONGEST_SEARCH, Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,37 @@ class Panel:
     members: tuple[str, ...]
     review_after: timedelta
 
-    def meets(self, day: date) -> bool:
+    def meetings(self, since: date, calendar: Calendar) -> Iterator[date]:
+        """The days on which it meets, from a day on. A meeting that falls on a day on which the hub is closed is held
+        on the next working day.
+        """
+        earlier = since - self.first - timedelta(days=LONGEST_SEARCH)
+        turn, held = self.first + max(earlier // self.every, 0) * self.every, date.min
+        while True:
+            day = next(calendar.working_days(turn))
+            if day >= since and day > held:
+                held = day
+                yield day
+            turn += self.every
+
+    def meets(self, day: date, calendar: Calendar) -> bool:
         """Whether it meets on a day."""
-        return day >= self.first and (day - self.first) % self.every == timedelta(0)
+        return next(self.meetings(day, calendar)) == day
 
-    def starts(self, day: date, zone: ZoneInfo) -> datetime:
+    def meeting_before(self, day: date, calendar: Calendar) -> date:
+        """The last meeting before a day, or the day before the first one."""
+        days = self.meetings(day - self.every - timedelta(days=LONGEST_SEARCH), calendar)
+        before = list(takewhile(lambda one: one < day, days))
+        return before[-1] if before else self.first - timedelta(days=1)
+
+    def starts(self, day: date, calendar: Calendar) -> datetime:
         """When the meeting of a day begins."""
-        return datetime.combine(day, self.at, zone).astimezone(UTC)
+        return datetime.combine(day, self.at, calendar.zone).astimezone(UTC)
 
-    def next_after(self, now: datetime, zone: ZoneInfo) -> date:
+    def next_after(self, now: datetime, calendar: Calendar) -> date:
         """The first meeting whose agenda is still open."""
-        today = now.astimezone(zone).date()
-        passed = max((today - self.first) // self.every, 0)
-        day = self.first + passed * self.every
-        while self.starts(day, zone) - self.papers <= now:
-            day += self.every
-        return day
+        days = self.meetings(calendar.day(now), calendar)
+        return next(day for day in days if self.starts(day, calendar) - self.papers > now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,8 @@ class Outcome:
     words: str
     reopens: bool
     """Somebody decides anew."""
+    reviews: bool
+    """The panel looks again after its own interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +88,7 @@ class Programme:
     no_locality: str
     outcomes: Mapping[str, Outcome]
     lists: Mapping[str, ListOf]
-    zone: ZoneInfo
+    calendar: Calendar
 
     def panel_for(self, destination: Destination, locality: str | None) -> Panel | None:
         """The panel that a destination's child comes before; None where no panel sees it."""

@@ -17,19 +17,27 @@ from services.triage.panels.children import ChildView, children_of
 from services.triage.restricted.rights import visible
 
 MOST = 500
-"""Children that one list holds: the most urgent come first."""
+"""Children that one list holds; of more, those who were received last are left off, and the list says so."""
 
-_LIST = """
+_CASES = """
 SELECT c.id AS case_id, c.referral_id, c.reference, c.child_number, c.stage, c.rag, c.decided_level, c.decided_to,
-       c.received_at, c.act_by
+       c.received_at
   FROM child_case AS c
- WHERE {seen} AND c.closed_at IS NULL AND NOT c.stub
-   AND ($1::text IS NULL OR c.decision > 0 AND c.decided_to = $1)
-   AND ($2::text IS NULL OR EXISTS (SELECT FROM task AS t WHERE t.case_id = c.id AND t.kind = $2
-                                       AND ($3::timestamptz IS NULL OR t.raised_at >= $3)))
-   AND ($1::text IS NULL OR $3::timestamptz IS NULL OR c.received_at >= $3)
- ORDER BY c.received_at, c.id LIMIT $4
 """
+_DECIDED = f"""
+{_CASES}
+ WHERE {{seen}} AND c.decision > 0 AND c.closed_at IS NULL AND c.decided_to = $1
+   AND ($2::timestamptz IS NULL OR EXISTS (
+           SELECT FROM decision AS d WHERE d.case_id = c.id AND d.number = c.decision AND d.decided_at >= $2))
+ ORDER BY c.received_at, c.id LIMIT $3
+"""
+_OBLIGED = f"""
+{_CASES}
+ WHERE {{seen}} AND NOT c.stub
+   AND c.id IN (SELECT t.case_id FROM task AS t
+                 WHERE t.kind = $1 AND ($2::timestamptz IS NULL OR t.raised_at >= $2))
+ ORDER BY c.received_at, c.id LIMIT $3
+"""  # noqa: S608 - a constant
 COLUMNS = (
     "reference",
     "child",
@@ -45,8 +53,8 @@ COLUMNS = (
     "dash_no",
     "dash_unknown",
 )
-_UNSAFE = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take as a formula (OWASP, CSV injection)."""
+_UNSAFE = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet would take as a formula, in either width (OWASP, CSV Injection)."""
 
 
 class ListItem(Model):
@@ -77,10 +85,10 @@ async def list_of(
     connection: asyncpg.Connection, codec: Codec, kept: ListOf, caller: Principal, now: datetime
 ) -> ListView:
     """A list's children, first received first."""
+    query, of = (_OBLIGED, kept.action) if kept.destination is None else (_DECIDED, kept.destination.value)
     rows = await connection.fetch(
-        _LIST.format(seen=visible(caller, "c")),
-        None if kept.destination is None else kept.destination.value,
-        kept.action,
+        query.format(seen=visible(caller, "c")),
+        of,
         None if kept.since is None else now - kept.since,
         MOST + 1,
     )
@@ -132,4 +140,5 @@ def _day(value: object) -> str | None:
 
 def _cells(values: Iterable[object]) -> list[str]:
     texts = ["" if value is None else str(value) for value in values]
-    return [f"'{text}" if text.startswith(_UNSAFE) else text for text in texts]
+    # Blanks, tabs and ends of lines before a formula do not keep a spreadsheet from taking it.
+    return [f"'{text}" if text.lstrip().startswith(_UNSAFE) else text for text in texts]

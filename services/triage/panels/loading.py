@@ -1,12 +1,12 @@
 """Reads `panels.yaml`."""
 
 from collections.abc import Collection
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from libs.schemas.document import DocumentError, Node, distinct, read_document
 from libs.schemas.levels import Destination
+from services.triage.clocks.calendar import Calendar
 from services.triage.panels.calendar import ListOf, Outcome, Panel, Programme
 
 _PANEL = {"name": True, "for": True, "locality": False, "meets": True} | dict.fromkeys(
@@ -21,7 +21,7 @@ def load_programme(
     agencies: Collection[str],
     localities: Collection[str],
     actions: Collection[str],
-    zone: ZoneInfo,
+    calendar: Calendar,
 ) -> Programme:
     """Reads and checks the panels against the partnership's agencies, localities and obliged actions.
 
@@ -29,7 +29,7 @@ def load_programme(
     """
     keys = ("about", "panels", "no_locality", "outcomes", "lists")
     record = read_document(path).record(dict.fromkeys(keys, True))
-    panels = record.read("panels", lambda node: _panels(node, agencies, localities), {})
+    panels = record.read("panels", lambda node: _panels(node, agencies, localities, calendar), {})
     lists = record.read("lists", lambda node: _lists(node, actions), {})
     outcomes = record.read("outcomes", _outcomes, {})
     fallback = record.read(
@@ -43,23 +43,25 @@ def load_programme(
     ]
     if missing:
         raise DocumentError(missing)
-    return Programme(panels, fallback, outcomes, lists, zone)
+    return Programme(panels, fallback, outcomes, lists, calendar)
 
 
 def _outcomes(node: Node) -> dict[str, Outcome]:
     outcomes = {}
     for code, entry in node.fields().items():
-        fields = entry.fields({"words": True, "reopens": True})
-        outcomes[code] = Outcome(fields["words"].words(), fields["reopens"].flag())
+        fields = entry.fields(dict.fromkeys(("words", "reopens", "reviews"), True))
+        outcomes[code] = Outcome(fields["words"].words(), fields["reopens"].flag(), fields["reviews"].flag())
     return outcomes
 
 
-def _panels(node: Node, agencies: Collection[str], localities: Collection[str]) -> dict[str, Panel]:
+def _panels(
+    node: Node, agencies: Collection[str], localities: Collection[str], calendar: Calendar
+) -> dict[str, Panel]:
     faults: list[str] = []
     panels = {}
     for name, entry in node.fields().items():
         try:
-            panels[name] = _panel(name, entry, agencies, localities)
+            panels[name] = _panel(name, entry, agencies, localities, calendar)
         except DocumentError as error:
             faults += error.faults
     if faults:
@@ -67,18 +69,23 @@ def _panels(node: Node, agencies: Collection[str], localities: Collection[str]) 
     return panels
 
 
-def _panel(name: str, node: Node, agencies: Collection[str], localities: Collection[str]) -> Panel:
+def _panel(
+    name: str, node: Node, agencies: Collection[str], localities: Collection[str], calendar: Calendar
+) -> Panel:
     fields = node.fields(_PANEL)
     meets = fields["meets"].fields(dict.fromkeys(("from", "every_weeks", "at"), True))
     seats = fields["members"]
     members = distinct(seats, tuple(item.choice(list(agencies), "agency") for item in seats.items()))
     locality = fields["locality"].choice(list(localities), "locality") if "locality" in fields else None
+    first = _day(meets["from"])
+    if first.weekday() not in calendar.hours:
+        raise DocumentError([f"{meets['from'].place}: the hub is closed on that weekday"])
     return Panel(
         id=name,
         name=fields["name"].words(),
         destination=Destination(fields["for"].choice(DESTINATIONS, "destination")),
         locality=locality,
-        first=_day(meets["from"]),
+        first=first,
         every=timedelta(weeks=meets["every_weeks"].whole(1)),
         at=_time(meets["at"]),
         papers=timedelta(hours=fields["papers_hours"].whole()),
@@ -122,6 +129,6 @@ def _day(node: Node) -> date:
 
 def _time(node: Node) -> time:
     try:
-        return time.fromisoformat(node.text())
+        return datetime.strptime(node.text(), "%H:%M").time()  # noqa: DTZ007 - a time of day, in the hub's zone
     except ValueError:
         raise DocumentError([f"{node.place}: expected a time as HH:MM"]) from None

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from libs.schemas.document import DocumentError
 from libs.schemas.levels import Destination, Stage
 from libs.schemas.plans import Dash
 from sandbox.issuer import Issuer
-from services.triage.panels.calendar import Programme
-from services.triage.panels.lists import as_csv
+from services.triage.clocks.calendar import Calendar
+from services.triage.panels.calendar import Panel, Programme
+from services.triage.panels.lists import ListView, as_csv
 from services.triage.partnership import load_partnership
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
@@ -142,6 +144,74 @@ async def test_a_child_may_stand_on_a_later_agenda_again(
     assert next_one["outcome"] is None
 
 
+async def test_the_panel_looks_again_when_its_outcome_says_so(
+    hub: HubWorld, manager: Person, chair: Person, programme: Programme
+) -> None:
+    stories = [await decided(hub, manager, **PANEL) for _ in range(2)]
+    path = await path_of(chair, "masg_central_and_east")
+    for story, outcome in zip(stories, ("plan_agreed", "no_panel_help"), strict=True):
+        said = {"outcome": outcome, "note": f"{CANARY} is seen each week."}
+        assert (await chair.put(f"{path}/items/{story.child_ids[0]}", said)).status_code == 200
+    items = {item["outcome"]: item["review_on"] for item in (await chair.get(path)).json()["items"]}
+    assert items["no_panel_help"] is None
+
+    panel = programme.panels["masg_central_and_east"]
+    due = date.fromisoformat(items["plan_agreed"])
+    day = next(panel.meetings(due, programme.calendar))
+    agenda = (await chair.get(f"{path.rpartition('/')[0]}/{day}")).json()
+    assert agenda["items"] == []
+    [review] = agenda["reviews"]
+    assert (review["case_id"], review["outcome"]) == (str(stories[0].child_ids[0]), "plan_agreed")
+    assert review["note"].startswith(CANARY)
+    assert (
+        len(
+            await hub.rows(
+                "SELECT 1 FROM access WHERE action = 'agenda.read' AND case_id = $1", stories[0].child_ids[0]
+            )
+        )
+        == 2
+    )
+    for other in (panel.meeting_before(day, programme.calendar), day + panel.every):
+        assert (await chair.get(f"{path.rpartition('/')[0]}/{other}")).json()["reviews"] == []
+    await hub.rows("UPDATE child_case SET restricted = true RETURNING 1")
+    assert (await chair.get(f"{path.rpartition('/')[0]}/{day}")).json()["reviews"] == []
+
+
+async def test_a_meeting_that_left_a_child_without_an_outcome_stays_in_sight(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    hub.clock.advance(timedelta(weeks=5))
+    assert await path_of(chair, "masg_central_and_east") == path
+    [panel] = [
+        one
+        for one in (await chair.get("/v1/panels")).json()["panels"]
+        if one["id"] == "masg_central_and_east"
+    ]
+    assert (panel["meetings"][0]["unsettled"], len(panel["meetings"])) == (1, 7)
+    said = {"outcome": "no_panel_help", "note": "The school helps."}
+    assert (await chair.put(f"{path}/items/{story.child_ids[0]}", said)).status_code == 200
+    assert not [
+        meeting
+        for one in (await chair.get("/v1/panels")).json()["panels"]
+        for meeting in one["meetings"]
+        if meeting["children"]
+    ]
+
+
+async def test_a_day_on_which_children_stand_keeps_its_agenda_when_the_partnership_moves_its_meetings(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    await decided(hub, manager, **PANEL)
+    [row] = await hub.rows("UPDATE panel_item SET day = day + 1 RETURNING day")
+    path = await path_of(chair, "masg_central_and_east")
+    assert path.endswith(str(row["day"]))
+    assert len((await chair.get(path)).json()["items"]) == 1
+    nobody = f"{path.rpartition('/')[0]}/{row['day'] + timedelta(days=1)}"
+    assert (await chair.get(nobody)).json()["code"] == "meeting-not-found"
+
+
 async def test_who_was_there_is_kept_and_an_agency_without_anybody_is_missing(
     hub: HubWorld, manager: Person, chair: Person
 ) -> None:
@@ -188,6 +258,11 @@ async def test_maracs_list_shows_what_was_not_asked_as_unknown(hub: HubWorld, ma
     hub.clock.advance(timedelta(hours=25))
     assert (await manager.get("/v1/lists/marac_daily")).json()["items"] == []
     assert len((await manager.get("/v1/lists/marac_weekly")).json()["items"]) == 1
+    # The conference hears of a child whatever became of the referral meanwhile.
+    await hub.rows(
+        "UPDATE child_case SET stage = 'closed', closed_at = received_at, decision = 1 RETURNING 1"
+    )
+    assert len((await manager.get("/v1/lists/marac_weekly")).json()["items"]) == 1
 
 
 async def test_a_list_exports_as_a_table_that_runs_no_formula(hub: HubWorld, manager: Person) -> None:
@@ -199,29 +274,48 @@ async def test_a_list_exports_as_a_table_that_runs_no_formula(hub: HubWorld, man
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["name"], row["destination"], row["dash_unknown"]) == (CANARY, "masg", "unknown")
     view = (await manager.get("/v1/lists/masg")).json()
-    from services.triage.panels.lists import ListView
-
     trick = ListView.model_validate(view)
-    harmful = trick.items[0].model_copy(
-        update={"child": trick.items[0].child.model_copy(update={"name": "=cmd|' /C calc'!A0"})}
-    )
-    text = as_csv(trick.model_copy(update={"items": (harmful,)}))
-    assert "'=cmd" in text
-    assert ",=cmd" not in text
+    for formula in ("=cmd|' /C calc'!A0", "  +1", "\t@SUM(A1)", "\uff1d1"):
+        child = trick.items[0].child.model_copy(update={"name": formula})
+        harmful = trick.items[0].model_copy(update={"child": child})
+        [row] = csv.DictReader(io.StringIO(as_csv(trick.model_copy(update={"items": (harmful,)}))))
+        assert row["name"] == f"'{formula}"
     assert (await manager.get("/v1/lists/nothing")).json()["code"] == "list-not-found"
 
 
 @settings(deadline=None)
 @given(st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2031, 1, 1)))
-def test_the_next_agenda_is_of_a_day_of_meeting_and_still_open(moment: datetime) -> None:
+def test_the_next_agenda_is_of_a_working_day_and_still_open(moment: datetime) -> None:
     programme = SHIPPED()
-    now = moment.replace(tzinfo=UTC)
+    now, calendar = moment.replace(tzinfo=UTC), programme.calendar
     for panel in programme.panels.values():
-        day = panel.next_after(now, programme.zone)
-        assert panel.meets(day)
-        assert panel.starts(day, programme.zone) - panel.papers > now
-        before = day - panel.every
-        assert before < panel.first or panel.starts(before, programme.zone) - panel.papers <= now
+        day = panel.next_after(now, calendar)
+        assert panel.meets(day, calendar)
+        assert calendar.is_working_day(day)
+        assert panel.starts(day, calendar) - panel.papers > now
+        before = panel.meeting_before(day, calendar)
+        assert before < panel.first or panel.starts(before, calendar) - panel.papers <= now
+        assert [one for one in meetings_of_the_rule(panel, calendar) if before < one < day] == []
+
+
+def meetings_of_the_rule(panel: Panel, calendar: Calendar) -> list[date]:
+    """Every meeting up to 2031, turn by turn."""
+    turns = [panel.first + count * panel.every for count in range(5 * 53)]
+    held = []
+    for turn in turns:
+        while not calendar.is_working_day(turn):
+            turn += timedelta(days=1)
+        held.append(turn)
+    return held
+
+
+def test_no_panel_meets_on_christmas_day(programme: Programme) -> None:
+    panel, calendar = programme.panels["access_to_support"], programme.calendar
+    days = list(islice(panel.meetings(date(2026, 12, 18), calendar), 4))
+    # 25 December is a Friday, and the 28th is kept for Boxing Day.
+    assert days == [date(2026, 12, 18), date(2026, 12, 29), date(2027, 1, 4), date(2027, 1, 8)]
+    assert not panel.meets(date(2026, 12, 25), calendar)
+    assert panel.meeting_before(date(2027, 1, 4), calendar) == date(2026, 12, 29)
 
 
 def _shipped() -> Callable[[], Programme]:
@@ -256,6 +350,9 @@ def test_every_locality_has_a_panel_and_an_unknown_address_one_too(programme: Pr
         ("members: [health, social_care]", "members: [health, health]", "`health` stands twice"),
         ("every_weeks: 1", "every_weeks: 0", "at least 1"),
         ("from: 2026-01-05", "from: 5 January", "expected a date"),
+        ("from: 2026-01-05", "from: 2026-01-04", "the hub is closed on that weekday"),
+        ('at: "13:30"', 'at: "1.30 pm"', "expected a time as HH:MM"),
+        ("reopens: yes, reviews: no", "reopens: yes", "`reviews`"),
         ("for: unborn_baby_panel", "for: unborn_baby", "unknown destination `unborn_baby`"),
         ("action: marac_referral", "action: marac", "unknown action `marac`"),
         ("no_locality: masg_central_and_east", "no_locality: masg", "unknown panel `masg`"),
