@@ -20,7 +20,7 @@ from libs.schemas.events import (
     PeopleCorrected,
     PersonLinked,
 )
-from libs.schemas.findings import Answer, Correction, Fact
+from libs.schemas.findings import PARTIAL, AgencyState, Answer, Correction, Fact
 from libs.schemas.people import Linked
 from libs.schemas.person import Date, FoundPerson
 from libs.schemas.plans import Dash, Plan, Worker
@@ -42,6 +42,9 @@ from services.triage.joined.report import JoinedReport
 from services.triage.policy import StatedFact
 
 NOTHING_WORKED_OUT = WorkedOutChild()
+
+SOCIAL_CARE = "social_care"
+"""The council's own records of social care, as an agency of the dictionary."""
 
 
 @dataclass(slots=True)
@@ -113,8 +116,13 @@ class Known:
 
     @property
     def plans(self) -> list[Plan]:
-        """The plans of social care that answers tell of."""
-        return [plan for answer in self.given for plan in answer.plans]
+        """The plans of social care that answers tell of; until social care itself has answered, also those that were
+        told of for earlier referrals.
+        """
+        told = [plan for answer in self.given for plan in answer.plans]
+        if any(answer.agency == SOCIAL_CARE and spoken_in_full(answer) for answer in self.given):
+            return told
+        return [*told, *(self.linked.history.plans if self.linked is not None else ())]
 
     @property
     def dash(self) -> Dash | None:
@@ -132,6 +140,12 @@ class Known:
         """Whose case the child is at that agency, as it said last."""
         found = [one.worker for one in self.given if one.agency == agency and one.worker is not None]
         return found[-1] if found else None
+
+
+def spoken_in_full(answer: Answer) -> bool:
+    """Whether an answer leaves nothing open of what was asked."""
+    held = answer.state in (AgencyState.RETURNED, AgencyState.NOTHING_HELD)
+    return held and answer.reason not in PARTIAL
 
 
 def answer_facts(answer: Answer) -> list[StatedFact]:

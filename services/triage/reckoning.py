@@ -26,8 +26,9 @@ from services.triage.case import (
     warning,
 )
 from services.triage.clocks.dues import rate, restart
-from services.triage.derived.live import SOCIAL_CARE, work_out
+from services.triage.derived.live import work_out
 from services.triage.documents import WORDS, EvidenceKind, WorkedOut
+from services.triage.known import SOCIAL_CARE
 from services.triage.policy import StatedFact, evaluate
 from services.triage.queue.tags import labels_of
 from services.triage.standing import AgencyStanding

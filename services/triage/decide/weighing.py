@@ -36,9 +36,9 @@ from services.triage.decide.forms import UNSAID, earlier_of, fact_of, form_of, r
 from services.triage.decide.picture import Found, Picture, PictureChild, SourceAnswer, Statements
 from services.triage.derived.background import Background, Other, Record, live_together
 from services.triage.derived.earlier import COUNTED_KINDS, protection, re_referred, reports_of_the_event
-from services.triage.derived.live import SOCIAL_CARE
 from services.triage.documents import Reading
 from services.triage.facts import OF_THE_HOME
+from services.triage.known import SOCIAL_CARE
 from services.triage.policies.rulebook import Rulebook
 from services.triage.policy import Policy, StatedFact
 from services.triage.reckoning import Cause

@@ -13,11 +13,8 @@ from services.triage.derived.functions import DERIVES, derive
 from services.triage.derived.worries import COUNTS
 from services.triage.documents import SaidOfHome, WorkedOutChild
 from services.triage.facts import OF_THE_HOME
-from services.triage.known import Known
+from services.triage.known import SOCIAL_CARE, Known
 from services.triage.policy import StatedFact
-
-SOCIAL_CARE = "social_care"
-"""The council's own records of social care, as an agency of the dictionary."""
 
 WORKED_OUT = frozenset(DERIVES) - frozenset(COUNTS)
 """Derivations that are kept once worked out. How many sources worry is counted whenever an evaluation is made."""

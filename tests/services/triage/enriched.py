@@ -63,7 +63,10 @@ class Enriched(ABC):
     def linked(self, *earlier: EarlierReport, child: int = 0, revision: int = 1, **fields: Any) -> Event:
         """What the index says of a child."""
         history = History(
-            earlier=earlier, event=fields.pop("event", None), duplicates=fields.pop("duplicates", ())
+            earlier=earlier,
+            event=fields.pop("event", None),
+            duplicates=fields.pop("duplicates", ()),
+            plans=fields.pop("plans", ()),
         )
         linked = Linked(
             revision=revision,

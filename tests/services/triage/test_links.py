@@ -5,7 +5,7 @@ from datetime import date
 from uuid import uuid5
 
 from libs.schemas.codes import ChildStatus
-from libs.schemas.history import EarlierReport, PossibleDuplicate, SameEvent
+from libs.schemas.history import EarlierPlan, EarlierReport, PossibleDuplicate, SameEvent
 from libs.schemas.levels import Level
 from libs.schemas.people import Band, Candidate, LinkMethod
 from libs.schemas.person import Date
@@ -114,6 +114,33 @@ async def test_no_open_plan_is_known_only_where_social_care_answered_in_full(hub
         assert "child.open_plan" not in await derived(hub, story)
         await hub.take(story.answer("social_care", state="returned", reason=reason, held_back=held))
         assert ("child.open_plan" in await derived(hub, story)) is known
+
+
+async def test_a_plan_told_of_for_an_earlier_referral_counts_until_social_care_has_answered_in_full(
+    hub: HubWorld,
+) -> None:
+    await hub.policies.start(hub.ledger)
+    story = Story()
+    remembered = EarlierPlan(
+        kind=PlanKind.CHILD_PROTECTION,
+        opened=date(2026, 5, 4),
+        told_on=date(2026, 6, 1),
+        agency="social_care",
+    )
+    await hub.take(story.received([POOR]))
+    before = (await hub.case(story.child_ids[0])).level
+    await hub.take(story.linked(plans=(remembered,)))
+    assert "child.open_plan" in await derived(hub, story)
+    assert (await hub.case(story.child_ids[0])).level > before
+    for state, reason in (("unavailable", "timeout"), ("returned", "held_back")):
+        held = {"help": "level"} if reason == "held_back" else {}
+        await hub.take(story.answer("social_care", state=state, reason=reason, held_back=held))
+        assert "child.open_plan" in await derived(hub, story)
+    assert await replays(hub, story) == {Result.SAME}
+    told = Story()
+    await hub.take(told.received([POOR]), told.linked(plans=(remembered,)))
+    await hub.take(told.answer("social_care", state="nothing_held"))
+    assert (await hub.case(told.child_ids[0])).level == before
 
 
 async def test_the_index_adds_a_date_of_birth_that_the_form_lacks(hub: HubWorld) -> None:
