@@ -75,10 +75,11 @@ class Asker:
     async def ask(self, claim: Claim) -> None:
         """Asks one claimed question and hands the reply on."""
         await self._ledger.failpoints.hit("enrichment.before_ask")
+        sent = self._ledger.clock.now()
         reply = await self._reply(claim)
         await self._ledger.failpoints.hit("enrichment.after_ask")
         if claim.known is None and claim.question is not None:
-            await self._standings.heard(self._terms.id, reply)
+            await self._standings.heard(self._terms.id, reply, sent)
         labels = {"agency": self._terms.id, "state": reply.state.value, "reason": reply.reason or ""}
         self._attempts.add(1, labels)
         for code, count in reply.dropped.items():

@@ -59,13 +59,13 @@ WITH due AS MATERIALIZED (
 )
 SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_id, claimed.attempts, claimed.items,
        claimed.existence, child.traceparent, child.level, child.identifiers, child.orders, referral.agreement,
-       referral.employers, referral.kept, known.child_id AS known_child, known.state AS known_state,
-       known.answered_at AS known_at, known.answer AS known_answer
+       referral.employers, referral.kept, known.question_id AS known_question, known.child_id AS known_child,
+       known.state AS known_state, known.answered_at AS known_at, known.answer AS known_answer
   FROM claimed
   JOIN child ON child.id = claimed.child_id
   JOIN referral ON referral.id = claimed.referral_id
   LEFT JOIN LATERAL (
-    SELECT e.child_id, e.state, e.answered_at, e.answer
+    SELECT e.question_id, e.child_id, e.state, e.answered_at, e.answer
       FROM contact AS me
       JOIN contact AS other ON other.person_id = me.person_id AND other.case_id <> me.case_id
       JOIN agency_check AS e ON e.child_id = other.case_id AND e.agency = claimed.agency
@@ -155,7 +155,8 @@ class Asking:
         claims = await self._claim(now, free)
         if claims:
             await self._ledger.failpoints.hit("enrichment.after_claim")
-        self._standings.not_tried(free.keys() - {claim.agency for claim in claims})
+        asked = {claim.agency for claim in claims if claim.question is not None and claim.known is None}
+        await self._standings.not_tried(free.keys() - asked, now)
         for claim in claims:
             asker = self._askers[claim.agency]
             task = asyncio.create_task(asker.ask(claim), name=f"ask {claim.agency}")
@@ -297,17 +298,7 @@ def _known(
     state = AgencyState(row["known_state"])
     said: Answer | None = None if answer is None else answer.payload.children.get(row["known_child"])
     if said is None:
-        return None if state is AgencyState.RETURNED else Reply(state, reused_from=row["known_at"])
-    return Reply(
-        state,
-        as_of=said.as_of,
-        coverage_from=said.coverage_from,
-        coverage_to=said.coverage_to,
-        facts=said.facts,
-        narrative=said.narrative,
-        dash=said.dash,
-        plans=said.plans,
-        worker=said.worker,
-        people=said.people,
-        reused_from=row["known_at"],
-    )
+        if state is AgencyState.RETURNED:
+            return None
+        return Reply(state, reused_from=row["known_at"], reused_of=row["known_question"])
+    return Reply.repeating(said, state, row["known_question"], row["known_at"])

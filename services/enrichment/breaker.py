@@ -30,15 +30,15 @@ class BreakerTerms:
 class Breaker:
     """One agency's. Closed while `try_at` is None; else nobody but one try after `try_at` is sent to the agency.
 
-    `since` is when the first of the failures happened that have not been followed by an answer. `trying`: a question
-    is out to try the agency.
+    `since` is when the first of the failures happened that have not been followed by an answer. `trying` is when a
+    question was sent to try the agency, while it is out.
     """
 
     terms: BreakerTerms
     since: datetime | None = None
     try_at: datetime | None = None
     tries: int = 0
-    trying: bool = False
+    trying: datetime | None = None
     in_a_row: int = 0
     last: deque[bool] = field(default_factory=deque)
 
@@ -56,32 +56,39 @@ class Breaker:
         was_open = self.is_open
         self.since = self.try_at = None
         self.tries = self.in_a_row = 0
-        self.trying = False
+        self.trying = None
         if was_open:
             self.last.clear()
         self._remember(failed=False)
         return was_open
 
-    def failed(self, now: datetime) -> bool:
-        """The agency did not answer. Whether that opens it. A failed try lengthens the wait."""
+    def failed(self, now: datetime, sent: datetime) -> bool:
+        """A question that was sent then was not answered. Whether that opens it. A failed try lengthens the wait."""
         self.since = self.since or now
         self.in_a_row += 1
         self._remember(failed=True)
         if self.is_open:
             # A question that was out before it opened says nothing new when it fails as well.
-            if self.trying:
+            if self.trying is not None and sent >= self.trying:
                 self.tries += 1
-                self.trying, self.try_at = False, now + self._wait()
+                self.trying, self.try_at = None, now + self._wait()
             return False
         if self.in_a_row < self.terms.in_a_row and not self._mostly_failed():
             return False
         self.try_at = now + self._wait()
         return True
 
-    def tried(self, until: datetime) -> None:
+    def tried(self, now: datetime, until: datetime) -> None:
         """A question is sent to try the agency; nobody else tries until then."""
         if self.is_open:
-            self.trying, self.try_at = True, until
+            self.trying, self.try_at = now, until
+
+    def not_tried(self, now: datetime) -> bool:
+        """There was nothing to try the agency with: whoever has something may. Whether a turn is given back."""
+        if self.trying is None or not self.is_open:
+            return False
+        self.trying, self.try_at = None, now
+        return True
 
     def _wait(self) -> timedelta:
         return min(self.terms.longest_wait, self.terms.wait * (1 << min(self.tries, 16)))

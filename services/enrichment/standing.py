@@ -1,5 +1,6 @@
 """Which agencies do not answer: found out by each instance, seen by all, shown to staff and to operations."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
@@ -32,7 +33,13 @@ ON CONFLICT (agency) DO UPDATE SET since = least(s.since, EXCLUDED.since), try_a
 RETURNING xmax = 0 AS first
 """
 _CLOSED = "DELETE FROM agency_standing WHERE agency = $1 RETURNING since"
-_TRY = "UPDATE agency_standing SET try_at = $3 WHERE agency = $1 AND try_at <= $2 RETURNING agency"
+_TRY = """
+UPDATE agency_standing SET try_at = $3
+ WHERE agency = $1 AND try_at <= $2
+   AND EXISTS (SELECT 1 FROM agency_check AS c WHERE c.agency = $1 AND c.ask_at <= $2)
+RETURNING agency
+"""
+_NOT_TRIED = "UPDATE agency_standing SET try_at = $2 WHERE agency = $1 AND try_at = $3"
 _WAITING = """
 SELECT agency, count(DISTINCT child_id) AS children FROM agency_check
  WHERE ask_at IS NOT NULL AND answered_at IS NULL GROUP BY agency
@@ -60,6 +67,8 @@ class Standings:
         self._zone = zone
         self._read_at: datetime | None = None
         self._waiting: Mapping[str, int] = {}
+        self._changing = asyncio.Lock()
+        self._owed: dict[str, tuple[str, tuple[object, ...]]] = {}
         meter.create_observable_gauge(
             "mash.agencies.not_answering",
             [self._observe_standing],
@@ -89,26 +98,41 @@ class Standings:
                 sendable[agency] = 1
         return sendable
 
-    def not_tried(self, agencies: Iterable[str]) -> None:
-        """There was nothing to try these agencies with."""
+    async def not_tried(self, agencies: Iterable[str], now: datetime) -> None:
+        """There was nothing to try these agencies with after all: whoever has something may at once."""
         for agency in agencies:
-            self._breakers[agency].trying = False
+            breaker = self._breakers[agency]
+            until = breaker.try_at
+            if breaker.not_tried(now):
+                await self._write(_NOT_TRIED, agency, now, until)
 
-    async def heard(self, agency: str, reply: Reply) -> None:
-        """What came of a question to an agency. Never raises: what cannot be written counts for this instance."""
-        breaker, now = self._breakers[agency], self._ledger.clock.now()
+    async def heard(self, agency: str, reply: Reply, sent: datetime) -> None:
+        """What came of a question that was sent to an agency then.
+
+        Never raises: what cannot be written counts for this instance, and is written as soon as it can be.
+        """
+        breaker = self._breakers[agency]
+        if not is_failure(reply) and not breaker.is_open:
+            breaker.answered()
+            return
+        async with self._changing:
+            found_out = await self._changed(agency, breaker, reply, sent)
+        if found_out:
+            await self._alarms.raise_alarm("agency-not-answering", agency=agency)
+
+    async def _changed(self, agency: str, breaker: Breaker, reply: Reply, sent: datetime) -> bool:
+        """Whether this instance is the first to find out that the agency does not answer."""
         before = breaker.try_at
         if not is_failure(reply):
             if breaker.answered():
-                await self._write(_CLOSED, agency)
+                await self._settle(_CLOSED, agency)
                 _log.info("agency-answers-again", agency=agency)
-            return
-        opened = breaker.failed(now)
+            return False
+        opened = breaker.failed(self._ledger.clock.now(), sent)
         if not opened and breaker.try_at == before:
-            return
-        first = await self._write(_OPENED, agency, breaker.since, breaker.try_at, breaker.tries)
-        if opened and first is not False:
-            await self._alarms.raise_alarm("agency-not-answering", agency=agency)
+            return False
+        first = await self._settle(_OPENED, agency, breaker.since, breaker.try_at, breaker.tries)
+        return opened and first is not False
 
     async def count(self) -> int:
         """Counts who waits for each agency, for the metric. Gives how many agencies answer nobody."""
@@ -130,11 +154,19 @@ class Standings:
         return {row["agency"]: row["children"] for row in rows}
 
     async def _read(self, now: datetime) -> None:
-        """Takes over what other instances have found out."""
+        """Takes over what other instances have found out, and tells what they could not be told yet."""
+        async with self._changing:
+            await self._take_over(now)
+
+    async def _take_over(self, now: datetime) -> None:
+        for agency, (sql, arguments) in list(self._owed.items()):
+            await self._settle(sql, agency, *arguments)
         rows = {row["agency"]: row for row in await self._ledger.pool.fetch(_READ)}
         self._read_at = now
         for agency, breaker in self._breakers.items():
             row = rows.get(agency)
+            if agency in self._owed:
+                continue
             if row is not None:
                 breaker.since, breaker.try_at, breaker.tries = row["since"], row["try_at"], row["tries"]
             elif breaker.is_open:
@@ -144,15 +176,24 @@ class Standings:
         until = now + max(breaker.terms.wait, timedelta(seconds=self._agencies[agency].total_seconds))
         if await self._ledger.pool.fetchval(_TRY, agency, now, until) is None:
             return False
-        breaker.tried(until)
+        breaker.tried(now, until)
         return True
 
-    async def _write(self, sql: str, *arguments: object) -> object:
+    async def _settle(self, sql: str, agency: str, *arguments: object) -> object:
+        """Writes an agency's standing; what cannot be written is owed until the next look."""
+        written, first = await self._write(sql, agency, *arguments)
+        if written:
+            self._owed.pop(agency, None)
+        else:
+            self._owed[agency] = (sql, arguments)
+        return first
+
+    async def _write(self, sql: str, *arguments: object) -> tuple[bool, object]:
         try:
-            return await self._ledger.pool.fetchval(sql, *arguments)
-        except (OSError, asyncpg.PostgresError) as error:
+            return True, await self._ledger.pool.fetchval(sql, *arguments)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             _log.warning("standing-not-written", code=code_of(error))
-            return None
+            return False, None
 
     def _observe_standing(self, _: CallbackOptions) -> Iterable[Observation]:
         away = self.away

@@ -18,14 +18,14 @@ STEPS = st.lists(st.tuples(st.sampled_from(["answer", "fail", "wait"]), st.integ
 
 def opened(breaker: Breaker, at: datetime = NOW) -> Breaker:
     for _ in range(TERMS.in_a_row):
-        breaker.failed(at)
+        breaker.failed(at, at)
     assert breaker.is_open
     return breaker
 
 
 def test_it_opens_after_so_many_failures_in_a_row_and_says_since_when() -> None:
     breaker = Breaker(TERMS)
-    told = [breaker.failed(NOW + number * SECOND) for number in range(TERMS.in_a_row)]
+    told = [breaker.failed(NOW + number * SECOND, NOW) for number in range(TERMS.in_a_row)]
     assert told == [False] * (TERMS.in_a_row - 1) + [True]
     assert breaker.since == NOW
     assert not breaker.may_try(NOW + TERMS.in_a_row * SECOND)
@@ -35,7 +35,7 @@ def test_an_answer_between_failures_keeps_it_closed() -> None:
     breaker = Breaker(TERMS)
     for _ in range(3):
         for _ in range(TERMS.in_a_row - 1):
-            assert not breaker.failed(NOW)
+            assert not breaker.failed(NOW, NOW)
         assert not breaker.answered()
     assert not breaker.is_open
     assert breaker.since is None
@@ -43,7 +43,9 @@ def test_an_answer_between_failures_keeps_it_closed() -> None:
 
 def test_it_opens_where_most_fail_though_never_so_many_in_a_row() -> None:
     breaker = Breaker(BreakerTerms(in_a_row=100))
-    told = [breaker.failed(NOW) if number % 3 else breaker.answered() for number in range(TERMS.of_last * 2)]
+    told = [
+        breaker.failed(NOW, NOW) if number % 3 else breaker.answered() for number in range(TERMS.of_last * 2)
+    ]
     assert told.count(True) >= 1
 
 
@@ -51,7 +53,7 @@ def test_one_question_tries_it_and_nobody_else_until_it_is_back() -> None:
     breaker = opened(Breaker(TERMS))
     due = NOW + TERMS.wait
     assert breaker.may_try(due)
-    breaker.tried(due + 30 * SECOND)
+    breaker.tried(due, due + 30 * SECOND)
     assert not breaker.may_try(due + SECOND)
     assert breaker.answered()
     assert breaker.may_try(due + SECOND)
@@ -62,12 +64,32 @@ def test_each_failed_try_waits_twice_as_long_up_to_the_longest_wait() -> None:
     for _ in range(8):
         assert breaker.try_at is not None
         now = breaker.try_at
-        breaker.tried(now + SECOND)
-        breaker.failed(now)
+        breaker.tried(now, now + SECOND)
+        breaker.failed(now, now)
         waits.append(breaker.try_at - now)
     assert waits == sorted(waits)
     assert waits[0] == 2 * TERMS.wait
     assert waits[-1] == TERMS.longest_wait
+
+
+def test_the_failure_of_a_question_that_was_out_before_the_try_says_nothing_of_the_try() -> None:
+    breaker = opened(Breaker(TERMS))
+    due = NOW + TERMS.wait
+    breaker.tried(due, due + 30 * SECOND)
+    assert not breaker.failed(due + SECOND, sent=NOW)
+    assert (breaker.tries, breaker.try_at) == (0, due + 30 * SECOND)
+    assert not breaker.failed(due + SECOND, sent=due)
+    assert (breaker.tries, breaker.try_at) == (1, due + SECOND + 2 * TERMS.wait)
+
+
+def test_a_turn_that_nobody_used_is_given_back() -> None:
+    breaker = opened(Breaker(TERMS))
+    due = NOW + TERMS.wait
+    breaker.tried(due, due + 30 * SECOND)
+    assert breaker.not_tried(due)
+    assert breaker.may_try(due)
+    assert not breaker.not_tried(due)
+    assert not Breaker(TERMS).not_tried(NOW)
 
 
 @given(STEPS)
@@ -80,12 +102,12 @@ def test_whatever_happens_a_question_may_be_sent_again_within_the_longest_wait(
         if what == "wait":
             continue
         if breaker.is_open and breaker.may_try(now):
-            breaker.tried(now + 30 * SECOND)
+            breaker.tried(now, now + 30 * SECOND)
         if what == "answer":
             breaker.answered()
             assert not breaker.is_open
         else:
-            breaker.failed(now)
+            breaker.failed(now, now)
             assert breaker.since is not None
         assert breaker.is_open is (breaker.try_at is not None)
     assert breaker.may_try(now + TERMS.longest_wait + 30 * SECOND)

@@ -1,13 +1,22 @@
 """Staff see which agency does not answer, since when and who waits; nobody else's questions are slowed by it."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import structlog
+import yaml
 
-from services.enrichment.standing import standing_words
+from libs.schemas.findings import AgencyState
+from services.enrichment.agency import Reply
+from services.enrichment.standing import Standings, standing_words
+from tests.conftest import execute
 from tests.services.enrichment.conftest import FOUR, Case, Sandbox, World, until, until_completed
 
 ALERTS = Path("deploy/prometheus/alerts.yml")
@@ -62,6 +71,93 @@ def test_the_words_name_the_day_only_where_it_was_another() -> None:
         "Police: not answering since 1 July 10:42; 1 child "
     )
     assert standing_words("Police", None, 0, later, zone) == "Police: answering; no child waiting"
+
+
+SILENCE = Reply(AgencyState.UNAVAILABLE, "timeout")
+ANSWER = Reply(AgencyState.NOTHING_HELD)
+
+
+async def silent(standings: Standings, agency: str, sent: datetime) -> None:
+    """Has an agency fail as often as it takes until it counts as not answering."""
+    while agency not in standings.away:
+        await standings.heard(agency, SILENCE, sent)
+
+
+@asynccontextmanager
+async def not_to_be_written(dsn: str) -> AsyncIterator[None]:
+    """The table of standings is away for a while."""
+    await execute(dsn, "ALTER TABLE enrichment.agency_standing RENAME TO away")
+    yield
+    await execute(dsn, "ALTER TABLE enrichment.away RENAME TO agency_standing")
+
+
+async def test_what_could_not_be_written_counts_here_and_is_written_when_it_can_be(world: World) -> None:
+    instance = await world.start()
+    standings, now = instance.checks.standings, instance.ledger.clock.now()
+    rows = "SELECT agency FROM agency_standing"
+    async with not_to_be_written(world.dsn):
+        await silent(standings, "police", now)
+    await standings.standings()
+    assert standings.away == {"police"}
+    assert [row["agency"] for row in await instance.ledger.pool.fetch(rows)] == ["police"]
+    async with not_to_be_written(world.dsn):
+        await standings.heard("police", ANSWER, now)
+    await standings.standings()
+    assert standings.away == frozenset()
+    assert await instance.ledger.pool.fetch(rows) == []
+
+
+async def test_hearing_of_an_agency_never_raises_whatever_the_database_does(world: World) -> None:
+    instance = await world.start()
+    standings, now = instance.checks.standings, instance.ledger.clock.now()
+    for fault in (asyncpg.InterfaceError("closed"), asyncpg.PostgresConnectionError("away"), OSError("gone")):
+        pool = FailingPool(fault)
+        with patch.object(instance.ledger, "pool", pool):
+            await silent(standings, "police", now)
+            await standings.heard("police", ANSWER, now)
+        assert pool.asked == 2
+
+
+class FailingPool:
+    """A pool of which every statement fails."""
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+        self.asked = 0
+
+    async def fetchval(self, *_: object) -> object:
+        self.asked += 1
+        raise self.fault
+
+    async def fetch(self, *_: object) -> object:
+        raise OSError("away")
+
+
+async def test_nobody_takes_the_turn_to_try_an_agency_with_nothing_to_ask_it(world: World) -> None:
+    instance = await world.start()
+    standings, pool = instance.checks.standings, instance.ledger.pool
+    await silent(standings, "police", instance.ledger.clock.now())
+    due = await pool.fetchval(
+        "UPDATE agency_standing SET try_at = now() - interval '1 second' RETURNING try_at"
+    )
+    await standings.standings()
+    now = instance.ledger.clock.now()
+    assert await standings.open_to({"police": 5}, now) == {}
+    assert await pool.fetchval("SELECT try_at FROM agency_standing") == due
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_a_number_that_an_alert_tells_is_the_one_that_its_words_name() -> None:
+    # The value of `a and b` is that of `a` (Prometheus, "Logical/set binary operators").
+    telling = [rule for rule in alerts() if "$value" in str(rule["annotations"])]
+    assert telling
+    for rule in telling:
+        assert "children wait" in str(rule["annotations"])
+        assert "mash_agencies_waiting" in rule["expr"].split(" and ")[0]
 
 
 def test_every_metric_that_an_alert_reads_is_one_that_enrichment_has() -> None:
