@@ -221,6 +221,7 @@ async def _save(
             stopped=check.stopped,
             corrected_at=check.corrected_at,
             reused_from=check.reused_from,
+            instead=None,
             put_at=check.asked_at or check.due_at,
         )
         if new:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, Self
+from uuid import UUID
 
-from libs.schemas.findings import SETTLED, AgencyState, Fact
+from libs.schemas.findings import SETTLED, AgencyState, Answer, Fact
 from libs.schemas.person import FoundPerson
 from libs.schemas.plans import Dash, Plan, Worker
 from services.enrichment.question import Question
@@ -17,7 +18,8 @@ class Reply:
 
     `state` is never `pending`: an agency that accepted the question and has no answer yet is `no_answer`, one that
     cannot be reached or whose reply cannot be relied on is `unavailable`. `reason` is a code. `retry_after` are
-    the seconds that the agency asked to wait. `reused_from` is when it was given, where it is an earlier answer.
+    the seconds that the agency asked to wait. `reused_from` is when it was given, where it is an earlier answer, and
+    `reused_of` the question that it answered.
     `dropped` counts facts that were not understood, by code.
     """
 
@@ -34,7 +36,26 @@ class Reply:
     worker: Worker | None = field(default=None, repr=False)
     people: tuple[FoundPerson, ...] = field(default=(), repr=False)
     reused_from: datetime | None = None
+    reused_of: UUID | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def repeating(cls, said: Answer, state: AgencyState, of: UUID, given_at: datetime | None) -> Self:
+        """An answer to an earlier question, as one to another that asks the same about the same person."""
+        return cls(
+            state,
+            as_of=said.as_of,
+            coverage_from=said.coverage_from,
+            coverage_to=said.coverage_to,
+            facts=said.facts,
+            narrative=said.narrative,
+            dash=said.dash,
+            plans=said.plans,
+            worker=said.worker,
+            people=said.people,
+            reused_from=given_at,
+            reused_of=of,
+        )
 
     @property
     def has_content(self) -> bool:

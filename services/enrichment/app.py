@@ -43,7 +43,7 @@ from services.enrichment.asking import STOP_GRACE, Asking
 from services.enrichment.consumer import EnrichmentConsumer
 from services.enrichment.deadlines import Deadlines
 from services.enrichment.desk import Desk
-from services.enrichment.effects import DEADLINE, FAMILY
+from services.enrichment.effects import CORRECTED, DEADLINE, FAMILY
 from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.hub import load_zone
@@ -59,6 +59,7 @@ from services.enrichment.pulled.answering import Answering
 from services.enrichment.pulled.listing import Listing
 from services.enrichment.reach import reach_agencies
 from services.enrichment.recorder import Recorder
+from services.enrichment.reuse import Reuse
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
 from services.enrichment.sharing.agreement import load_agreement
@@ -151,8 +152,13 @@ def compose(
     )
     consumer = EnrichmentConsumer(desk, store, family, asking.wake)
     deadlines = Deadlines(ledger, store, desk, lambda: standings.away)
-    clocks: dict[str, Handler] = {DEADLINE: deadlines.passed, FAMILY: family.heard}
-    answering = Answering(ledger, recorder, terms, dictionary, alarms)
+    reuse = Reuse(ledger.codec, store, desk)
+    clocks: dict[str, Handler] = {
+        DEADLINE: deadlines.passed,
+        FAMILY: family.heard,
+        CORRECTED: reuse.corrected,
+    }
+    answering = Answering(ledger, recorder, store, desk, terms, dictionary, alarms)
     return Checks(consumer, deadlines, clocks, asking, recorder, answering, index, listing, standings)
 
 

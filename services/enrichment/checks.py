@@ -45,7 +45,8 @@ class Check:
     ask next; while a question is out it is the end of its lease. `silence` is what the silence means so far
     (`no_answer` or `unavailable`), which becomes the state when the deadline passes. `with_question` is the question
     about a brother or sister that asks for the same of their home. `again` is the earlier question that this one
-    repeats by order. `corrected_at`: the agency has taken back or replaced what it answered.
+    repeats by order. `corrected_at`: the agency has taken back what it answered, or replaced it by `instead`, which is
+    not loaded. `reused_of` is the question of another referral whose answer counts for this one as well.
     """
 
     agency: str
@@ -68,7 +69,9 @@ class Check:
     again: UUID | None = None
     corrected_at: datetime | None = None
     reused_from: datetime | None = None
+    reused_of: UUID | None = None
     answer: Answer | None = None
+    instead: Answer | None = None
     changed: bool = False
 
     @property

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from libs.schemas.findings import AgencyState, Answer, Correction, CorrectionKind
+from libs.schemas.findings import PARTIAL, AgencyState, Answer, Correction, CorrectionKind
 from services.enrichment.agency import Reply
 from services.enrichment.checks import ANSWERED, Check, Child, Corrected, Effect, Referral
 
@@ -34,6 +34,13 @@ def answer_instead(check: Check, reply: Reply, now: datetime) -> Answer:
     return check.told(reply).model_copy(update=state)
 
 
+def answer_shared(check: Check, elder: Answer, now: datetime) -> Answer:
+    """What a brother's or sister's new answer about the home is for the child whose question waits with it."""
+    reason = elder.reason if elder.reason in PARTIAL else None
+    state = {"state": elder.state, "reason": reason, "answered_at": now, "as_of": elder.as_of}
+    return check.told().model_copy(update=state)
+
+
 def corrects(
     referral: Referral,
     child: Child,
@@ -43,12 +50,13 @@ def corrects(
     now: datetime,
     kind: CorrectionKind = CorrectionKind.CORRECTED,
 ) -> list[Effect]:
-    """Replaces an answer. Where nothing is left of it, nothing is left for those either who shared it."""
+    """Replaces an answer, also for those who share it. Where nothing is left of it, nothing is left for them either."""
     effects = [_correction(child, first, answer, reason, now, kind)]
-    if answer is not None and answer.state == AgencyState.RETURNED:
-        return effects
+    found = answer is not None and answer.state == AgencyState.RETURNED
     return effects + [
-        _correction(sibling, check, None, reason, now, CorrectionKind.RETRACTED)
+        _correction(sibling, check, answer_shared(check, answer, now), reason, now, kind)
+        if answer is not None and found
+        else _correction(sibling, check, None, reason, now, CorrectionKind.RETRACTED)
         for sibling in referral.children.values()
         for check in sibling.checks.values()
         if check.with_question == first.question_id and check.answered_at is not None
@@ -58,7 +66,7 @@ def corrects(
 def _correction(
     child: Child, check: Check, answer: Answer | None, reason: str, now: datetime, kind: CorrectionKind
 ) -> Effect:
-    check.corrected_at, check.changed = now, True
+    check.corrected_at, check.instead, check.reused_of, check.changed = now, answer, None, True
     correction = Correction(
         agency=check.agency,
         question_id=str(check.question_id),

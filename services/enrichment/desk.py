@@ -209,7 +209,7 @@ class Desk:
         now: datetime,
     ) -> list[Effect]:
         check.state, check.reason, check.ask_at, check.changed = reply.state, reply.reason, None, True
-        check.reused_from = reply.reused_from
+        check.reused_from, check.reused_of = reply.reused_from, reply.reused_of
         if reply.state is not AgencyState.NOT_REQUESTED:
             check.answered_at = now
         if permission is not None:
@@ -340,6 +340,8 @@ class Desk:
         check = child.checks.get(question)
         if check is None or check.answered_at is None:
             return []
+        if reply is not None and reply.reused_from is not None:
+            check.reused_from = reply.reused_from
         answer = None if reply is None else answer_instead(check, reply, now)
         return corrects(referral, child, check, answer, reason, now, kind)
 

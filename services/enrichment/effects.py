@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from libs.messaging.ledger import Unit
 from libs.schemas.events import (
@@ -18,6 +19,11 @@ from services.enrichment.checks import Completed, Corrected, Due, Effect, Referr
 
 DEADLINE = "checks-due"
 """The kind of the timer of a child's deadline; its subject is the child."""
+
+CORRECTED = "answer-corrected"
+"""The kind of the timer after which a corrected answer is corrected where it was used again; its subject is the
+question.
+"""
 
 FAMILY = "family"
 """The kind of the timer after which a referral's people are looked at anew."""
@@ -37,6 +43,9 @@ def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None
             case Corrected(_, correction):
                 corrected = CheckCorrected(shared=shared, children={child.id: correction})
                 unit.emit(CHECK_CORRECTED, referral.id, corrected, trace=child.trace)
+                # The people and plans that the first answer told of may count no more.
+                unit.arm(FAMILY, referral.id, referral.id, unit.now, trace=child.trace)
+                unit.arm(CORRECTED, referral.id, UUID(correction.question_id), unit.now, trace=child.trace)
             case Completed():
                 done = CompletedChecks(states=child.states, due_at=_due(child.due_at, unit.now))
                 completed = ChecksCompleted(shared=shared, children={child.id: done})

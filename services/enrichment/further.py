@@ -93,7 +93,8 @@ def _elder(referral: Referral, child: Child, agency: str, grant: Grant) -> Check
         if sibling.id == child.id or sibling.home != child.home:
             continue
         for check in sibling.of(agency):
-            asks = check.with_question is None and check.state not in _FOUND_NOTHING
+            stands = check.state not in _FOUND_NOTHING and check.corrected_at is None
+            asks = check.with_question is None and stands
             if asks and check.covers(grant.item, grant.mode):
                 return check
     return None

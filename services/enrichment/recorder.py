@@ -16,9 +16,10 @@ from libs.schemas.findings import Answer
 from services.enrichment.agency import Reply
 from services.enrichment.checks import ANSWERED, Check, Due, Effect, Referral
 from services.enrichment.desk import Desk
-from services.enrichment.effects import carry_out
+from services.enrichment.effects import CORRECTED, carry_out
 from services.enrichment.question import Question
 from services.enrichment.replies import LONGEST_RETRY_AFTER, SPOKEN, unavailable
+from services.enrichment.reuse import corrected_meanwhile
 from services.enrichment.sharing.disclosures import Disclosure, Disclosures, answered
 from services.enrichment.sharing.permission import Permission
 from services.enrichment.store import Store
@@ -189,6 +190,8 @@ class Recorder:
             effects.setdefault(referral.id, []).extend(told)
             if told and item.reply.state in SPOKEN and item.reply.reused_from is None:
                 came.append(_came(item, unit.now))
+        for claim in await self._corrected_meanwhile(unit, batch):
+            unit.arm(CORRECTED, claim.referral_id, claim.question_id, unit.now, trace=claim.trace)
         for referral_id, decided in effects.items():
             carry_out(unit, referrals[referral_id], decided)
         await self._store.save(unit.connection, referrals.values(), unit.now)
@@ -196,6 +199,14 @@ class Recorder:
         if any(isinstance(effect, Due) for decided in effects.values() for effect in decided):
             unit.committed.append(self._asks.ring)
         await self._ledger.failpoints.hit("enrichment.before_record")
+
+    async def _corrected_meanwhile(self, unit: Unit, batch: Sequence[Recorded]) -> list[Claim]:
+        """Claims answered with what was said to another question and has been corrected since it was read."""
+        used = [(item.claim, item.reply.reused_of) for item in batch if item.reply.reused_of is not None]
+        if not used:
+            return []
+        corrected = await corrected_meanwhile(unit.connection, {origin for _, origin in used})
+        return [claim for claim, origin in used if origin in corrected]
 
     async def _earlier(
         self, unit: Unit, referrals: Mapping[UUID, Referral], batch: Sequence[Recorded]

@@ -24,11 +24,14 @@ SELECT id, referral_id, number, identifiers, home, level, rag, due_at, screened_
 """
 _CHECKS = """
 SELECT child_id, agency, question_id, state, silence, reason, asked_at, due_at, answered_at, late, attempts, chases,
-       ask_at, items, existence, held_back, stopped, with_question, again, corrected_at, reused_from
+       ask_at, items, existence, held_back, stopped, with_question, again, corrected_at, reused_from, reused_of
   FROM agency_check WHERE referral_id = ANY ($1::uuid[]) ORDER BY put_at, question_id
 """
 _ANSWERS = """
-SELECT question_id, child_id, answer FROM agency_check WHERE question_id = ANY ($1::uuid[]) AND answer IS NOT NULL
+SELECT question_id, child_id, answer
+  FROM (SELECT question_id, child_id, CASE WHEN corrected_at IS NULL THEN answer ELSE instead END AS answer
+          FROM agency_check WHERE question_id = ANY ($1::uuid[])) AS counting
+ WHERE answer IS NOT NULL
 """
 _NEW_REFERRALS = """
 INSERT INTO referral (id, reference, agreement, received_at, kept, erased, employers)
@@ -65,24 +68,28 @@ ON CONFLICT (id) DO UPDATE
 _SAVE_CHECKS = """
 INSERT INTO agency_check AS c (child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at,
                                answered_at, late, attempts, chases, ask_at, answer, items, existence, held_back,
-                               stopped, with_question, again, corrected_at, reused_from, put_at)
+                               stopped, with_question, again, corrected_at, reused_from, reused_of, instead, put_at)
 SELECT child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at, answered_at, late,
        attempts, chases, ask_at, answer, string_to_array(items, ' '), string_to_array(existence, ' '),
-       string_to_array(held_back, ' '), stopped, with_question, again, corrected_at, reused_from, $24
+       string_to_array(held_back, ' '), stopped, with_question, again, corrected_at, reused_from,
+       reused_of, instead, $26
   FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
               $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::boolean[], $12::bigint[],
               $13::bigint[], $14::timestamptz[], $15::bytea[], $16::text[], $17::text[], $18::text[],
-              $19::boolean[], $20::uuid[], $21::uuid[], $22::timestamptz[], $23::timestamptz[])
+              $19::boolean[], $20::uuid[], $21::uuid[], $22::timestamptz[], $23::timestamptz[],
+              $24::uuid[], $25::bytea[])
     AS given (child_id, agency, referral_id, question_id, state, silence, reason, asked_at, due_at, answered_at, late,
               attempts, chases, ask_at, answer, items, existence, held_back, stopped, with_question, again,
-              corrected_at, reused_from)
+              corrected_at, reused_from, reused_of, instead)
 ON CONFLICT (question_id) DO UPDATE
    SET state = EXCLUDED.state, silence = EXCLUDED.silence, reason = EXCLUDED.reason, due_at = EXCLUDED.due_at,
        asked_at = coalesce(c.asked_at, EXCLUDED.asked_at),
        answered_at = EXCLUDED.answered_at, late = EXCLUDED.late, chases = EXCLUDED.chases,
        items = EXCLUDED.items, existence = EXCLUDED.existence, held_back = EXCLUDED.held_back,
        stopped = EXCLUDED.stopped, with_question = EXCLUDED.with_question, again = EXCLUDED.again,
-       corrected_at = EXCLUDED.corrected_at, reused_from = EXCLUDED.reused_from,
+       instead = CASE WHEN c.corrected_at IS DISTINCT FROM EXCLUDED.corrected_at
+                      THEN EXCLUDED.instead ELSE c.instead END,
+       corrected_at = EXCLUDED.corrected_at, reused_from = EXCLUDED.reused_from, reused_of = EXCLUDED.reused_of,
        ask_at = CASE WHEN EXCLUDED.ask_at IS NULL OR c.attempts = EXCLUDED.attempts
                      THEN EXCLUDED.ask_at ELSE c.ask_at END,
        answer = coalesce(c.answer, EXCLUDED.answer)
@@ -188,7 +195,7 @@ class Store:
     async def answers(
         self, connection: asyncpg.Connection, question_ids: Collection[UUID]
     ) -> dict[UUID, Answer]:
-        """What agencies answered first to these questions, as far as more was kept than its state."""
+        """What counts of what agencies answered to these questions, as far as more was kept than its state."""
         rows = await connection.fetch(_ANSWERS, list(question_ids))
         decoded = await self._codec.decode([(CheckReturned, row["answer"]) for row in rows])
         return {
@@ -253,13 +260,16 @@ class Store:
         if not checks:
             return
         payloads = [
-            CheckReturned(
-                shared=Reference(reference=referral.reference, at=now), children={child.id: check.answer}
-            )
+            CheckReturned(shared=Reference(reference=referral.reference, at=now), children={child.id: said})
             for referral, child, check in checks
-            if check.answer is not None
+            for said in (check.answer, check.instead)
+            if said is not None
         ]
         encoded = iter(await self._codec.encode(payloads))
+        kept = [
+            [None if said is None else next(encoded) for said in (check.answer, check.instead)]
+            for _, _, check in checks
+        ]
         rows = [check for _, _, check in checks]
         await connection.execute(
             _SAVE_CHECKS,
@@ -277,7 +287,7 @@ class Store:
             [check.attempts for check in rows],
             [check.chases for check in rows],
             [check.ask_at for check in rows],
-            [next(encoded) if check.answer is not None else None for check in rows],
+            [answer for answer, _ in kept],
             [" ".join(sorted(check.items)) for check in rows],
             [" ".join(sorted(check.existence)) for check in rows],
             [" ".join(f"{item}={why}" for item, why in sorted(check.held_back.items())) for check in rows],
@@ -286,6 +296,8 @@ class Store:
             [check.again for check in rows],
             [check.corrected_at for check in rows],
             [check.reused_from for check in rows],
+            [check.reused_of for check in rows],
+            [instead for _, instead in kept],
             now,
         )
 
@@ -328,6 +340,7 @@ def _check(row: asyncpg.Record) -> Check:
         again=row["again"],
         corrected_at=row["corrected_at"],
         reused_from=row["reused_from"],
+        reused_of=row["reused_of"],
     )
 
 

@@ -87,6 +87,7 @@ class CheckRow(Base, table=True):
         Index("agency_check_of_referral", "referral_id"),
         Index("agency_check_of_child", "child_id", "agency"),
         Index("agency_check_to_ask", "agency", "ask_at", postgresql_where="ask_at IS NOT NULL"),
+        Index("agency_check_reused", "reused_of", postgresql_where="reused_of IS NOT NULL"),
     )
 
     question_id: UUID = Field(primary_key=True)
@@ -112,6 +113,8 @@ class CheckRow(Base, table=True):
     again: UUID | None = Field(default=None)
     corrected_at: datetime | None = Field(sa_column=_time())
     reused_from: datetime | None = Field(sa_column=_time())
+    reused_of: UUID | None = Field(default=None)
+    instead: bytes | None = Field(sa_column=Column(LargeBinary))
     put_at: datetime = Field(sa_column=_time(nullable=False))
 
 

@@ -122,8 +122,10 @@ class Family:
         connection = work.unit.connection
         if work.targets:
             stored = work.tell.keys() - work.fresh
-            for referral_id, answers in (await self._records.answers(connection, stored)).items():
-                hear(work, work.circles[referral_id], answers, self._zone)
+            given = await self._records.answers(connection, stored)
+            for referral_id in stored:
+                # Where no answer counts any more, nothing of what it told of does.
+                hear(work, work.circles[referral_id], given.get(referral_id, ()), self._zone)
             await self._look_around(work)
             found = await find(work, self._index, self._store, self._zone)
             if found:

@@ -67,7 +67,10 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[],
 ON CONFLICT DO NOTHING
 """
 _ANSWERS = """
-SELECT referral_id, child_id, answer FROM agency_check WHERE referral_id = ANY ($1::uuid[]) AND answer IS NOT NULL
+SELECT referral_id, child_id, answer
+  FROM (SELECT referral_id, child_id, CASE WHEN corrected_at IS NULL THEN answer ELSE instead END AS answer
+          FROM agency_check WHERE referral_id = ANY ($1::uuid[])) AS counting
+ WHERE answer IS NOT NULL
 """
 
 
@@ -154,7 +157,7 @@ class Records:
     async def answers(
         self, connection: asyncpg.Connection, referral_ids: Collection[UUID]
     ) -> dict[UUID, list[tuple[UUID, Answer]]]:
-        """What agencies said for each of these referrals, with the child of each answer."""
+        """What counts of what agencies said for each of these referrals, with the child of each answer."""
         if not referral_ids:
             return {}
         rows = await connection.fetch(_ANSWERS, list(referral_ids))

@@ -10,8 +10,9 @@ from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
 from libs.schemas.base import Nothing, Payload
 from libs.schemas.dictionary import Dictionary
-from libs.schemas.events import CHECK_CORRECTED, CheckCorrected, Reference
-from libs.schemas.findings import Answer, Correction
+from libs.schemas.findings import CorrectionKind
+from services.enrichment.desk import Desk
+from services.enrichment.effects import carry_out
 from services.enrichment.partnership import AgencyTerms
 from services.enrichment.pulled.given import (
     AnswerBody,
@@ -27,6 +28,7 @@ from services.enrichment.question import Question
 from services.enrichment.recorder import Claim, Recorded, Recorder
 from services.enrichment.sharing.disclosures import Disclosures, answered
 from services.enrichment.sharing.permission import Permission
+from services.enrichment.store import Store
 
 _ALREADY = "SELECT number, digest FROM work_correction WHERE question_id = $1 AND key = $2"
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM work_correction WHERE question_id = $1"
@@ -34,8 +36,6 @@ _CORRECT = """
 INSERT INTO work_correction (question_id, number, at, by, key, digest, correction)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
-_CORRECTED = "UPDATE agency_check SET corrected_at = $2 WHERE question_id = $1"
-_TRACE = "SELECT r.reference, c.traceparent FROM child AS c JOIN referral AS r ON r.id = c.referral_id WHERE c.id = $1"
 
 
 class CorrectionOf(Payload[Nothing, CorrectionBody]):
@@ -49,6 +49,8 @@ class Answering:
         self,
         ledger: Ledger,
         recorder: Recorder,
+        store: Store,
+        desk: Desk,
         terms: Mapping[str, AgencyTerms],
         dictionary: Dictionary,
         alarms: Alarm,
@@ -58,6 +60,8 @@ class Answering:
         self.terms = terms
         self.dictionary = dictionary
         self._recorder = recorder
+        self._store = store
+        self._desk = desk
         self._alarms = alarms
         self._disclosures = Disclosures(ledger.codec)
 
@@ -188,19 +192,15 @@ class Answering:
             return number, True
 
     async def _tell(self, unit: Unit, item: Item, body: CorrectionBody) -> None:
-        about = await unit.connection.fetchrow(_TRACE, item.child_id)
-        correction = Correction(
-            agency=item.seat.agency,
-            question_id=str(item.question_id),
-            kind=body.kind,
-            reason=str(body.reason),
-            corrected_at=unit.now,
-            answer=None if body.answer is None else answer_of(item, body.answer, unit),
-        )
-        shared = Reference(reference=about["reference"], at=unit.now)
-        payload = CheckCorrected(shared=shared, children={item.child_id: correction})
-        await unit.connection.execute(_CORRECTED, item.question_id, unit.now)
-        unit.emit(CHECK_CORRECTED, item.referral_id, payload, trace=about["traceparent"])
+        referrals = await self._store.load(unit.connection, [item.referral_id])
+        referral = referrals[item.referral_id]
+        reply = None if body.answer is None else reply_of(body.answer)
+        kind = CorrectionKind.RETRACTED if reply is None else CorrectionKind.CORRECTED
+        child = referral.children[item.child_id]
+        reason = str(body.reason)
+        effects = self._desk.corrected(referral, child, item.question_id, kind, reason, reply, unit.now)
+        carry_out(unit, referral, effects)
+        await self._store.save(unit.connection, [referral], unit.now)
         if body.answer is not None:
             came = answered(
                 item.seat.agency,
@@ -232,26 +232,6 @@ class Answering:
             raise invalid_body(
                 [FieldError(pointer, "about_someone_else", "must not contradict whom the question names")]
             )
-
-
-def answer_of(item: Item, given: Given, unit: Unit, reason: str | None = None) -> Answer:
-    """An answer as others are told of it."""
-    return Answer(
-        agency=item.seat.agency,
-        question_id=str(item.question_id),
-        state=given.state,
-        reason=reason or (None if given.reason is None else str(given.reason)),
-        asked_at=item.put_at,
-        due_at=item.due_at,
-        answered_at=unit.now,
-        as_of=given.as_of,
-        coverage_from=given.coverage_from,
-        coverage_to=given.coverage_to,
-        facts=given.facts,
-        dash=given.dash,
-        narrative=given.narrative,
-        items=() if item.question is None else item.question.items,
-    )
 
 
 def not_found() -> Problem:

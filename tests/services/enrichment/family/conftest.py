@@ -34,7 +34,7 @@ from libs.schemas.events import (
     Reference,
     Service,
 )
-from libs.schemas.findings import AgencyState
+from libs.schemas.findings import AgencyState, CorrectionKind
 from libs.schemas.levels import Destination, Level
 from libs.schemas.people import Linked
 from libs.schemas.person import FoundPerson
@@ -111,6 +111,21 @@ class Hub:
             )
             check.answer = answer
             carry_out(unit, referral, [Returned(known, answer)])
+            await self.store.save(unit.connection, [referral], unit.now)
+        await self.settle()
+
+    async def takes_back(self, case: "Told", agency: str, instead: Reply | None = None) -> None:
+        """An agency takes back what it answered of the first child, or says something else instead."""
+        async with self.ledger.unit([case.id]) as unit:
+            referrals = await self.store.load(unit.connection, [case.id])
+            referral = referrals[case.id]
+            known = referral.children[case.child]
+            (check, *_) = known.of(agency)
+            kind = CorrectionKind.RETRACTED if instead is None else CorrectionKind.CORRECTED
+            effects = self.desk.corrected(
+                referral, known, check.question_id, kind, "mistake", instead, unit.now
+            )
+            carry_out(unit, referral, effects)
             await self.store.save(unit.connection, [referral], unit.now)
         await self.settle()
 

@@ -13,12 +13,13 @@ from stdnum.gb import nhs
 
 from libs.messaging.event import Event
 from libs.schemas.events import CHILDREN_FOUND
-from libs.schemas.findings import Fact
+from libs.schemas.findings import AgencyState, Fact
 from libs.schemas.history import SameEvent
 from libs.schemas.levels import Level
 from libs.schemas.people import Band, LinkMethod
-from libs.schemas.plans import PlanKind
+from libs.schemas.plans import Plan, PlanKind
 from libs.schemas.referral import ChildInformation
+from services.enrichment.agency import Reply
 from services.enrichment.people.index import Index
 from services.enrichment.people.subject import Subject
 from tests.services.enrichment.conftest import FINCH, WREN
@@ -265,3 +266,18 @@ async def test_a_plan_that_was_told_of_for_an_earlier_referral_is_known_to_a_lat
     (known,) = (await hub.last(third.child)).history.plans
     assert (known.closed, known.case_id) == (date(2026, 3, 20), second.child)
     assert (await hub.last(first.child)).history.plans == ()
+
+
+async def test_a_plan_that_was_told_of_by_mistake_leaves_the_history_of_later_referrals(hub: Hub) -> None:
+    first, second = Told(at=NOON), Told(at=NOON + DAY)
+    for case in (first, second):
+        await hub.take(case.received(), case.screened())
+    plan = {"kind": "child_protection", "opened": "2025-11-03"}
+    await hub.answered(first, "police", plans=(plan,))
+    assert len((await hub.last(second.child)).history.plans) == 1
+    await hub.takes_back(first, "police")
+    assert (await hub.last(second.child)).history.plans == ()
+    ended = Plan.model_validate({**plan, "closed": "2026-01-20"})
+    await hub.takes_back(first, "police", Reply(AgencyState.RETURNED, plans=(ended,)))
+    (known,) = (await hub.last(second.child)).history.plans
+    assert known.closed == ended.closed
