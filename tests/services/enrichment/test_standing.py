@@ -85,10 +85,20 @@ async def silent(standings: Standings, agency: str, sent: datetime) -> None:
 
 @asynccontextmanager
 async def not_to_be_written(dsn: str) -> AsyncIterator[None]:
-    """The table of standings is away for a while."""
-    await execute(dsn, "ALTER TABLE enrichment.agency_standing RENAME TO away")
+    """Standings can be read for a while, and not written."""
+    for statement in (
+        (
+            "CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'not now'; END $$"
+        ),
+        (
+            "CREATE TRIGGER refuse BEFORE INSERT OR DELETE ON enrichment.agency_standing"
+            " FOR EACH STATEMENT EXECUTE FUNCTION public.refuse()"
+        ),
+    ):
+        await execute(dsn, statement)
     yield
-    await execute(dsn, "ALTER TABLE enrichment.away RENAME TO agency_standing")
+    await execute(dsn, "DROP TRIGGER refuse ON enrichment.agency_standing")
 
 
 async def test_what_could_not_be_written_counts_here_and_is_written_when_it_can_be(world: World) -> None:
@@ -97,11 +107,15 @@ async def test_what_could_not_be_written_counts_here_and_is_written_when_it_can_
     rows = "SELECT agency FROM agency_standing"
     async with not_to_be_written(world.dsn):
         await silent(standings, "police", now)
+        await standings.standings()
+        assert standings.away == {"police"}
     await standings.standings()
     assert standings.away == {"police"}
     assert [row["agency"] for row in await instance.ledger.pool.fetch(rows)] == ["police"]
     async with not_to_be_written(world.dsn):
         await standings.heard("police", ANSWER, now)
+        await standings.standings()
+        assert standings.away == frozenset()
     await standings.standings()
     assert standings.away == frozenset()
     assert await instance.ledger.pool.fetch(rows) == []
