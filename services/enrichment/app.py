@@ -43,7 +43,7 @@ from services.enrichment.asking import STOP_GRACE, Asking
 from services.enrichment.consumer import EnrichmentConsumer
 from services.enrichment.deadlines import Deadlines
 from services.enrichment.desk import Desk
-from services.enrichment.effects import CORRECTED, DEADLINE, FAMILY
+from services.enrichment.effects import CORRECTED, DEADLINE, FAMILY, STARTING
 from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.hub import load_zone
@@ -64,6 +64,7 @@ from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
 from services.enrichment.sharing.agreement import load_agreement
 from services.enrichment.standing import Standings
+from services.enrichment.starting import Starting
 from services.enrichment.store import Store
 
 DESCRIPTION = (
@@ -157,6 +158,7 @@ def compose(
         DEADLINE: deadlines.passed,
         FAMILY: family.heard,
         CORRECTED: reuse.corrected,
+        STARTING: Starting(store, desk, asking.wake).began,
     }
     answering = Answering(ledger, recorder, store, desk, terms, dictionary, alarms)
     return Checks(consumer, deadlines, clocks, asking, recorder, answering, index, listing, standings)

@@ -207,7 +207,15 @@ class Due:
     at: datetime
 
 
-Effect = Returned | Corrected | Completed | Due
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """From this moment on an agreement is in force that is not yet: more may then be asked about a child."""
+
+    child: Child
+    at: datetime
+
+
+Effect = Returned | Corrected | Completed | Due | Opens
 
 
 def merged(checks: Iterable[Check]) -> AgencyState:

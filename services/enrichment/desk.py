@@ -18,6 +18,7 @@ from services.enrichment.checks import (
     Check,
     Child,
     Effect,
+    Opens,
     Referral,
     Returned,
     asked_id,
@@ -132,6 +133,8 @@ class Desk:
             if check.state is AgencyState.NOT_REQUESTED and check.items:
                 effects += self._heard_for_siblings(referral, check, now)
         effects += complete_if_over(child, now)
+        starts = self.agreement.next_start(now)
+        effects += [] if starts is None else [Opens(child, starts)]
         return effects + (clock(child) if put else []) + self._known_with_siblings(referral, child, now)
 
     def _permission(self, referral: Referral, child: Child, agency: str, now: datetime) -> Permission:

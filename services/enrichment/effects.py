@@ -15,7 +15,7 @@ from libs.schemas.events import (
     CompletedChecks,
     Reference,
 )
-from services.enrichment.checks import Completed, Corrected, Due, Effect, Referral, Returned
+from services.enrichment.checks import Completed, Corrected, Due, Effect, Opens, Referral, Returned
 
 DEADLINE = "checks-due"
 """The kind of the timer of a child's deadline; its subject is the child."""
@@ -24,6 +24,9 @@ CORRECTED = "answer-corrected"
 """The kind of the timer after which a corrected answer is corrected where it was used again; its subject is the
 question.
 """
+
+STARTING = "agreement-starts"
+"""The kind of the timer of the day on which more may be asked; its subject is the referral."""
 
 FAMILY = "family"
 """The kind of the timer after which a referral's people are looked at anew."""
@@ -51,6 +54,8 @@ def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None
                 completed = ChecksCompleted(shared=shared, children={child.id: done})
                 unit.emit(CHECKS_COMPLETED, referral.id, completed, trace=child.trace)
                 unit.disarm(DEADLINE, child.id)
+            case Opens(_, at):
+                unit.arm(STARTING, referral.id, referral.id, at, trace=child.trace)
             case Due(_, at):
                 unit.arm(DEADLINE, referral.id, child.id, at, trace=child.trace)
 

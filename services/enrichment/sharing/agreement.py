@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
 from libs.schemas.document import DocumentError, Node, collect, distinct, nearest, read_all, read_document
 from libs.schemas.levels import Level
 from services.enrichment.question import SENDABLE
-from services.enrichment.sharing.decision import Ground, Line, Needed, by_item, decide
+from services.enrichment.sharing.decision import ENGLAND, Ground, Line, Needed, by_item, decide
 from services.enrichment.sharing.permission import About, Circumstances, Mode, Permission
 
 LONGEST_EMERGENCY_HOURS = 72
@@ -64,9 +64,11 @@ class Agreement:
     signed: tuple[Signed, ...]
     leads: frozenset[str] = frozenset()
     _items: Mapping[str, Mapping[str, tuple[Line, ...]]] = field(init=False, repr=False, compare=False)
+    _starts: tuple[date, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_items", by_item(self.lines))
+        object.__setattr__(self, "_starts", tuple(sorted({one.starts for one in self.signed})))
 
     @property
     def agencies(self) -> tuple[str, ...]:
@@ -82,6 +84,12 @@ class Agreement:
         """What this agency may be asked in these circumstances, and why not the rest."""
         items = self._items.get(agency, {})
         return decide(agency, items, self.emergency_lasts, agency in self.leads, circumstances)
+
+    def next_start(self, now: datetime) -> datetime | None:
+        """When the next agreement that is not in force yet starts: the first moment of its day in England."""
+        today = now.astimezone(ENGLAND).date()
+        day = next((day for day in self._starts if day > today), None)
+        return None if day is None else datetime.combine(day, time.min, ENGLAND).astimezone(UTC)
 
 
 def load_agreement(path: Path, leads: Collection[str] = ()) -> Agreement:
