@@ -16,7 +16,7 @@ from libs.schemas.base import Identifier, Instant
 from services.triage.access import note
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.preview import ClockPreview, preview
-from services.triage.clocks.record import CaseClocks, ReasonBody, StopBody
+from services.triage.clocks.record import CaseClocks, ReasonBody, StartBody, StopBody
 from services.triage.clocks.timekeeper import Timekeeper
 from services.triage.clocks.unexplained import MOST, SilentBreaches, unexplained
 from services.triage.restricted.rights import on_case
@@ -97,6 +97,23 @@ async def read_clocks(caller: CaseReader, case_id: UUID, room: InRoom) -> CaseCl
         found = await room.timekeeper.read(connection, case_id)
         await note(connection, now, caller, "clocks.read", case_id)
     return found
+
+
+@router.put(
+    "/cases/{case_id}/clocks/{clock}/start",
+    responses=WRITES,
+    openapi_extra=json_body(StartBody),
+    summary="Say that what starts a clock has happened",
+)
+async def start_clock(
+    request: Request, caller: Worker, case_id: UUID, clock: ClockId, room: InRoom
+) -> CaseClocks:
+    """Starts the clock as at that moment: a child who was missing was found, and is interviewed within 72 hours.
+
+    Decisions, strategy discussions and what the referrer sends start their clocks by themselves, and not here.
+    """
+    body, _ = await read_json_body(request, StartBody)
+    return await room.timekeeper.start(case_id, clock, body.at, caller)
 
 
 @router.put(

@@ -9,6 +9,7 @@ from libs.schemas.base import Identifier, Instant, Line, Model
 from services.triage.clocks.calendar import Calendar, Unit
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.rules import Clock, Length, WorkingDays
+from services.triage.clocks.words import in_words, minutes_in_words
 
 MOST_DAYS_NAMED = 14
 """Days that a preview names one by one; over a longer time it gives their number."""
@@ -43,7 +44,7 @@ def preview(hub: Hub, clock: Clock, start: datetime) -> ClockPreview:
 
 
 def _sentences(calendar: Calendar, clock: Clock, start: datetime, due: datetime) -> Iterator[str]:
-    yield f"It starts with the {_words(clock.starts.value)}, on {moment(calendar, start)}."
+    yield f"It starts with the {in_words(clock.starts)}, on {moment(calendar, start)}."
     match clock.rule:
         case WorkingDays(count):
             days = f"{count} working days" if count > 1 else "one working day"
@@ -51,10 +52,10 @@ def _sentences(calendar: Calendar, clock: Clock, start: datetime, due: datetime)
             yield from _uncounted(calendar, calendar.day(start) + timedelta(days=1), calendar.day(due))
             yield f"It is due when the hub closes, on {moment(calendar, due)}."
         case Length(minutes, Unit.ELAPSED):
-            yield f"It runs for {_length(minutes)} by the clock, whether the hub is open or not."
+            yield f"It runs for {minutes_in_words(minutes)} by the clock, whether the hub is open or not."
             yield f"It is due on {moment(calendar, due)}."
         case Length(minutes, Unit.WORKING):
-            yield f"It runs for {_length(minutes)} of the hours in which the hub is open."
+            yield f"It runs for {minutes_in_words(minutes)} of the hours in which the hub is open."
             if not calendar.is_open(start):
                 yield "The hub is closed then, so that it begins to count when the hub opens."
             yield from _uncounted(calendar, calendar.day(start), calendar.day(due))
@@ -83,14 +84,3 @@ def moment(calendar: Calendar, instant: datetime) -> str:
 
 def _day(day: date) -> str:
     return f"{day:%A} {day.day} {day:%B} {day.year}"
-
-
-def _length(minutes: int) -> str:
-    hours, rest = divmod(minutes, 60)
-    parts = [f"{hours} hour{'s' if hours != 1 else ''}"] if hours else []
-    parts += [f"{rest} minute{'s' if rest != 1 else ''}"] if rest else []
-    return " and ".join(parts)
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ")

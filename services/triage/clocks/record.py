@@ -19,6 +19,12 @@ class StopBody(Model):
     note: Text | None = None
 
 
+class StartBody(Model):
+    """The body of `PUT /v1/cases/{id}/clocks/{clock}/start`."""
+
+    at: Instant = Field(description="When what starts the clock happened. Not in the future.")
+
+
 class ReasonBody(Model):
     """Why a target stands still, goes on, or why a clock ran out."""
 

@@ -19,6 +19,7 @@ from services.triage.clocks.dues import target_due
 from services.triage.clocks.kept import Clocks
 from services.triage.clocks.pauses import paused, resumed, stands_since
 from services.triage.clocks.record import Breach, CaseClocks, Kept, breaches, kept_clocks, pauses, seal
+from services.triage.clocks.rules import Moment
 from services.triage.clocks.standing import standing
 from services.triage.desk import SELECT_CASES, case_of, load_cases, save_cases
 from services.triage.restricted.rights import no_such_case
@@ -31,6 +32,19 @@ _EXPLAIN = """
 UPDATE breach SET explained_at = $4, explained_by = $5, document = $6
  WHERE case_id = $1 AND clock = $2 AND due_at = $3
 """
+
+STARTED_BY_WORK = frozenset(
+    (
+        Moment.RECEIPT,
+        Moment.READING,
+        Moment.DECISION,
+        Moment.STATUTORY_REFERRAL,
+        Moment.ENQUIRY_DECISION,
+        Moment.STRATEGY_DISCUSSION,
+        Moment.HAND_OVER,
+    )
+)
+"""Moments that operations record: nobody says by hand that they happened."""
 
 Step = Callable[[Unit, File], Awaitable[None]]
 
@@ -50,6 +64,31 @@ class Timekeeper:
             raise no_such_case()
         codec = self._ledger.codec
         return await standing(connection, codec, self._clocks.hub, case_of(row))
+
+    async def start(self, case_id: UUID, clock: str, at: datetime, caller: Principal) -> CaseClocks:
+        """Starts a clock that only a person's word can start, as at when what starts it happened. One that runs keeps
+        the earlier of two starts, and the same sent again is the same answer.
+
+        Raises Problem: 404, 409 where something else that is done to the case starts it, 422 on an instant in the
+        future.
+        """
+        self._known(clock)
+
+        async def step(unit: Unit, file: File) -> None:
+            if clock in OWN_CLOCKS or self._clocks.hub.clocks[clock].starts in STARTED_BY_WORK:
+                raise Problem(
+                    409,
+                    "starts-by-itself",
+                    "What is done to the case starts this clock",
+                    "decide, or record the strategy discussion",
+                )
+            if at > unit.now:
+                raise invalid_body([FieldError("/at", "out_of_range", "must not lie in the future")])
+            await writes(unit.connection, case_id, caller, unit.now)
+            await self._clocks.start(unit, file.case, clock, at)
+            await note(unit.connection, unit.now, caller, "clock.start", case_id)
+
+        return await self._in_unit(case_id, step)
 
     async def stop(
         self, case_id: UUID, clock: str, at: datetime, text: str | None, caller: Principal

@@ -2,12 +2,12 @@
 
 from services.triage.clocks.calendar import Unit
 from services.triage.clocks.hub import Hub
-from services.triage.clocks.rules import Clock, Length, Target, WorkingDays
+from services.triage.clocks.rules import Clock, Length, Moment, Target, WorkingDays
 
 
 def rule_of(clock: Clock) -> str:
     """A clock's rule as one sentence."""
-    starts, stops = _words(clock.starts.value), _words(clock.stops.value)
+    starts, stops = in_words(clock.starts), in_words(clock.stops)
     if isinstance(clock.rule, WorkingDays):
         count = clock.rule.count
         days = f"{count} working days" if count > 1 else "one working day"
@@ -20,7 +20,7 @@ def rule_of(clock: Clock) -> str:
 def target_rule_of(target: Target) -> str:
     """A target's rule as one sentence."""
     pauses = "it may pause" if target.pauses else "it never pauses"
-    starts, measures = _words(target.starts.value), _words(target.measures.value)
+    starts, measures = in_words(target.starts), in_words(target.measures)
     return f"{length_in_words(target.length)}; from the {starts} to the {measures}; {pauses}"
 
 
@@ -32,12 +32,18 @@ def rules_in_words(hub: Hub) -> dict[str, str]:
 
 def length_in_words(length: Length) -> str:
     """How long, and of which time."""
-    hours, rest = divmod(length.minutes, 60)
+    of = "by the clock" if length.unit is Unit.ELAPSED else "of the hours in which the hub is open"
+    return f"{minutes_in_words(length.minutes)} {of}"
+
+
+def minutes_in_words(minutes: int) -> str:
+    """A length of time as people say it: `1 hour and 30 minutes`."""
+    hours, rest = divmod(minutes, 60)
     parts = [f"{hours} hour{'s' if hours != 1 else ''}"] if hours else []
     parts += [f"{rest} minute{'s' if rest != 1 else ''}"] if rest else []
-    of = "by the clock" if length.unit is Unit.ELAPSED else "of the hours in which the hub is open"
-    return f"{' and '.join(parts)} {of}"
+    return " and ".join(parts)
 
 
-def _words(code: str) -> str:
-    return code.replace("_", " ")
+def in_words(moment: Moment) -> str:
+    """What starts or stops a clock, as people say it."""
+    return moment.value.replace("_", " ")

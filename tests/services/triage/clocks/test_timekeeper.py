@@ -178,6 +178,23 @@ async def test_what_is_done_to_a_case_stops_its_own_clocks_and_nothing_else_does
     assert refused(answer) == (409, "clock-not-running")
 
 
+async def test_a_child_who_was_found_is_interviewed_within_72_hours_of_that(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    hub.clock.advance(timedelta(hours=6))
+    answer = await worker.put(path(story, "/return_interview/start"), {"at": "2026-11-23T16:00:01Z"})
+    assert refused(answer) == (422, "body-invalid")
+    found = {"at": "2026-11-22T21:40:00Z"}
+    started = await worker.put(path(story, "/return_interview/start"), found)
+    assert started.status_code == 200, started.text
+    assert (await worker.put(path(story, "/return_interview/start"), found)).json() == started.json()
+    clock = (await shown(worker, story))["return_interview"]
+    assert (clock["started_at"], clock["due_at"]) == (found["at"], "2026-11-25T21:40:00Z")
+    for clock_id in ("decision", "urgency", "child_seen", "assessment", "conference"):
+        answer = await worker.put(path(story, f"/{clock_id}/start"), found)
+        assert refused(answer) == (409, "starts-by-itself"), clock_id
+
+
 async def test_people_are_warned_once_and_the_queue_shows_it(
     hub: HubWorld, story: Story, worker: Person, thresholds: Thresholds
 ) -> None:
@@ -258,6 +275,7 @@ async def test_nobody_reads_or_stops_a_clock_of_a_case_that_they_may_not_see(
     await hub.ledger.pool.execute("UPDATE child_case SET restricted = true")
     assert refused(await worker.get(path(story))) == (404, "case-not-found")
     for act, body in (
+        ("start", {"at": "2026-11-23T10:00:00Z"}),
         ("stop", {"at": "2026-11-23T10:00:00Z"}),
         ("pause", {"reason": "x"}),
         ("resumption", {"reason": "x"}),
