@@ -32,7 +32,7 @@ from services.triage.known import SOCIAL_CARE
 from services.triage.policy import StatedFact, evaluate
 from services.triage.queue.tags import labels_of
 from services.triage.standing import AgencyStanding
-from services.triage.tasks.terms import DUTY_TEAM, needs_duty_team
+from services.triage.tasks.terms import AT_RISK, DUTY_TEAM, needs_duty_team
 from services.triage.thresholds import Thresholds
 
 
@@ -190,6 +190,7 @@ class Reckoning:
         raised = case.level > case.announced_level or case.rag > case.announced_rag
         reopened = (raised and case.routed_at is not None) or ((raised or danger) and case.decision > 0)
         if reopened and case.decision > 0:
+            self._put_before_them(file, cause)
             self.put_at_risk(file, cause)
         self.settle(file)
         self.out_of_hours(file, cause, reopened and case.decision > 0)
@@ -220,6 +221,12 @@ class Reckoning:
             if one.case.closed_at is not None:
                 one.case.closed_at, one.changed = None, True
                 self.refresh(one.case)
+
+    def _put_before_them(self, file: File, cause: Cause) -> None:
+        """The decision is at risk: whoever decided looks again, and so does a manager; once for each decision."""
+        subject = uuid5(file.case.id, f"at-risk/{file.case.decision}")
+        for kind in AT_RISK:
+            self.oblige(file, kind, subject, cause.now)
 
     def settle(self, file: File) -> None:
         """Takes the recommended destination, where the checks are complete."""

@@ -12,7 +12,7 @@ from libs.platform.validation import FieldError
 from libs.schemas.decision import Duty, DutyState
 from services.triage.case import Case
 from services.triage.documents import RecordedNote, TaskNote
-from services.triage.tasks.terms import STRATEGY
+from services.triage.tasks.terms import AT_RISK, STRATEGY
 
 _OPEN = """
 SELECT DISTINCT kind FROM task WHERE case_id = $1 AND done_at IS NULL AND kind = ANY ($2::text[]) ORDER BY kind
@@ -21,6 +21,10 @@ _DONE = """
 UPDATE task SET done_at = $3, done_by = $4, document = given.document, outcome = given.outcome
   FROM unnest($2::text[], $5::bytea[], $6::text[]) AS given (kind, document, outcome)
  WHERE task.case_id = $1 AND task.kind = given.kind AND task.done_at IS NULL
+"""
+_LOOKED = """
+UPDATE task SET done_at = $3, done_by = $4, outcome = 'done'
+ WHERE case_id = $1 AND kind = ANY ($2::text[]) AND done_at IS NULL
 """
 _HELD = "SELECT EXISTS (SELECT FROM strategy_discussion WHERE case_id = $1)"
 
@@ -79,3 +83,8 @@ async def answer_duties(
     )
     kinds, outcomes = [kind for kind, _, _ in settled], [state for _, _, state in settled]
     await unit.connection.execute(_DONE, case_id, kinds, unit.now, caller.subject, documents, outcomes)
+
+
+async def looked_again(unit: Unit, case_id: UUID, caller: Principal) -> None:
+    """A decision at risk was looked at again by whoever decides anew."""
+    await unit.connection.execute(_LOOKED, case_id, list(AT_RISK), unit.now, caller.subject)

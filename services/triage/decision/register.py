@@ -21,7 +21,7 @@ from services.triage.case import Case, File, is_low
 from services.triage.casework import Casework
 from services.triage.decision.authority import Authority, Circumstances
 from services.triage.decision.circumstances import Choice, circumstances
-from services.triage.decision.duties import answer_duties
+from services.triage.decision.duties import answer_duties, looked_again
 from services.triage.decision.proposals import (
     Pending,
     view_of,
@@ -132,6 +132,7 @@ class Register:
         )
         await note(unit.connection, unit.now, caller, "case.decide", case.id)
         await answer_duties(unit, codec, case.id, proposal.obliged, caller)
+        await looked_again(unit, case.id, caller)
         if (referral := span_context(case.trace)) is not None:
             trace.get_current_span().add_link(referral)
         level, destination = Level(decision.level), Destination(decision.destination)

@@ -15,6 +15,8 @@ FLOW = (
     "possible_match",
     "possible_duplicate",
     "look_at_new_information",
+    "look_at_decision_at_risk",
+    "manager_looks_at_decision_at_risk",
     "tell_referrer_by_telephone",
     "ask_agencies_by_hand",
     "take_up_unread_referral",

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from libs.messaging.ledger import Unit
+from services.triage.tasks.terms import LOOK_AGAIN
 
 TASK_CLOCK = "task"
 """The kind of the timers of tasks; the subject is the task."""
@@ -14,8 +15,12 @@ ASKED_AGAIN = ["possible_match", "possible_duplicate"]
 """Tasks that stand for a question which is raised again when what a person said of it is taken back."""
 
 _RAISE = """
-INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at, owner)
+SELECT id, referral_id, case_id, kind, reason, raised_at, due_at,
+       CASE WHEN kind = $9 THEN (SELECT decided_by FROM decision WHERE decision.case_id = given.case_id
+                                  ORDER BY number DESC LIMIT 1) END
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+    AS given (id, referral_id, case_id, kind, reason, raised_at, due_at)
 ON CONFLICT (id) DO UPDATE
    SET raised_at = EXCLUDED.raised_at, due_at = EXCLUDED.due_at, done_at = NULL, done_by = NULL, outcome = NULL,
        document = NULL
@@ -62,6 +67,7 @@ async def raise_tasks(unit: Unit, tasks: Sequence[NewTask]) -> None:
         [task.raised_at for task in tasks],
         [task.due_at for task in tasks],
         ASKED_AGAIN,
+        LOOK_AGAIN,
     )
     raised = {row["id"] for row in rows}
     for task in tasks:

@@ -15,6 +15,13 @@ DUTY_TEAM = "emergency_duty_team"
 STRATEGY = "strategy_discussion"
 TELL_CAISU = "tell_caisu"
 
+LOOK_AGAIN = "look_at_decision_at_risk"
+"""Asked of whoever decided, where something learnt since puts their decision at risk: it is theirs from the start."""
+
+MANAGER_LOOKS = "manager_looks_at_decision_at_risk"
+AT_RISK = (LOOK_AGAIN, MANAGER_LOOKS)
+"""Both are done by a new decision, or by whoever says why the old one holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -47,7 +47,8 @@ async def test_a_decision_is_told_and_takes_the_case_out_of_the_queue(
         "case-decided",
         "case-handed-over",
     ]
-    assert await hub.rows("SELECT 1 FROM timer WHERE state = 'armed'") == []
+    armed = await hub.rows("SELECT 1 FROM timer WHERE state = 'armed' AND kind <> 'task'")
+    assert armed == []
     told = (await hub.emitted(story.id))[-2][1].children[child]
     assert (told.destination, told.decision, told.departs) == (Destination.EARLY_HELP, 1, False)
 
@@ -253,3 +254,22 @@ def test_whatever_is_milder_than_recommended_is_below(recommended: Destination, 
 def test_a_high_level_does_not_hide_a_milder_destination() -> None:
     choice = Choice(Level.SECTION_47, Destination.EARLY_HELP)
     assert departure(choice, Placement(Destination.SECTION_17, Level.SECTION_17)) is Departure.BELOW
+
+
+async def test_a_decision_at_risk_is_put_before_whoever_decided_and_a_manager_once(
+    hub: HubWorld, story: Story, worker: Person, manager: Person
+) -> None:
+    child = story.child_ids[0]
+    await worker.decide(child, (await worker.open(child))[1])
+    await hub.take(story.answer("police", STRANGLED, late=True))
+    await hub.take(story.answer("health", STRANGLED, late=True))
+    kinds = ("look_at_decision_at_risk", "manager_looks_at_decision_at_risk")
+    rows = await hub.rows(
+        "SELECT kind, owner, done_at FROM task WHERE kind = ANY ($1) ORDER BY kind", list(kinds)
+    )
+    assert [tuple(row) for row in rows] == [(kinds[0], worker.id, None), (kinds[1], None, None)]
+
+    anew = {"level": "section_47", "destination": "csc_section_47"}
+    assert (await manager.decide(child, (await manager.open(child))[1], **anew)).status_code == 200
+    left = await hub.rows("SELECT 1 FROM task WHERE kind = ANY ($1) AND done_at IS NULL", list(kinds))
+    assert left == []
