@@ -27,7 +27,9 @@ class EarlyHelp:
         wanted = []
         if file.known.early_help != AgreementAnswer.GIVEN:
             wanted.append(AGREEMENT)
-        if not any(one.fact.fact == ASSESSED and one.fact.value is True for one in file.known.stated):
+        assessed = any(one.fact.fact == ASSESSED and one.fact.value is True for one in file.known.stated)
+        # At step-down the closing plan stands for the assessment.
+        if not assessed and not file.known.closing_plan:
             wanted.append(ASSESSMENT)
         for kind in wanted:
             due_at = self._offers.early_help[kind].due(calendar, unit.now)

@@ -1,6 +1,6 @@
 """Who the children of an agenda or list are, as far as whoever sits there needs to know."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import asyncpg
@@ -9,10 +9,13 @@ from pydantic import Field
 from libs.messaging.codec import Codec, Decoded
 from libs.schemas.base import Model
 from libs.schemas.events import Received
+from libs.schemas.findings import Between, Fact
 from libs.schemas.person import Date
 from libs.schemas.plans import DASH_QUESTIONS
 from libs.schemas.referral import ReferredChild
 from services.triage.desk import read_desk
+
+DASH_SCORE = "household.dash_score"
 
 
 class DashView(Model):
@@ -29,7 +32,7 @@ class ChildView(Model):
     name: str | None = Field(description="Absent where nobody has said it, or it was erased.")
     born: Date | None = None
     expected: Date | None = None
-    dash: DashView | None = Field(None, description="The gravest assessment that an agency told of.")
+    dash: DashView | None = Field(None, description="The gravest that anybody told of.")
 
 
 async def children_of(
@@ -49,15 +52,29 @@ async def children_of(
     found = {}
     for case_id, file in desk.files.items():
         child = file.known.corrected[-1] if file.known.corrected else referred.get(case_id)
-        dash = file.known.dash
         found[case_id] = ChildView(
             name=None
             if child is None
             else " ".join(filter(None, (child.given_name, child.family_name))) or None,
             born=None if child is None else child.born,
             expected=None if child is None else child.expected,
-            dash=None
-            if dash is None
-            else DashView(yes=dash.yes, no=dash.asked - dash.yes, unknown=DASH_QUESTIONS - dash.asked),
+            dash=dash_of([one.fact for one in file.known.stated]),
         )
     return found
+
+
+def dash_of(facts: Iterable[Fact]) -> DashView | None:
+    """The gravest DASH score among these facts, whoever states it: a count is of a checklist that was asked to its end,
+    and of a range only the lower bound was answered yes.
+    """
+    found = []
+    for fact in facts:
+        if fact.fact == DASH_SCORE:
+            if isinstance(fact.value, Between):
+                found.append((fact.value.at_least, fact.value.at_most))
+            elif isinstance(fact.value, int) and not isinstance(fact.value, bool):
+                found.append((fact.value, fact.value))
+    if not found:
+        return None
+    yes, most = max(found)
+    return DashView(yes=yes, no=DASH_QUESTIONS - most, unknown=most - yes)

@@ -42,6 +42,22 @@ async def test_what_was_agreed_is_not_asked_again(hub: HubWorld, worker: Person)
     assert await kinds(hub) == {"complete_early_help_assessment"}
 
 
+async def test_a_closing_plan_stands_for_the_assessment(hub: HubWorld, manager: Person) -> None:
+    plan = {"closing_plan": "The school meets them.", "contingency": "The hub is told."}
+    story = Story()
+    await hub.take(
+        story.received([HUNGRY], step_down=plan, agreements={"early_help": {"answer": "given"}}),
+        story.completed(),
+    )
+    case_id = story.child_ids[0]
+    await manager.read(case_id)
+    answer = await manager.decide(
+        case_id, (await manager.open(case_id))[1], departure_reason="They know the family."
+    )
+    assert answer.status_code == 200, answer.text
+    assert "complete_early_help_assessment" not in await kinds(hub)
+
+
 async def test_an_assessment_goes_on_when_the_hubs_work_is_done(hub: HubWorld, worker: Person) -> None:
     story = await early_help(hub, worker, agreements={"early_help": {"answer": "given"}})
     await worker.accept(story.child_ids[0])

@@ -265,6 +265,18 @@ async def test_maracs_list_shows_what_was_not_asked_as_unknown(hub: HubWorld, ma
     assert len((await manager.get("/v1/lists/marac_weekly")).json()["items"]) == 1
 
 
+async def test_maracs_list_shows_the_gravest_dash_that_anybody_told_of(
+    hub: HubWorld, manager: Person
+) -> None:
+    story = Story()
+    await hub.take(
+        story.received([STRANGLED, stated("household.dash_score", 16)]),
+        story.answer("police", STRANGLED, dash=Dash(yes=7, asked=10)),
+    )
+    [item] = (await manager.get("/v1/lists/marac_daily")).json()["items"]
+    assert item["child"]["dash"] == {"yes": 16, "no": 8, "unknown": 0}
+
+
 async def test_a_list_exports_as_a_table_that_runs_no_formula(hub: HubWorld, manager: Person) -> None:
     await decided(hub, manager, **PANEL)
     token = {"Authorization": f"Bearer {manager.token}", "Accept": "text/csv"}
