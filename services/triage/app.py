@@ -311,7 +311,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
         ledger,
         Queue(Cursors(parts.settings.cursor_secret)),
         cases,
-        Readings(ledger, casework, policies),
+        Readings(ledger, casework, policies, handovers.settle),
         policies,
         Commands(ledger, casework, policies, app.state.index),
     )

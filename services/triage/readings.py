@@ -1,10 +1,11 @@
 """A person reads the referrer's words, and states as facts what they found in them."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid5
 
 from pydantic import Field, StrictBool
 
-from libs.messaging.ledger import Ledger
+from libs.messaging.ledger import Ledger, Unit
 from libs.platform.auth import Principal
 from libs.platform.etags import Precondition
 from libs.platform.problems import Problem, invalid_body
@@ -18,10 +19,13 @@ from services.triage.casework import Casework
 from services.triage.claims.claim import writes
 from services.triage.consumer import tell
 from services.triage.decision.record import changed_meanwhile, referral_of
-from services.triage.desk import load, save
+from services.triage.desk import Desk, load, save
 from services.triage.documents import Reading
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
+
+
+Settling = Callable[[Unit, Desk, UUID], Awaitable[None]]
 
 
 class ReadingBody(Model):
@@ -59,7 +63,9 @@ def words_seen(seen: Precondition) -> set[int]:
 class Readings:
     """Keeps readings."""
 
-    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies, settle: Settling) -> None:
+        """`settle`: closes the referral in the same unit, where reading was the last that was to be done."""
+        self._settle = settle
         self._ledger = ledger
         self._casework = casework
         self._policies = policies
@@ -105,6 +111,7 @@ class Readings:
                 change = self._casework.read(file, Cause(event_id, unit.now, unit.now), reading)
                 tell(unit, [(file, change)], case.trace)
                 await note(unit.connection, unit.now, caller, "case.reading", case_id)
+                await self._settle(unit, desk, referral_id)
                 await save(unit, self._ledger.codec, self._policies, desk)
             kept = ReadingKept(
                 case_id=case_id,
