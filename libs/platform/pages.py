@@ -78,6 +78,8 @@ class Pages:
         self._environment = Environment(
             loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
         )
+        self.home = home
+        self.signin = signin
         self.script = None if script is None else script.read_bytes()
         path = None if self.script is None else f"/assets/{sha256(self.script).hexdigest()[:16]}.js"
         self.script_path = path
@@ -88,8 +90,10 @@ class Pages:
             "script": path,
         }
         self._environment.filters |= dict(filters or {})
-        self.home = home
-        self.signin = signin
+
+    def share(self, **values: Any) -> None:
+        """Gives values to every template."""
+        self._environment.globals |= values
 
     def page(
         self,

@@ -11,8 +11,10 @@ from libs.platform.signin import SignIn
 from libs.schemas.dictionary import Dictionary
 from services.triage.console import (
     agencies,
+    alerts,
     case,
     chronology,
+    clocks,
     decision,
     facts,
     family,
@@ -22,9 +24,12 @@ from services.triage.console import (
     queue,
     reading,
     restriction,
+    search,
     signing,
+    strategy,
     tasks,
     telephone,
+    tools,
 )
 from services.triage.console.drafts import Drafts
 from services.triage.console.filters import filters
@@ -35,8 +40,9 @@ def console_router() -> APIRouter:
     """Every page."""
     router = APIRouter(include_in_schema=False)
     areas = (queue, family, case, chronology, reading, decision, signing, tasks)
-    more = (facts, matches, agencies, handovers, restriction, overview, telephone)
-    for area in (*areas, *more):
+    more = (facts, matches, agencies, handovers, restriction, overview, telephone, search)
+    flow = (clocks, alerts, strategy, tools)
+    for area in (*areas, *more, *flow):
         router.include_router(area.router)
     router.include_router(pages_router())
     return router
@@ -53,5 +59,6 @@ def offer(
     """Sets up the console on the application whose operations it calls; gives the drafts, which are to be pruned."""
     drafts = Drafts(ledger)
     app.state.console = Console(Inside(app), drafts, dictionary, ledger.clock, neighbours)
+    pages.share(offered=frozenset(getattr(route, "path", "") for route in app.routes))
     app.state.pages = pages
     return drafts

@@ -146,6 +146,15 @@ def read_day(
     return found.isoformat()
 
 
+def read_time(text: str) -> str | None:
+    """A time of day as somebody typed it, such as 14:30 or 9.05."""
+    hours, _, minutes = text.replace(".", ":").partition(":")
+    hour, minute = whole(hours), whole(minutes or "0")
+    if hour is None or minute is None or hour > 23 or minute > 59:
+        return None
+    return f"{hour:02}:{minute:02}"
+
+
 async def attempt(call: Awaitable[Any], faults: Faults, fields: Mapping[str, str]) -> Any:
     """What an operation answers; where it finds something wrong with what was filled in, that is noted instead.
 

@@ -66,6 +66,6 @@ async def _shown(there: Visit, case_id: UUID, values: Mapping[str, str], faults:
         index=index,
         candidates=[] if index is None else index["candidates"],
         duplicates=[] if index is None else index["history"]["duplicates"],
-        said=[one for one in case["commands"] if one["person"] is not None],
+        given=[one for one in case["commands"] if one["person"] is not None],
         tag=values.get("tag") or tag,
     )

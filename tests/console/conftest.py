@@ -1,0 +1,133 @@
+"""A running system, a browser, and people who work in it as staff do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from cli.client import Client
+from cli.journey import Snapshot
+from cli.watch import Follower
+from libs.schemas.events import Service
+from sandbox.stack import Plan, Stack
+from tests.conftest import FAST
+from tests.journeys.referrals import until
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 375, "height": 812}
+ENVIRONMENT = {Service.ENRICHMENT.value: {"MASH_CHECK_DEADLINE_CAP_SECONDS": "3"}}
+
+
+@dataclass
+class Site:
+    """A running system with its console."""
+
+    client: Client
+    url: str
+    follower: Follower
+
+    def look(self, reference: str) -> Snapshot:
+        """How far a referral has come, everywhere."""
+        return self.follower.look(reference)
+
+    def referred(self, agency: str, referral: dict[str, Any]) -> str:
+        """Sends a referral and waits until its children have been evaluated on complete checks."""
+        reference = str(self.client.refer(agency, referral)["reference"])
+
+        def checked() -> bool | None:
+            children = (self.look(reference).triage or {}).get("children", ())
+            done = children and all(child["stage"] in ("decision", "to_be_read") for child in children)
+            return True if done else None
+
+        until(checked, f"{reference} to be checked")
+        return reference
+
+    def case_of(self, reference: str, child: int = 0) -> str:
+        """The case of a referral's child."""
+        return str((self.look(reference).triage or {})["children"][child]["child_id"])
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where Debian's Chromium is. `MASH_CHROMIUM` names another one."""
+    found = os.environ.get("MASH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is not None:
+        return found
+    missing = "There is no Chromium: install the system's `chromium` package, or set MASH_CHROMIUM."
+    if os.environ.get("CI"):
+        pytest.fail(f"CI needs a browser. {missing}", pytrace=False)
+    warnings.warn(f"EVERY TEST IN A BROWSER IS SKIPPED. {missing}", pytest.PytestWarning, stacklevel=1)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def site(chromium: str, scratch: Path) -> Iterator[Site]:
+    """The system on the PostgreSQL event log, which starts soonest; the journeys of `tests/journeys` are on Kafka."""
+    stack = Stack(
+        Plan(
+            scratch / "system-console",
+            events="postgres",
+            ports={},
+            postgres_settings=FAST,
+            environment=ENVIRONMENT,
+        )
+    )
+    try:
+        asyncio.run(stack.start())
+        urls = {name: stack.url(name) for name in ("sandbox", *(service.value for service in Service))}
+        with Client(urls) as client:
+            yield Site(client, stack.url(Service.TRIAGE.value), Follower(client, lambda _: None))
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(site: Site, chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium)
+        yield launched
+        launched.close()
+
+
+def complains(said: ConsoleMessage) -> bool:
+    """Whether the browser tells of a fault of ours: a form that was sent back is none."""
+    return said.type == "error" and "responded with a status of 4" not in said.text
+
+
+Opens = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(site: Site, browser: Browser) -> Iterator[Opens]:
+    """`opened("staff-sw-1")`: somebody signed in, at the queue. Whatever a page complains of fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_for(person: str, *, viewport: dict[str, int] | None = None, scripts: bool = True) -> Page:
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900} if viewport is None else viewport,  # type: ignore[arg-type]
+            java_script_enabled=scripts,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.goto(f"{site.url}/")
+        page.locator(f"button[value={person}]").click()
+        page.wait_for_url("**/console/queue")
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if complains(said) else None)
+        return page
+
+    yield open_for
+    for context in contexts:
+        context.close()
+    assert complaints == []
