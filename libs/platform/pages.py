@@ -56,7 +56,7 @@ class Pages:
     """Renders a service's pages; set as `app.state.pages`.
 
     `templates`: its own directory of templates; `script`: the one file that its pages may load; `filters`: what its
-    templates put values into words with.
+    templates put values into words with; `shared`: what all of them know.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Pages:
         *,
         script: Path | None = None,
         filters: Mapping[str, Callable[..., Any]] | None = None,
+        shared: Mapping[str, Any] | None = None,
     ) -> None:
         loader = ChoiceLoader(
             [
@@ -88,12 +89,9 @@ class Pages:
             "home": home,
             "stylesheet": _STYLE_PATH,
             "script": path,
+            **(shared or {}),
         }
         self._environment.filters |= dict(filters or {})
-
-    def share(self, **values: Any) -> None:
-        """Gives values to every template."""
-        self._environment.globals |= values
 
     def page(
         self,

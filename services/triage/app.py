@@ -236,7 +236,7 @@ async def _open_console(
     neighbours = HttpNeighbours(addresses, client, secret, near, ledger.clock)
     signin = SignIn(settings, app.state.authenticator, issuer, ledger.clock)
     dictionary = load_dictionary(settings.partnership_dir / "facts.yaml")
-    drafts = offer(app, pages_of(signin, dictionary), ledger, dictionary, neighbours)
+    drafts = offer(app, pages_of(signin, dictionary, routers()), ledger, dictionary, neighbours)
     return Sweep("drafts", DRAFTS_EVERY_SECONDS, drafts.prune)
 
 

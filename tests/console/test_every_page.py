@@ -33,6 +33,7 @@ OF_NOBODY = (
     "/queue",
     "/queue?stage=decision&rag=amber",
     "/tasks",
+    "/search",
     "/handovers",
     "/new-referral",
     "/workload",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastapi import APIRouter, FastAPI
 
 from libs.messaging.ledger import Ledger
@@ -48,9 +50,18 @@ def console_router() -> APIRouter:
     return router
 
 
-def pages_of(signin: SignIn, dictionary: Dictionary) -> Pages:
-    """How the console's pages are shown."""
-    return Pages(NAME, HOME, signin, TEMPLATES, script=SCRIPT, filters=filters(dictionary))
+def pages_of(signin: SignIn, dictionary: Dictionary, rooms: Iterable[APIRouter]) -> Pages:
+    """How the console's pages are shown. `rooms`: the operations that they may lead to."""
+    offered = frozenset(getattr(route, "path", "") for room in rooms for route in room.routes)
+    return Pages(
+        NAME,
+        HOME,
+        signin,
+        TEMPLATES,
+        script=SCRIPT,
+        filters=filters(dictionary),
+        shared={"offered": offered},
+    )
 
 
 def offer(
@@ -59,6 +70,5 @@ def offer(
     """Sets up the console on the application whose operations it calls; gives the drafts, which are to be pruned."""
     drafts = Drafts(ledger)
     app.state.console = Console(Inside(app), drafts, dictionary, ledger.clock, neighbours)
-    pages.share(offered=frozenset(getattr(route, "path", "") for route in app.routes))
     app.state.pages = pages
     return drafts

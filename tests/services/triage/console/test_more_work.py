@@ -187,3 +187,30 @@ async def test_the_thresholds_are_shown_in_english(office: Office) -> None:
     shown = re.findall(r'summary-text">([^<]+)<', browser.page.text)
     assert len(shown) == len(policy.rules)
     assert unescape(shown[0]) in {rule.title for rule in policy.rules}
+
+
+async def test_what_was_looked_for_is_in_no_address(office: Office) -> None:
+    story = await office.told(list(NEGLECTED))
+    browser = await office.at("staff-sw-1", "/console/search")
+    await browser.submit({}, "/search")
+    assert "Enter at least one thing to look for" in browser.page.text
+    await browser.submit({"name": CANARY}, "/search")
+    assert "1 case found" in browser.page.text
+    assert f'href="{case_path(story, 0, "/family")}"' in browser.page.text
+    assert str(browser.page.url).endswith("/console/search")
+    assert browser.page.history == []
+    listed = browser.page.text.partition("Search again")[0]
+    assert CANARY not in listed
+    await browser.submit({"name": "Somebody Else"}, "/search")
+    assert "0 cases found" in browser.page.text
+    await browser.submit({"nhs_number": "12"}, "/search")
+    assert browser.page.status_code == 422
+
+
+async def test_pages_lead_to_operations_that_there_are(office: Office) -> None:
+    story = await office.told(list(NEGLECTED))
+    browser = await office.at("staff-mgr-2", case_path(story))
+    links = set(re.findall(r'<a class="[^"]*" href="(/console/[^"?#]+)', browser.page.text))
+    assert len(links) > 15
+    for link in sorted(links):
+        assert (await browser.get(link)).status_code == 200, link
