@@ -23,6 +23,7 @@ from services.triage.console import (
     handovers,
     matches,
     overview,
+    panels,
     queue,
     reading,
     restriction,
@@ -43,7 +44,7 @@ def console_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     areas = (queue, family, case, chronology, reading, decision, signing, tasks)
     more = (facts, matches, agencies, handovers, restriction, overview, telephone, search)
-    flow = (clocks, alerts, strategy, tools)
+    flow = (clocks, alerts, strategy, tools, panels)
     for area in (*areas, *more, *flow):
         router.include_router(area.router)
     router.include_router(pages_router())

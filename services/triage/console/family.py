@@ -51,6 +51,7 @@ async def _shown(there: Visit, case_id: UUID, wrong: Mapping[str, str]) -> Respo
         evidence=first["evidence"],
         home=home(cases),
         whole=whole,
+        numbers={one["case_id"]: one["child_number"] for one in cases},
         here=str(case_id),
         wrong=wrong,
         errors=[{"text": text, "href": f"#{name}"} for name, text in wrong.items()],

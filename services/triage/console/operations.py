@@ -45,6 +45,10 @@ class Operations:
         answer = answered(await self._inside.call(self._caller, "GET", path))
         return answer.json(), answer.headers.get("etag", "")
 
+    async def export(self, path: str, media_type: str) -> httpx.Response:
+        """What an operation shows, in another form. Raises Problem."""
+        return answered(await self._inside.call(self._caller, "GET", path, headers={"Accept": media_type}))
+
     async def maybe(self, path: str, **query: Any) -> Any:
         """The same; None where there is nothing, or the caller may not see it."""
         try:

@@ -214,3 +214,52 @@ async def test_pages_lead_to_operations_that_there_are(office: Office) -> None:
     assert len(links) > 15
     for link in sorted(links):
         assert (await browser.get(link)).status_code == 200, link
+
+
+async def test_a_panels_agenda_takes_who_was_there_and_what_came_of_each_child(office: Office) -> None:
+    story = await office.told([HUNGRY], agreements={"panel": {"answer": "given"}})
+    manager = await office.at("staff-mgr-1", case_path(story, 0, "/reading"))
+    await manager.submit({"immediate_danger": "no"}, "/reading")
+    await manager.get(case_path(story, 0, "/decision"))
+    await manager.submit(chosen(1, level="targeted", destination="masg"), "/decision")
+    above = {"departure_code.1": "agreement", "departure_reason.1": "The family asks for it."}
+    await decide(manager, **above)
+    chair = await office.at("panel-chair-1", "/console/panels")
+    meetings = re.findall(r'href="(/console/panels/[^"]+)"', chair.page.text)
+    assert len(meetings) >= 5
+    agenda = ""
+    for path in meetings:
+        if case_path(story) in (await chair.get(path)).text:
+            agenda = path
+            break
+    assert agenda
+    case = str(story.child_ids[0])
+    await chair.submit({"case": case, "action": "outcome"}, agenda)
+    assert "Select what the panel came to" in chair.page.text
+    await chair.submit(
+        {
+            "case": case,
+            f"outcome.{case}": "plan_agreed",
+            f"note.{case}": "A play worker.",
+            "action": "outcome",
+        },
+        agenda,
+    )
+    assert "The outcome is kept" in chair.page.text
+    assert "A play worker." in chair.page.text
+    await chair.submit(
+        {"chair": "Perry", "present.health": "Nurse Marlow", "action": "members"}, agenda, place=1
+    )
+    assert "Nurse Marlow (Health)" in chair.page.text
+    assert (await chair.get("/console/panels/no.such/2026-11-24")).status_code == 404
+
+
+async def test_a_list_prints_and_exports(office: Office) -> None:
+    browser = await office.at("staff-sw-1", "/console/panels")
+    lists = re.findall(r'href="(/console/lists/[^"]+)"', browser.page.text)
+    assert lists
+    assert (await browser.get(lists[0])).status_code == 200
+    table = await browser.http.get(f"{lists[0]}/export")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert "attachment" in table.headers["content-disposition"]
+    assert table.headers["cache-control"] == "no-store"
