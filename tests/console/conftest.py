@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from cli.client import Client
 from cli.journey import Snapshot
@@ -22,8 +30,8 @@ from sandbox.stack import Plan, Stack
 from tests.conftest import FAST
 from tests.journeys.referrals import until
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 375, "height": 812}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 375, "height": 812}
 ENVIRONMENT = {Service.ENRICHMENT.value: {"MASH_CHECK_DEADLINE_CAP_SECONDS": "3"}}
 
 
@@ -92,6 +100,7 @@ def site(chromium: str, scratch: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def browser(site: Site, chromium: str) -> Iterator[Browser]:
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium)
         yield launched
@@ -112,11 +121,8 @@ def opened(site: Site, browser: Browser) -> Iterator[Opens]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_for(person: str, *, viewport: dict[str, int] | None = None, scripts: bool = True) -> Page:
-        context = browser.new_context(
-            viewport={"width": 1280, "height": 900} if viewport is None else viewport,  # type: ignore[arg-type]
-            java_script_enabled=scripts,
-        )
+    def open_for(person: str, *, scripts: bool = True) -> Page:
+        context = browser.new_context(viewport=DESKTOP, java_script_enabled=scripts)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)

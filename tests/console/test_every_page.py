@@ -13,6 +13,8 @@ from tests.console.families import SCHOOL, choose, neglected
 
 pytestmark = pytest.mark.timeout(180)
 
+WIDTHS = {"desktop": DESKTOP, "phone": PHONE}
+
 OF_A_CASE = (
     "/family",
     "",
@@ -58,11 +60,17 @@ def faults(page: Page) -> list[Any]:
     return [*found, *(["sticks out"] if wide else [])]
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_every_page_can_be_used_by_everybody(
-    site: Site, opened: Opens, family: str, viewport: dict[str, int]
-) -> None:
-    page = opened("staff-mgr-1", viewport=viewport)
+def at_each_width(page: Page) -> list[Any]:
+    """The same on a desk and on a phone."""
+    found = []
+    for name, viewport in WIDTHS.items():
+        page.set_viewport_size(viewport)
+        found += [(name, fault) for fault in faults(page)]
+    return found
+
+
+def test_every_page_can_be_used_by_everybody(site: Site, opened: Opens, family: str) -> None:
+    page = opened("staff-mgr-1")
     paths = [f"/console/cases/{family}{rest}" for rest in OF_A_CASE] + [
         f"/console{rest}" for rest in OF_NOBODY
     ]
@@ -71,13 +79,11 @@ def test_every_page_can_be_used_by_everybody(
         answer = page.goto(f"{site.url}{path}")
         assert answer is not None
         assert answer.status == 200, path
-        if wrong := faults(page):
-            found[path] = wrong
+        found[path] = at_each_width(page)
     page.goto(f"{site.url}/console/cases/{family}/decision?children=1,2")
     choose(page, "early_help", "early_help", 1, 2)
-    if wrong := faults(page):
-        found["reasons and duties"] = wrong
-    assert found == {}
+    found["reasons and duties"] = at_each_width(page)
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
 
 def test_every_form_with_mistakes_can_be_used_by_everybody(site: Site, opened: Opens, family: str) -> None:
