@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -11,10 +10,13 @@ from starlette.responses import Response
 
 from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
-from services.triage.console.forms import Faults, refused
+from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
 
 SCOPE = "queue:read"
+OUTCOMES: Mapping[str, str] = {"done": "Done", "not_needed": "Not needed"}
+OTHER = "other"
+"""The kind of what staff set each other in words of their own."""
 
 router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
 
@@ -23,8 +25,13 @@ router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=F
 async def show_tasks(request: Request) -> Response:
     """Open tasks of all cases, the most urgent first."""
     there = visit(request, SCOPE)
-    page = await there.operations.get("/v1/tasks", limit=100)
-    return there.page("tasks.html", tasks=_shown_tasks(there, page["items"]), more=page["more"])
+    mine = request.query_params.get("mine") == "yes"
+    overdue = request.query_params.get("overdue") == "yes"
+    owner = there.session.subject if mine else None
+    page = await there.operations.get(
+        "/v1/tasks", owner=owner, overdue="true" if overdue else None, limit=100
+    )
+    return there.page("tasks.html", tasks=page["items"], more=page["more"], mine=mine, overdue=overdue)
 
 
 @router.get("/cases/{case_id}/tasks")
@@ -36,26 +43,40 @@ async def show_case_tasks(request: Request, case_id: UUID) -> Response:
 
 @router.post("/cases/{case_id}/tasks")
 async def work_on_task(request: Request, case_id: UUID) -> Response:
-    """A task is done."""
-    there, fields = await posted(request, SCOPE)
+    """A task is done, given to somebody, or raised."""
+    there, fields = await posted(request, "case:write")
     faults = Faults()
-    action, task = fields.get("action"), fields.get("task", "")
-    try:
-        if action == "done":
-            faults.needed(fields, **{f"note.{task}": "Enter what was done, or why it is not needed"})
-            if not faults:
-                await there.operations.put(f"/v1/tasks/{_id(task)}", {"note": fields[f"note.{task}"]})
-                return await there.done(there.path, "task-done")
-    except Problem as problem:
-        if problem.status != 422:
-            raise
-        refused(problem, faults, fields)
+    action, operations = fields.get("action"), there.operations
+    if action == "raise":
+        said = "task-raised"
+        faults.needed(fields, what="Enter what must be done")
+        if not faults:
+            body = {"kind": OTHER, "what": fields["what"], "owner": fields.get("owner") or None}
+            call = operations.post(f"/v1/cases/{case_id}/tasks", body, fields.get("key"))
+            await attempt(call, faults, fields)
+    elif action == "give":
+        task, said = _id(fields), "task-given"
+        faults.needed(fields, **{f"owner.{task}": "Enter who owns the task"})
+        if not faults:
+            call = operations.put(f"/v1/tasks/{task}/owner", {"owner": fields[f"owner.{task}"]})
+            await attempt(call, faults, fields)
+    else:
+        task, said = _id(fields), "task-done"
+        faults.needed(fields, **{f"note.{task}": "Enter what was done, or why it is not needed"})
+        outcome = fields.get(f"outcome.{task}")
+        if outcome not in OUTCOMES:
+            faults.add(f"outcome.{task}", "Select what became of the task")
+        if not faults:
+            call = operations.put(f"/v1/tasks/{task}", {"note": fields[f"note.{task}"], "outcome": outcome})
+            await attempt(call, faults, fields)
+    if not faults:
+        return await there.done(there.path, said)
     return await _case_tasks(there, case_id, fields, faults)
 
 
-def _id(text: str) -> UUID:
+def _id(fields: Mapping[str, str]) -> UUID:
     try:
-        return UUID(text)
+        return UUID(fields.get("task", ""))
     except ValueError:
         raise Problem(404, "task-not-found", "There is no such task") from None
 
@@ -63,19 +84,13 @@ def _id(text: str) -> UUID:
 async def _case_tasks(there: Visit, case_id: UUID, values: Mapping[str, str], faults: Faults) -> Response:
     case = await there.operations.get(f"/v1/cases/{case_id}")
     page = await there.operations.get("/v1/tasks", case_id=str(case_id), limit=100)
-    return there.page(
+    done = [one for one in case["tasks"] if one["done_at"] is not None]
+    return there.form(
         "case_tasks.html",
-        status=422 if faults else 200,
+        values,
+        faults,
         case=case,
-        tasks=_shown_tasks(there, page["items"]),
-        done=[one for one in case["tasks"] if one["done_at"] is not None],
-        values=values,
-        wrong=faults.texts,
-        errors=faults.summary,
-        live=[case["case_id"]],
+        tasks=page["items"],
+        done=done,
+        outcomes=list(OUTCOMES.items()),
     )
-
-
-def _shown_tasks(there: Visit, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    now = there.console.clock.now().isoformat()
-    return [{**one, "late": one["due_at"] < now.replace("+00:00", "Z")} for one in items]

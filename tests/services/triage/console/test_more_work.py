@@ -263,3 +263,55 @@ async def test_a_list_prints_and_exports(office: Office) -> None:
     assert table.headers["content-type"].startswith("text/csv")
     assert "attachment" in table.headers["content-disposition"]
     assert table.headers["cache-control"] == "no-store"
+
+
+async def test_a_task_is_raised_given_and_done_or_explained(office: Office) -> None:
+    story = await office.told(list(NEGLECTED))
+    path = case_path(story, 0, "/tasks")
+    browser = await office.at("staff-sw-1", path)
+    await browser.submit({"what": "", "action": "raise"}, path, place=-1)
+    assert "Enter what must be done" in browser.page.text
+    await browser.submit({"what": f"Ring {CANARY}'s aunt.", "action": "raise"}, path, place=-1)
+    assert "The task is raised" in browser.page.text
+    listed = await office.at("staff-sw-1", "/console/tasks")
+    assert CANARY not in listed.page.text.partition("<main")[2].partition("Open tasks, the")[0]
+    await browser.get(path)
+    tasks = re.findall(r'name="task" value="([^"]+)"', browser.page.text)
+    aunt = tasks[-1]
+    at = 2 * list(dict.fromkeys(tasks)).index(aunt)
+    await browser.submit({"action": "done"}, path, place=at)
+    assert "Select what became of the task" in browser.page.text
+    note = {f"outcome.{aunt}": "done", f"note.{aunt}": "She takes the child in.", "action": "done"}
+    await browser.submit(note, path, place=at)
+    assert "The task is done" in browser.page.text
+    assert "She takes the child in." in browser.page.text
+
+
+PAGES = (
+    "",
+    "/family",
+    "/chronology",
+    "/reading",
+    "/facts",
+    "/matches",
+    "/agencies",
+    "/decision",
+    "/sign-off",
+    "/tasks",
+)
+PAGES += (
+    "/clocks",
+    "/strategy-discussion",
+    "/tools",
+    "/handover",
+    "/reopening",
+    "/restriction",
+    "/break-glass",
+)
+
+
+async def test_every_page_of_a_case_is_there(office: Office) -> None:
+    story = await office.told(list(NEGLECTED), [])
+    browser = await office.at("staff-mgr-1")
+    for rest in PAGES:
+        assert (await browser.get(case_path(story, 0, rest))).status_code == 200, rest
