@@ -67,7 +67,10 @@ async def _shown(there: Visit, case_id: UUID, values: Mapping[str, str], faults:
     case = await there.operations.get(f"/v1/cases/{case_id}")
     items = (await there.operations.get(f"/v1/cases/{case_id}/handover"))["items"]
     waits = items[-1] if items and items[-1]["answer"] is None else None
-    return there.form("handover.html", values, faults, case=case, items=items, waits=waits)
+    message = None
+    if case["decisions"]:
+        message = await there.operations.maybe(f"/v1/cases/{case_id}/handover/message")
+    return there.form("handover.html", values, faults, case=case, items=items, waits=waits, message=message)
 
 
 @router.get("/cases/{case_id}/reopening")

@@ -288,25 +288,19 @@ async def test_a_task_is_raised_given_and_done_or_explained(office: Office) -> N
 
 
 PAGES = (
-    "",
-    "/family",
-    "/chronology",
-    "/reading",
-    "/facts",
-    "/matches",
-    "/agencies",
-    "/decision",
-    "/sign-off",
-    "/tasks",
-)
-PAGES += (
-    "/clocks",
-    "/strategy-discussion",
-    "/tools",
-    "/handover",
-    "/reopening",
-    "/restriction",
-    "/break-glass",
+    *(
+        "",
+        "/family",
+        "/chronology",
+        "/reading",
+        "/facts",
+        "/matches",
+        "/agencies",
+        "/decision",
+        "/sign-off",
+        "/tasks",
+    ),
+    *("/clocks", "/strategy-discussion", "/tools", "/handover", "/reopening", "/restriction", "/break-glass"),
 )
 
 
