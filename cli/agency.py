@@ -39,6 +39,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+LOCAL = frozenset(("localhost", "127.0.0.1", "::1"))
+"""Where the sandbox runs."""
+
 SYNTHETIC = {
     "given_name": "Wren",
     "family_name": "Kestrel-Test",
@@ -132,15 +135,25 @@ def _openapi(against: str) -> Mapping[str, Any] | None:
     return None
 
 
+def _secret(variable: str, url: str) -> str:
+    """The agency's secret; that of the sandbox where none is set, which nobody but this machine is ever sent."""
+    secret = os.environ.get(variable)
+    if secret:
+        return secret
+    if httpx.URL(url).host not in LOCAL:
+        fail(f"{variable} is not set: another machine is not sent the sandbox's key")
+    return AGENCY_KEY
+
+
 def _try(
     terms: AgencyTerms, dialect: Dialect, facts: Dictionary, url: str, child: Path | None
 ) -> tuple[list[Line], Reply]:
+    secret = _secret(dialect.authentication.secret, url)
     subject = SYNTHETIC if child is None else yaml.safe_load(child.read_text(encoding="utf-8"))
     documents: dict[str, Any] = {}
 
     async def ask() -> Reply:
         client = http_client(url, peer=terms.id)
-        secret = os.environ.get(dialect.authentication.secret, AGENCY_KEY)
         agency = DialectAgency(terms, dialect, client, secret, facts, SystemClock(), _keep(documents))
         question = Question(
             question_id=str(uuid4()),

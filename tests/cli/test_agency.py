@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import httpx
+import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -55,3 +57,15 @@ def test_an_interface_that_does_not_answer_is_told_as_that() -> None:
     )
     assert code == 1
     assert "unavailable (cannot_connect)" in output
+
+
+def test_another_machine_is_never_sent_the_sandboxes_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.agency.httpx.get", refuse)
+    file = DOCUMENTS / "family_context.yaml"
+    code, output = run(str(file), "--against", "https://agency.example.org", "--dictionary", FACTS)
+    assert code != 0
+    assert "is not set: another machine is not sent the sandbox's key" in " ".join(output.split())
+
+
+def refuse(*_: object, **__: object) -> httpx.Response:
+    raise httpx.ConnectError("nobody is asked")
