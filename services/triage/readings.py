@@ -24,7 +24,6 @@ from services.triage.documents import Reading
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
 
-
 Settling = Callable[[Unit, Desk, UUID], Awaitable[None]]
 
 
