@@ -66,9 +66,10 @@ class Thresholds:
 
 def load_thresholds(partnership: Path) -> Thresholds:
     """Reads the partnership's directory. Raises DocumentError naming every mistake."""
+    rulebooks = Rulebooks(make_rulebook(read_texts(partnership)))
     clocks = load_hub(partnership / "clocks.yaml")
     return Thresholds(
-        rulebooks=Rulebooks(make_rulebook(read_texts(partnership))),
+        rulebooks=rulebooks,
         clocks=clocks,
         teams=load_teams(partnership / "teams.yaml"),
         tasks=load_task_terms(partnership / "tasks.yaml", clocks.zone),
