@@ -142,6 +142,9 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
             story.child_ids[0]: len(AGENCIES) for story in stories
         }
 
+        # The clocks' rules are on record from the start, whoever of the two wrote them.
+        assert await own.pool.fetchval("SELECT count(*) FROM clock_rules") == 1
+
         staff = {"Authorization": f"Bearer {issuer.token('staff-sw-1')}"}
         page = (await first.get("/v1/queue", headers=staff)).json()
         assert page["items"][0]["case_id"] == str(broken.child_ids[0])
