@@ -193,3 +193,26 @@ async def test_danger_told_out_of_hours_after_a_decision_is_handed_over_anew(
     assert case.at_risk
     [row] = await hub.rows("SELECT due_at FROM task WHERE kind = $1", DUTY_TEAM)
     assert row[0] == hub.clock.now() + timedelta(minutes=30)
+
+
+async def test_what_nobody_could_read_out_of_hours_is_handed_over_once(
+    hub: HubWorld, thresholds: Thresholds
+) -> None:
+    hub.clock.advance(timedelta(hours=10))
+    story = Story(at=hub.clock.now())
+    await hub.park(story.received(), value=b"\xff")
+    sweep = OutOfHours(hub.ledger, Casework(thresholds), hub.policies).sweep
+    assert await sweep() == 1
+    assert await tasks(hub, story) == {DUTY_TEAM: hub.clock.now() + timedelta(minutes=30)}
+    assert await sweep() == 0
+
+
+async def test_evidence_that_cannot_be_read_keeps_nobody_from_the_duty_team(
+    hub: HubWorld, thresholds: Thresholds
+) -> None:
+    story = Story()
+    await hub.take(red(story))
+    await hub.rows("UPDATE evidence SET document = '\\xff'")
+    hub.clock.advance(timedelta(hours=10))
+    assert await OutOfHours(hub.ledger, Casework(thresholds), hub.policies).sweep() == 1
+    assert DUTY_TEAM in await tasks(hub, story)

@@ -1,5 +1,6 @@
 """Every task has a clock from the partnership's files, and what cannot wait for the hub goes to the duty team."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from libs.schemas.document import DocumentError
 from libs.schemas.levels import Rag
 from services.triage.tasks.loading import FLOW, load_task_terms
+from services.triage.tasks.overdue import METRIC
 from services.triage.tasks.terms import DUTY_TEAM, TaskTerms, closing, needs_duty_team
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import MONDAY, PARTNERSHIP
 
+ALERTS = Path("deploy/prometheus/alerts.yml")
 LONDON = ZoneInfo("Europe/London")
 HOLIDAYS = [
     (date(2026, 12, 21), date(2027, 1, 4)),
@@ -148,3 +151,12 @@ def test_a_mistake_in_the_file_is_refused_with_its_place(
     with pytest.raises(DocumentError) as refused:
         load(tmp_path, old, new)
     assert any(said in fault and fault.startswith("tasks.yaml:") for fault in refused.value.faults)
+
+
+def test_the_alerts_watch_the_counter_and_kinds_that_there_are(shipped: Thresholds) -> None:
+    alerts = ALERTS.read_text(encoding="utf-8")
+    assert {METRIC.replace(".", "_") + "_total"} == set(re.findall(r"mash_tasks[a-z_]+", alerts))
+    [urgent] = re.findall(r'kind=~"([^"]+)"', alerts)
+    kinds = [*shipped.rulebooks.directory.policy.actions, *FLOW]
+    for pattern in urgent.split("|"):
+        assert any(re.fullmatch(pattern, kind) for kind in kinds), pattern
