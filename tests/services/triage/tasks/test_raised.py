@@ -120,6 +120,9 @@ async def test_a_notice_that_did_not_arrive_is_given_by_telephone(hub: HubWorld)
     )
     await hub.take(story.received([POOR]), story.event(NOTICE_FAILED, NoticeFailed(shared=result)))
     assert (await tasks(hub, story))["tell_referrer_by_telephone"] == after(hours=2)
+    hub.clock.advance(timedelta(hours=1))
+    await hub.take(story.event(NOTICE_FAILED, NoticeFailed(shared=result)))
+    assert await armed(hub) == {after(hours=2)}, "told again, it keeps its first clock"
 
 
 def red(story: Story) -> Event:
@@ -193,6 +196,23 @@ async def test_danger_told_out_of_hours_after_a_decision_is_handed_over_anew(
     assert case.at_risk
     [row] = await hub.rows("SELECT due_at FROM task WHERE kind = $1", DUTY_TEAM)
     assert row[0] == hub.clock.now() + timedelta(minutes=30)
+
+
+async def test_a_danger_of_another_kind_after_a_handed_over_decision_is_handed_over_anew(
+    hub: HubWorld, manager: Person
+) -> None:
+    hub.clock.advance(timedelta(hours=10))
+    story = Story(at=hub.clock.now())
+    await hub.take(red(story), story.completed())
+    child = story.child_ids[0]
+    _, tag = await manager.open(child)
+    await manager.decide(child, tag, level="section_47", destination="csc_section_47")
+    hub.clock.advance(timedelta(hours=1))
+    story.at = hub.clock.now()
+    await hub.take(story.answer("police", stated("child.disclosed_sexual_abuse", True), late=True))
+    assert (await hub.case(child)).at_risk
+    rows = await hub.rows("SELECT due_at FROM task WHERE kind = $1 ORDER BY due_at", DUTY_TEAM)
+    assert [row[0] for row in rows] == [after(hours=10, minutes=30), after(hours=11, minutes=30)]
 
 
 async def test_what_nobody_could_read_out_of_hours_is_handed_over_once(

@@ -236,3 +236,10 @@ async def test_a_task_that_is_raised_again_keeps_its_first_clock(hub: HubWorld, 
     await hub.take(story.information(ELSEWHERE))
     rows = await hub.rows("SELECT due_at, state FROM timer WHERE kind = 'task'")
     assert [tuple(row) for row in rows] == [(MONDAY + timedelta(hours=4), "armed")]
+
+
+async def test_what_was_done_another_way_is_not_overdue(hub: HubWorld, story: Story) -> None:
+    await hub.rows("UPDATE task SET done_at = $1, done_by = 'enrichment'", MONDAY)
+    hub.clock.advance(timedelta(hours=4, minutes=1))
+    await fire(hub, InMemoryMetricReader())
+    assert "case-overdue" not in await hub.names(story.id)
