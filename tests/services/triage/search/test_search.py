@@ -57,33 +57,33 @@ async def zoe(hub: HubWorld) -> Story:
     return story
 
 
-@pytest.mark.parametrize(
-    ("asked", "matched"),
-    [
-        ({"nhs_number": "9990000026"}, ["nhs_number"]),
-        ({"upn": "Z999000000001"}, ["upn"]),
-        ({"date_of_birth": "2018-02-03"}, ["date_of_birth"]),
-        ({"postcode": "pe11aa"}, ["postcode"]),
-        ({"name": "zoe marie otanczuk"}, ["name"]),
-        ({"name": "Otan"}, ["name_begins"]),
-        ({"name": "Tanchuk Zoey"}, None),
-        ({"name": "Zouey"}, ["name_sounds"]),
-        ({"name": "Fernsby"}, ["name"]),
-        ({"name": "Ingrid Quellmalz"}, ["name"]),
-        (
-            {"name": "Zoe", "date_of_birth": "2018-02-03", "postcode": "PE1 1AA"},
-            ["date_of_birth", "postcode", "name"],
-        ),
-        ({"name": "Zoe", "date_of_birth": "2018-02-04"}, None),
-        ({"name": "Zoe Bramblewick"}, None),
-        ({"nhs_number": "9990000034"}, None),
-    ],
-)
+ASKED: list[tuple[dict[str, str], list[str] | None]] = [
+    ({"nhs_number": "9990000026"}, ["nhs_number"]),
+    ({"upn": "Z999000000001"}, ["upn"]),
+    ({"date_of_birth": "2018-02-03"}, ["date_of_birth"]),
+    ({"postcode": "pe11aa"}, ["postcode"]),
+    ({"name": "zoe marie otanczuk"}, ["name"]),
+    ({"name": "Otan"}, ["name_begins"]),
+    ({"name": "Tanchuk Zoey"}, None),
+    ({"name": "Zouey"}, ["name_sounds"]),
+    ({"name": "Fernsby"}, ["name"]),
+    ({"name": "Ingrid Quellmalz"}, ["name"]),
+    (
+        {"name": "Zoe", "date_of_birth": "2018-02-03", "postcode": "PE1 1AA"},
+        ["date_of_birth", "postcode", "name"],
+    ),
+    ({"name": "Zoe", "date_of_birth": "2018-02-04"}, None),
+    ({"name": "Zoe Bramblewick"}, None),
+    ({"nhs_number": "9990000034"}, None),
+]
+
+
 async def test_all_that_is_asked_for_must_hold_and_the_answer_says_by_what(
-    zoe: Story, worker: Person, asked: dict[str, str], matched: list[str] | None
+    zoe: Story, worker: Person
 ) -> None:
-    expected = {} if matched is None else {str(zoe.child_ids[0]): matched}
-    assert await found(worker, **asked) == expected
+    for asked, matched in ASKED:
+        expected = {} if matched is None else {str(zoe.child_ids[0]): matched}
+        assert await found(worker, **asked) == expected, asked
 
 
 async def test_a_reference_finds_every_child_of_its_referral_however_it_is_written(
@@ -141,24 +141,22 @@ async def test_a_restricted_case_is_found_by_nothing_without_the_right(
         assert list(await found(trusted, **asked)) == [str(zoe.child_ids[0])]
 
 
-@pytest.mark.parametrize(
-    ("asked", "pointer"),
-    [
-        ({}, ""),
-        ({"name": "?!"}, "/name"),
-        ({"name": "a b c d e f g"}, "/name"),
-        ({"nhs_number": "999"}, "/nhs_number"),
-        ({"reference": "K7TM-P2RW-X"}, "/reference"),
-        ({"date_of_birth": "2018-02-30"}, "/date_of_birth"),
-    ],
-)
-async def test_what_cannot_be_looked_for_is_refused_without_repeating_it(
-    worker: Person, asked: dict[str, str], pointer: str
-) -> None:
-    refused = await worker.post("/v1/search", asked)
-    assert refused.status_code == 422
-    assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
-    assert all(value not in refused.text for value in asked.values())
+REFUSED: list[tuple[dict[str, str], str]] = [
+    ({}, ""),
+    ({"name": "?!"}, "/name"),
+    ({"name": "a b c d e f g"}, "/name"),
+    ({"nhs_number": "999"}, "/nhs_number"),
+    ({"reference": "K7TM-P2RW-X"}, "/reference"),
+    ({"date_of_birth": "2018-02-30"}, "/date_of_birth"),
+]
+
+
+async def test_what_cannot_be_looked_for_is_refused_without_repeating_it(worker: Person) -> None:
+    for asked, pointer in REFUSED:
+        refused = await worker.post("/v1/search", asked)
+        assert refused.status_code == 422
+        assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
+        assert all(value not in refused.text for value in asked.values())
 
 
 async def test_nothing_readable_is_kept_of_a_name_or_of_a_search(
