@@ -33,6 +33,7 @@ from libs.schemas.people import Band, Linked
 from libs.schemas.referral import ChildInformation, ReferredChild
 from services.triage.case import PASSED_ON, Case, File, Obliged
 from services.triage.clocks.dues import rate, to_read, was_read
+from services.triage.clocks.pauses import resumed
 from services.triage.derived.background import NOTHING_ON_RECORD, Record
 from services.triage.documents import (
     EvidenceKind,
@@ -286,6 +287,7 @@ class Casework(Reckoning):
         if destination not in PASSED_ON and level >= Level.SECTION_17:
             case.statutory_at = case.statutory_at or now
         case.unrouted = False
+        case.pauses = resumed(case.pauses, now)
         was_read(case)
         case.announced_level, case.announced_rag = case.level, case.rag
         self._changed(file)

@@ -67,7 +67,7 @@ class ClockState(Model):
 
     clock: Identifier
     label: Line
-    runs: bool
+    runs: bool = Field(description="Neither stopped nor standing still.")
     started_at: Instant | None = None
     due_at: Instant | None = Field(None, description="Absent while it stands still.")
     warn_at: Instant | None = None

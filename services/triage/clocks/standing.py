@@ -52,7 +52,7 @@ async def standing(connection: asyncpg.Connection, codec: Codec, hub: Hub, case:
     ]
     return CaseClocks(
         case_id=case.id,
-        clocks=tuple(sorted(clocks, key=lambda one: not one.runs)),
+        clocks=tuple(sorted(clocks, key=lambda one: not (one.runs or one.stands_since))),
         pauses=tuple[Pause, ...](stood),
     )
 
@@ -78,24 +78,24 @@ def _own(
     for name in (DECISION_CLOCK, READING_CLOCK, URGENCY_CLOCK, HAND_OVER_CLOCK):
         due_at = dues.get(name)
         still = stands if name == URGENCY_CLOCK else None
-        runs = due_at is not None or still is not None
+        there = due_at is not None or still is not None
         broken = tuple(ran_out.get(name, ()))
-        if not runs and not broken:
+        if not there and not broken:
             continue
-        started_at = _started(case, name) if runs else None
+        started_at = _started(case, name) if there else None
         rule_id = f"{name}.{case.rag.value}" if name == URGENCY_CLOCK else name
         yield ClockState(
             clock=name,
             label=hub.clocks[name].label if name in hub.clocks else LABELS[name],
-            runs=runs,
+            runs=there and still is None,
             started_at=started_at,
             due_at=due_at,
             warn_at=None if due_at is None else hub.warn_at(name, due_at),
             warned=due_at is not None and warning(name, due_at) in case.warned,
-            rule=words.get(case.rules or "", {}).get(rule_id) if runs else None,
-            rules=case.rules if runs else None,
+            rule=words.get(case.rules or "", {}).get(rule_id) if there else None,
+            rules=case.rules if there else None,
             because=_because(hub, name, started_at, case.rules),
-            may_pause=name == URGENCY_CLOCK and runs and hub.targets[case.rag].pauses,
+            may_pause=name == URGENCY_CLOCK and there and hub.targets[case.rag].pauses,
             stands_since=still,
             breaches=broken,
             reason_wanted=any(one.explained_at is None for one in broken),

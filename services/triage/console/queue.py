@@ -25,6 +25,7 @@ TAGS = (
     "processing_stopped",
     "decision_at_risk",
     "overdue",
+    "due_soon",
     "reopened",
     "withdrawn",
     "unborn",

@@ -84,7 +84,7 @@ async def test_a_paused_target_moves_by_the_time_that_it_stood_and_the_decision_
     assert stood.status_code == 200, stood.text
     assert (await worker.put(path(story, "/urgency/pause"), because)).json() == stood.json()
     target = (await shown(worker, story))["urgency"]
-    assert target["stands_since"] == "2026-11-23T11:00:00Z"
+    assert (target["stands_since"], target["runs"]) == ("2026-11-23T11:00:00Z", False)
 
     hub.clock.advance(timedelta(hours=2))
     on = {"reason": "She is home."}
@@ -108,6 +108,22 @@ async def test_a_target_that_measures_the_decision_never_stands_beyond_it(
     assert (await shown(worker, story))["urgency"]["due_at"] == DECISION_DUE
     [item] = (await worker.get("/v1/queue")).json()["items"]
     assert item["act_by"] == DECISION_DUE
+
+
+async def test_a_decision_ends_a_pause(hub: HubWorld, story: Story, worker: Person, manager: Person) -> None:
+    child = story.child_ids[0]
+    await worker.read(child)
+    await worker.put(path(story, "/urgency/pause"), {"reason": "Nobody answers."})
+    hub.clock.advance(timedelta(hours=1))
+    _, tag = await manager.open(child)
+    wish = {"level": "section_17", "destination": "csc_section_17"}
+    assert (await manager.decide(child, tag, **wish)).status_code == 200
+    [pause] = (await worker.get(path(story))).json()["pauses"]
+    assert pause["until_at"] == "2026-11-23T11:00:00Z"
+    assert refused(await worker.put(path(story, "/urgency/pause"), {"reason": "x"})) == (
+        409,
+        "clock-not-running",
+    )
 
 
 async def test_red_and_every_clock_of_the_law_refuse_to_pause(
