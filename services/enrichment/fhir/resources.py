@@ -33,6 +33,10 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 M = TypeVar("M", bound=BaseModel)
 
 
+UNREADABLE = (ValidationError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
+"""What the FHIR library raises on a resource that is none: it does not turn every mistake into its own error."""
+
+
 class _Element(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -198,7 +202,7 @@ def read_bundle(body: bytes) -> Bundle:
     try:
         StandardBundle.model_validate(fields)
     # An unknown type of resource leaves the library as a KeyError.
-    except (ValidationError, KeyError, ValueError, RecursionError):
+    except UNREADABLE:
         raise Unreliable("contract") from None
     bundle = read_resource(fields, Bundle)
     if bundle.type != "searchset":
@@ -211,7 +215,7 @@ def read_outcome(body: bytes) -> Outcome:
     fields = _json(body)
     try:
         StandardOutcome.model_validate(fields)
-    except (ValidationError, KeyError, ValueError, RecursionError):
+    except UNREADABLE:
         raise Unreliable("contract") from None
     return read_resource(fields, Outcome)
 
@@ -220,7 +224,7 @@ def read_resource(fields: dict[str, Any], model: type[M]) -> M:
     """The part of a resource that matters here. Raises Unreliable."""
     try:
         return model.model_validate(fields)
-    except ValidationError:
+    except UNREADABLE:
         raise Unreliable("contract") from None
 
 
