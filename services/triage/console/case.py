@@ -24,7 +24,12 @@ router = APIRouter(prefix="/console/cases/{case_id}", route_class=PageRoute, inc
 async def show_case(request: Request, case_id: UUID) -> Response:
     """The whole case."""
     there = visit(request, SCOPE)
-    return await _shown(there, case_id, await there.kept(), Faults())
+    try:
+        return await _shown(there, case_id, await there.kept(), Faults())
+    except Problem as problem:
+        if problem.code != "case-not-found":
+            raise
+        return there.page("absent.html", status=404, wanted=case_id)
 
 
 @router.post("")

@@ -55,6 +55,11 @@ class Chosen:
         return name(child_of(self.case))
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        """What the partnership calls each obliged action."""
+        return {one["kind"]: one["label"] for one in self.case["tasks"] if one.get("label")}
+
+    @property
     def departs(self) -> bool:
         """Whether the choice is not what was recommended, so that it needs a reason."""
         return self.needed is not None and self.needed["departure"] != "agrees"

@@ -23,7 +23,12 @@ router = APIRouter(prefix="/console/cases/{case_id}/family", route_class=PageRou
 async def show_family(request: Request, case_id: UUID) -> Response:
     """Every child of the case's referral."""
     there = visit(request, SCOPE)
-    return await _shown(there, case_id, {})
+    try:
+        return await _shown(there, case_id, {})
+    except Problem as problem:
+        if problem.code != "case-not-found":
+            raise
+        return there.page("absent.html", status=404, wanted=case_id)
 
 
 @router.post("")

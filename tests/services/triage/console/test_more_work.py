@@ -151,6 +151,9 @@ async def test_a_restricted_case_is_gone_for_who_has_no_right_and_opens_in_an_em
     worker = await office.at("staff-sw-1", case_path(story))
     assert worker.page.status_code == 404
     assert CANARY not in worker.page.text
+    unknown = re.sub(r"[0-9a-f]{12}$", "0" * 12, case_path(story))
+    nothing = (await worker.get(unknown)).text
+    assert nothing.replace(unknown, case_path(story)) == worker.seen[-2].text, "hidden looks like absent"
     assert case_path(story) not in (await worker.get("/console/queue")).text
     await worker.get(case_path(story, 0, "/break-glass"))
     await worker.submit({"reason": "The police are at the door."}, "/break-glass")
