@@ -175,6 +175,11 @@ async def test_the_panel_looks_again_when_its_outcome_says_so(
         assert (await chair.get(f"{path.rpartition('/')[0]}/{other}")).json()["reviews"] == []
     await hub.rows("UPDATE child_case SET restricted = true RETURNING 1")
     assert (await chair.get(f"{path.rpartition('/')[0]}/{day}")).json()["reviews"] == []
+    await hub.rows("UPDATE child_case SET restricted = false RETURNING 1")
+    case_id = stories[0].child_ids[0]
+    higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen again."}
+    assert (await manager.decide(case_id, (await manager.open(case_id))[1], **higher)).status_code == 200
+    assert (await chair.get(f"{path.rpartition('/')[0]}/{day}")).json()["reviews"] == []
 
 
 async def test_a_meeting_that_left_a_child_without_an_outcome_stays_in_sight(
