@@ -3,8 +3,9 @@
 import re
 from html import unescape
 
+from libs.schemas.findings import Between
 from services.triage.console.forms import fact_groups
-from tests.services.triage.conftest import NEGLECTED
+from tests.services.triage.conftest import NEGLECTED, stated
 from tests.services.triage.console.conftest import HUNGRY, Browser, Office, case_path
 from tests.services.triage.console.test_work import chosen, decide
 from tests.services.triage.staff import CANARY
@@ -250,11 +251,18 @@ async def test_a_panels_agenda_takes_who_was_there_and_what_came_of_each_child(o
     )
     assert "The outcome is kept" in chair.page.text
     assert "A play worker." in chair.page.text
-    await chair.submit(
-        {"chair": "Perry", "present.health": "Nurse Marlow", "action": "members"}, agenda, place=1
-    )
+    # What was come to stands on record: nothing on the page offers to write it over.
+    assert "Write down the outcome" not in chair.page.text
+    await chair.submit({"chair": "Perry", "present.health": "Nurse Marlow", "action": "members"}, agenda)
     assert "Nurse Marlow (Health)" in chair.page.text
     assert (await chair.get("/console/panels/no.such/2026-11-24")).status_code == 404
+
+
+async def test_maracs_list_says_how_many_dash_questions_are_unknown(office: Office) -> None:
+    score = stated("household.dash_score", Between(at_least=7, at_most=21))
+    await office.told([stated("household.strangulation_or_weapon", True), score])
+    browser = await office.at("staff-sw-1", "/console/lists/marac_daily")
+    assert "7 yes, 3 no, 14 unknown" in browser.page.text
 
 
 async def test_a_list_prints_and_exports(office: Office) -> None:
