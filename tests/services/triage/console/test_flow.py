@@ -1,0 +1,79 @@
+"""Clocks, strategy discussions and tools, as staff record them on pages."""
+
+import re
+from datetime import timedelta
+
+from libs.schemas.findings import Fact
+from tests.services.triage.conftest import NEGLECTED
+from tests.services.triage.console.conftest import Office, case_path
+
+HURT = (*NEGLECTED, Fact(fact="child.injury", value="inflicted", basis="observed"))
+HELD = {"held-day": "23", "held-month": "11", "held-year": "2026", "held-time": "10.15"}
+
+
+async def test_a_strategy_discussion_is_recorded_with_who_was_missing(office: Office) -> None:
+    story = await office.told(list(HURT))
+    path = case_path(story, 0, "/strategy-discussion")
+    office.clock.advance(timedelta(minutes=20))
+    browser = await office.at("staff-sw-1", path)
+    assert " checked" not in browser.page.text
+    await browser.submit({}, path)
+    assert browser.page.status_code == 422
+    for wanted in ("Enter how the child is safe meanwhile", "Select what came of it", "Enter the day"):
+        assert wanted in browser.page.text
+    record = HELD | {
+        "chaired_by": "Sam, social worker",
+        "name_1": "Sam, social worker",
+        "agency_1": "childrens_social_care",
+        "name_2": "DC Marlow",
+        "agency_2": "police",
+        "absent_health": "Nobody could come before noon.",
+        "crime": "yes",
+        "outcome": "joint",
+        "rationale": "An injury without an account.",
+        "safety_plan": "With the grandmother tonight.",
+        "dissent_name": "DC Marlow",
+        "dissent_reason": "Wants an arrest first.",
+    }
+    await browser.submit(record, path)
+    assert "The strategy discussion is kept" in browser.page.text, re.findall(
+        "error-message[^/]*/[^/]*", browser.page.text
+    )
+    for said in (
+        "With the grandmother tonight.",
+        "Nobody could come before noon.",
+        "DC Marlow does not agree",
+    ):
+        assert said in browser.page.text
+
+
+async def test_a_tool_is_recorded_and_what_was_left_open_stays_unknown(office: Office) -> None:
+    story = await office.told(list(NEGLECTED))
+    path = case_path(story, 0, "/tools")
+    browser = await office.at("staff-sw-1", path)
+    tools = re.findall(r'<option value="([a-z_]+)"', browser.page.text)
+    assert tools
+    await browser.submit({}, path)
+    assert "Select the tool" in browser.page.text
+    dash = next(one for one in tools if "dash" in one)
+    used = {"tool": dash, "on-day": "22", "on-month": "11", "on-year": "2026", "by": "PC Example"}
+    await browser.submit({**used, "answers_yes": "7", "answers_no": "3", "answers_unknown": "14"}, path)
+    assert "The tool is kept" in browser.page.text, re.findall("error-message[^/]*/[^/]*", browser.page.text)
+    assert "7 yes, 3 no, 14 unknown" in browser.page.text
+
+
+async def test_why_a_clock_ran_out_is_said_beside_it(office: Office) -> None:
+    story = await office.told(list(NEGLECTED))
+    path = case_path(story, 0, "/clocks")
+    browser = await office.at("staff-sw-1", path)
+    assert "One working day" in browser.page.text
+    await browser.submit({"action": "pause urgency"}, path)
+    assert "Enter why" in browser.page.text
+    office.clock.advance(timedelta(minutes=1))
+    await browser.submit(
+        {"action": "pause urgency", "note_urgency": "The parents are at the hospital."}, path
+    )
+    assert "The clock is kept" in browser.page.text, re.findall("error-message[^/]*/[^/]*", browser.page.text)
+    assert "The parents are at the hospital." in browser.page.text
+    await browser.submit({"action": "stop decision", "note_decision": "x", **HELD}, path)
+    assert browser.page.status_code == 422
