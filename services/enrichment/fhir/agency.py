@@ -71,6 +71,8 @@ class FhirAgency:
     async def _ask(self, question: Question, exchange: "_Exchange") -> Reply:
         body = json.dumps(match_request(question, self._fhir)).encode()
         bundle = await exchange.fetch("Patient/$match", body, "application/fhir+json")
+        if bundle.total is not None and len(_matches(bundle)) < bundle.total:
+            raise Unreliable("incomplete")
         outcome = _outcome_of(bundle)
         latest = self._clock.now().astimezone(UTC).date() + timedelta(days=1)
         coverage = _coverage(outcome, self._fhir, latest)

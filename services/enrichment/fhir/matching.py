@@ -44,12 +44,13 @@ def match_request(question: Question, terms: FhirTerms) -> dict[str, Any]:
 def certain_match(bundle: Bundle, question: Question, terms: FhirTerms) -> str | None:
     """The id of the one patient who is certainly meant; None where the server knows nobody.
 
-    Raises Unreliable where it knows only people who may be the child, several who are, or somebody else.
+    Raises Unreliable where it knows only people who may be the child, several who are, or somebody else, and where it
+    found something that is no patient.
     """
     candidates = [
         (read_resource(entry.resource, Patient), entry.search or Search())
         for entry in bundle.entry
-        if entry.resource.get("resourceType") == "Patient"
+        if entry.resource.get("resourceType") != "OperationOutcome"
     ]
     if not candidates:
         return None
