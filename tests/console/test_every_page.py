@@ -28,6 +28,9 @@ OF_A_CASE = (
     "/tasks",
     "/handover",
     "/reopening",
+    "/clocks",
+    "/strategy-discussion",
+    "/tools",
     "/restriction",
     "/break-glass",
 )
@@ -36,6 +39,8 @@ OF_NOBODY = (
     "/queue?stage=decision&rag=amber",
     "/tasks",
     "/search",
+    "/panels",
+    "/lists/section_47",
     "/handovers",
     "/new-referral",
     "/workload",
