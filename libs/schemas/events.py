@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from libs.schemas.alerts import AlertAcknowledged, AlertCalled, AlertDelivered, AlertFailed
 from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
 from libs.schemas.commands import CheckOrder, PersonDecision
 from libs.schemas.findings import AgencyState, Answer, Correction
@@ -347,44 +348,22 @@ CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened)
 CASE_HANDED_OVER = _type("triage.case-handed-over", _T, CaseHandedOver)
 REFERRAL_CLOSED = _type("triage.referral-closed", _T, ReferralClosed)
 CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)
+ALERT_CALLED = _type("triage.alert-called", _T, AlertCalled, _N)
+ALERT_ACKNOWLEDGED = _type("triage.alert-acknowledged", _T, AlertAcknowledged, _N)
 PERSON_DECIDED = _type("triage.person-decided", _T, PersonDecided, _E)
 CHECK_ORDERED = _type("triage.check-ordered", _T, CheckOrdered, _E)
 PEOPLE_CORRECTED = _type("triage.people-corrected", _T, PeopleCorrected, _E, _I)
 
 NOTICE_DELIVERED = _type("notice.delivered", _N, NoticeDelivered, _I)
 NOTICE_FAILED = _type("notice.failed", _N, NoticeFailed, _T, _I)
+ALERT_DELIVERED = _type("notice.alert-delivered", _N, AlertDelivered, _T)
+ALERT_FAILED = _type("notice.alert-failed", _N, AlertFailed, _T)
 REFERRER_UNTELLABLE = _type("notice.referrer-untellable", _N, ReferrerUntellable, _T, _I)
 NOTIFY_STOPPED = _type("notice.processing-stopped", _N, ProcessingStopped, _T)
 NOTIFY_RESUMED = _type("notice.processing-resumed", _N, ProcessingResumed, _T)
 
-EVENT_TYPES: tuple[EventType[Any], ...] = (
-    RECEIVED,
-    INFORMATION_ADDED,
-    WITHDRAWN,
-    INTAKE_STOPPED,
-    INTAKE_RESUMED,
-    CHECK_RETURNED,
-    CHECKS_COMPLETED,
-    PERSON_LINKED,
-    CHILDREN_FOUND,
-    CHECK_CORRECTED,
-    ENRICHMENT_STOPPED,
-    ENRICHMENT_RESUMED,
-    CASE_SCREENED,
-    CASE_ROUTED,
-    CASE_DECIDED,
-    CASE_REOPENED,
-    CASE_HANDED_OVER,
-    REFERRAL_CLOSED,
-    CASE_OVERDUE,
-    PERSON_DECIDED,
-    CHECK_ORDERED,
-    PEOPLE_CORRECTED,
-    NOTICE_DELIVERED,
-    NOTICE_FAILED,
-    REFERRER_UNTELLABLE,
-    NOTIFY_STOPPED,
-    NOTIFY_RESUMED,
+EVENT_TYPES: tuple[EventType[Any], ...] = tuple(
+    one for one in [*globals().values()] if isinstance(one, EventType)
 )
 """Every version of every event that was ever released."""
 
