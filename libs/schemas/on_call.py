@@ -128,7 +128,9 @@ def _contact(name: str, node: Node) -> Contact:
 def _turns(node: Node, contacts: Mapping[str, Contact] | None) -> dict[str, list[Turn]]:
     """`contacts`: None where they could not be read; who is called is not checked then."""
     by_day: dict[str, list[tuple[Turn, Node]]] = {day: [] for day in (*DAYS, CLOSED)}
-    for entry, turns in zip(node.items(), read_all(node.items(), lambda one: _turn(one, contacts)), strict=True):
+    for entry, turns in zip(
+        node.items(), read_all(node.items(), lambda one: _turn(one, contacts)), strict=True
+    ):
         for turn in turns:
             by_day[turn.day].append((turn, entry))
     faults = [fault for day, found in by_day.items() for fault in _gaps(node, day, found)]
@@ -144,7 +146,9 @@ def _turn(node: Node, contacts: Mapping[str, Contact] | None) -> tuple[Turn, ...
     call: tuple[str, ...] = ()
     try:
         allowed = [*DAYS, CLOSED]
-        days = distinct(fields["days"], read_all(fields["days"].items(), lambda one: one.choice(allowed, "day")))
+        days = distinct(
+            fields["days"], read_all(fields["days"].items(), lambda one: one.choice(allowed, "day"))
+        )
     except DocumentError as error:
         record.add(*error.faults)
     try:

@@ -30,6 +30,7 @@ from libs.platform.service import create_app
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
 from libs.schemas.events import Service
+from libs.schemas.on_call import load_on_call
 from services.notify.consumer import NotifyConsumer
 from services.notify.courier import Courier, Provider
 from services.notify.govuk import GovUkNotify
@@ -61,6 +62,7 @@ def build(
     time = clock or SystemClock()
     measured = telemetry or setup(SERVICE, settings)
     wording = load_wording(settings.partnership_dir)
+    on_call = load_on_call(settings.partnership_dir / "on_call.yaml")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -97,6 +99,7 @@ def build(
                 at_once=settings.notify_at_once,
                 look_every=settings.look_every_seconds,
                 meter=measured.meter,
+                alerts_within=timedelta(minutes=max(on_call.answer_within.values())),
             )
             upkeep = Upkeep(ledger, alarms, measured.meter, timedelta(seconds=settings.unsent_alarm_seconds))
 
@@ -105,7 +108,7 @@ def build(
 
             assembly = assemble(
                 ledger,
-                NotifyConsumer(wording, ledger.codec, courier.wake),
+                NotifyConsumer(wording, on_call, ledger.codec, courier.wake),
                 lambda: connect(dsn, service=SERVICE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,

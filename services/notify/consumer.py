@@ -1,4 +1,6 @@
-"""What notify does with the events that it reads: it decides what referrers are told, and queues it."""
+"""What notify does with the events that it reads: it decides what referrers are told, and queues it, and calls those
+who are on call.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,8 @@ from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.messaging.parked import discarded
 from libs.schemas.events import (
+    ALERT_ACKNOWLEDGED,
+    ALERT_CALLED,
     CASE_DECIDED,
     CASE_SCREENED,
     DISCARDED,
@@ -34,11 +38,15 @@ from libs.schemas.events import (
     UntellableReferrer,
 )
 from libs.schemas.notice import NoticeKind
-from services.notify import store, telling
+from libs.schemas.on_call import OnCall
+from services.notify import alerts, store, telling
 from services.notify.documents import Recipient, StoredNotice, StoredRecipient, recipient_of
 from services.notify.store import Draft, Occasion, Referral
 from services.notify.telling import Place, Untold
 from services.notify.wording import Wording
+
+ALERTS = (ALERT_CALLED, ALERT_ACKNOWLEDGED)
+"""What is for people who are on call, and waits for no referral."""
 
 
 class Known:
@@ -54,17 +62,22 @@ class NotifyConsumer:
     """Queues a receipt, `being looked at` once, and an outcome for each child's decision."""
 
     name = Service.NOTIFY.value
-    types: frozenset[EventType[Any]] = frozenset({RECEIVED, CASE_SCREENED, CASE_DECIDED})
+    types: frozenset[EventType[Any]] = frozenset(
+        {RECEIVED, CASE_SCREENED, CASE_DECIDED, ALERT_CALLED, ALERT_ACKNOWLEDGED}
+    )
 
-    def __init__(self, wording: Wording, codec: Codec, wake: Callable[[], None]) -> None:
+    def __init__(self, wording: Wording, on_call: OnCall, codec: Codec, wake: Callable[[], None]) -> None:
         """`wake` is called when notices are there to be sent."""
         self._wording = wording
+        self._on_call = on_call
         self._codec = codec
         self._wake = wake
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Applies a batch. Raises Permanent where what is kept of a referrer can no longer be read."""
-        ordered = await _with_released(unit, events)
+        if await alerts.queue(unit, self._codec, self._wording, self._on_call, events):
+            unit.committed.append(self._wake)
+        ordered = await _with_released(unit, [event for event in events if event.type not in ALERTS])
         known = await self._load(unit, {event.referral_id for event in ordered})
         fresh: list[tuple[Event, StoredRecipient]] = []
         early: list[Event] = []

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -80,10 +80,13 @@ class Courier:
         at_once: int,
         look_every: float,
         meter: Meter,
+        alerts_within: timedelta,
     ) -> None:
+        """`alerts_within`: an alert that has not arrived after this has failed; somebody else was called by then."""
         self._ledger = ledger
         self._provider = provider
         self._patience = patience
+        self._alerts_patience = replace(patience, give_up_after=alerts_within)
         self._lease = lease
         self._at_once = at_once
         self._look_every = look_every
@@ -166,7 +169,8 @@ class Courier:
         if claimed.send:
             await self._ledger.failpoints.hit("notify.after_send")
         now = self._ledger.clock.now()
-        change = after(claimed.standing, answer, self._patience, now)
+        patience = self._alerts_patience if claimed.alert else self._patience
+        change = after(claimed.standing, answer, patience, now)
         labels = {"request": "send" if claimed.send else "find", "answer": type(answer).__name__.lower()}
         self._requests.add(1, labels)
         if isinstance(answer, Limited) and answer.limit is Limit.RATE and change.due_at is not None:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from libs.messaging.ledger import Unit
-from libs.schemas.events import NOTICE_DELIVERED, NOTICE_FAILED, NoticeDelivered, NoticeFailed, NoticeResult
-from libs.schemas.notice import NoticeState
+from libs.schemas.alerts import AlertDelivered, AlertFailed, CallResult
+from libs.schemas.events import (
+    ALERT_DELIVERED,
+    ALERT_FAILED,
+    NOTICE_DELIVERED,
+    NOTICE_FAILED,
+    NoticeDelivered,
+    NoticeFailed,
+    NoticeResult,
+)
+from libs.schemas.notice import NoticeChannel, NoticeState
 from services.notify.store import Moved
 
 
@@ -15,6 +25,10 @@ def emit_ends(unit: Unit, moved: Iterable[Moved]) -> list[Moved]:
     ended: list[Moved] = []
     for notice in moved:
         if notice.state not in (NoticeState.DELIVERED, NoticeState.FAILED):
+            continue
+        ended.append(notice)
+        if notice.alert is not None:
+            _emit_call(unit, notice, *notice.alert)
             continue
         shared = NoticeResult(
             reference=notice.reference,
@@ -30,5 +44,19 @@ def emit_ends(unit: Unit, moved: Iterable[Moved]) -> list[Moved]:
             )
         else:
             unit.emit(NOTICE_FAILED, notice.referral_id, NoticeFailed(shared=shared), trace=notice.trace)
-        ended.append(notice)
     return ended
+
+
+def _emit_call(unit: Unit, notice: Moved, alert_id: UUID, call_id: UUID) -> None:
+    failed = notice.state is NoticeState.FAILED
+    shared = CallResult(
+        alert_id=alert_id,
+        call_id=call_id,
+        channel=NoticeChannel(notice.channel),
+        at=unit.now,
+        reason=notice.reason if failed else None,
+    )
+    if failed:
+        unit.emit(ALERT_FAILED, notice.referral_id, AlertFailed(shared=shared), trace=notice.trace)
+    else:
+        unit.emit(ALERT_DELIVERED, notice.referral_id, AlertDelivered(shared=shared), trace=notice.trace)

@@ -25,7 +25,7 @@ SELECT id, referral_id, kind, child_id, decision, channel, 'to_send', $9, $9, tr
        WITH ORDINALITY
     AS given (id, referral_id, kind, child_id, decision, channel, traceparent, content, place)
  ORDER BY place
-ON CONFLICT (referral_id, kind, child_id, decision) DO NOTHING
+ON CONFLICT (referral_id, kind, child_id, decision) WHERE call_id IS NULL DO NOTHING
 """
 _ADD_UNTOLD = """
 INSERT INTO untold (referral_id, kind, child_id, decision, reason, at)
@@ -38,11 +38,11 @@ RETURNING referral_id, kind, child_id, decision
 _CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT n.id, n.state FROM notice AS n
-     WHERE n.due_at <= $1
+     WHERE n.due_at <= $1 AND n.call_id IS {which}
        AND (n.state <> 'to_send' OR ($5 AND NOT EXISTS (
             SELECT FROM notice AS earlier
-             WHERE earlier.referral_id = n.referral_id AND earlier.number < n.number
-               AND earlier.state IN ('to_send', 'unsure'))))
+             WHERE earlier.referral_id = n.referral_id AND earlier.number < n.number AND earlier.call_id IS NULL
+               AND earlier.state IN ('to_send', 'unsure') AND n.call_id IS NULL)))
      ORDER BY n.due_at LIMIT $2 FOR UPDATE OF n SKIP LOCKED
 )
 UPDATE notice AS n
@@ -52,7 +52,7 @@ UPDATE notice AS n
        last_send_at = CASE due.state WHEN 'to_send' THEN $1 ELSE n.last_send_at END
   FROM due
  WHERE n.id = due.id
-RETURNING n.id, n.referral_id, n.kind, n.child_id, due.state = 'to_send' AS send, n.state, n.created_at,
+RETURNING n.id, n.referral_id, n.kind, n.child_id, n.call_id, due.state = 'to_send' AS send, n.state, n.created_at,
           n.sends, n.asks, n.last_send_at, n.traceparent, n.content
 """
 _REFERRALS = "SELECT id, referral_id FROM notice WHERE id = ANY ($1::uuid[])"
@@ -88,10 +88,11 @@ UPDATE notice AS n
        ended_at = CASE WHEN given.state IN ('delivered', 'failed') THEN $8::timestamptz END,
        traceparent = coalesce(given.traceparent, n.traceparent)
   FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::integer[], $7::text[])
-    AS given (id, claim, state, due_at, reason, unsent, traceparent), referral AS r
- WHERE n.id = given.id AND r.id = n.referral_id AND n.state NOT IN ('delivered', 'failed')
+    AS given (id, claim, state, due_at, reason, unsent, traceparent)
+ WHERE n.id = given.id AND n.state NOT IN ('delivered', 'failed')
    AND (given.claim IS NULL OR n.claim = given.claim)
-RETURNING n.id, n.referral_id, r.reference, n.kind, n.channel, n.state, n.reason, n.traceparent
+RETURNING n.id, n.referral_id, (SELECT reference FROM referral AS r WHERE r.id = n.referral_id) AS reference, n.kind,
+          n.alert_id, n.call_id, n.channel, n.state, n.reason, n.traceparent
 """
 _STATUSES = """
 SELECT DISTINCT ON (notice_id, message_id) notice_id, status FROM receipt WHERE notice_id = ANY ($1::uuid[])
@@ -144,6 +145,7 @@ class Claimed:
     child_id: UUID | None
     claim: UUID
     send: bool
+    alert: bool
     standing: Standing
     trace: str | None
     content: bytes
@@ -166,11 +168,14 @@ class Moved:
     id: UUID
     referral_id: UUID
     reference: str
+    """Empty for an alert, which may be about a referral that is not known here."""
     kind: str
     channel: str
     state: NoticeState
     reason: str | None
     trace: str | None
+    alert: tuple[UUID, UUID] | None = None
+    """The alert and the call that it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +253,16 @@ async def add_untold(
 async def claim(
     pool: asyncpg.Pool, claim_id: UUID, limit: int, now: datetime, lease: timedelta, *, sends: bool
 ) -> list[Claimed]:
-    """Takes notices that are due, for the length of the lease. `sends`: also those that are to be sent.
+    """Takes notices that are due, for the length of the lease, alerts first. `sends`: also those that are to be sent.
 
-    One that is to be sent waits for earlier ones of its referral, and is marked as unsure in the same statement:
-    if this process dies now, whoever comes next looks it up.
+    An alert waits for nothing. Another one that is to be sent waits for earlier ones of its referral. What is to be
+    sent is marked as unsure in the same statement: if this process dies now, whoever comes next looks it up.
     """
-    rows = await pool.fetch(_CLAIM, now, limit, now + lease, claim_id, sends)
+    rows: list[asyncpg.Record] = []
+    for which in ("NOT NULL", "NULL"):
+        if len(rows) < limit:
+            statement = _CLAIM.format(which=which)
+            rows += await pool.fetch(statement, now, limit - len(rows), now + lease, claim_id, sends)
     return [
         Claimed(
             id=row["id"],
@@ -262,6 +271,7 @@ async def claim(
             child_id=row["child_id"],
             claim=claim_id,
             send=row["send"],
+            alert=row["call_id"] is not None,
             standing=_standing(row),
             trace=row["traceparent"],
             content=row["content"],
@@ -328,12 +338,13 @@ async def apply(connection: asyncpg.Connection, steps: Sequence[Step], now: date
         Moved(
             row["id"],
             row["referral_id"],
-            row["reference"],
+            row["reference"] or "",
             row["kind"],
             row["channel"],
             NoticeState(row["state"]),
             row["reason"],
             row["traceparent"],
+            None if row["call_id"] is None else (row["alert_id"], row["call_id"]),
         )
         for row in rows
     ]

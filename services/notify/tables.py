@@ -65,6 +65,7 @@ class NoticeRow(Base, table=True):
 
     `due_at` is when somebody looks at it next; while a request is out, the end of its lease, and `claim` whose that
     is. `messages` is how many messages Notify is known to have for it: with more than 1 it went out twice.
+    `alert_id` and `call_id`: of an alert to somebody who is on call, which has no occasion and no referrer.
     """
 
     __tablename__ = "notice"
@@ -77,9 +78,18 @@ class NoticeRow(Base, table=True):
             "decision",
             unique=True,
             postgresql_nulls_not_distinct=True,
+            postgresql_where="call_id IS NULL",
         ),
+        Index("notice_call_once", "call_id", unique=True, postgresql_where="call_id IS NOT NULL"),
+        Index("notice_call_due", "due_at", postgresql_where="call_id IS NOT NULL AND due_at IS NOT NULL"),
+        Index("notice_alert_unsent", "alert_id", postgresql_where="state = 'to_send'"),
         Index("notice_due", "due_at", postgresql_where="due_at IS NOT NULL"),
-        Index("notice_unsent", "referral_id", "number", postgresql_where="state IN ('to_send', 'unsure')"),
+        Index(
+            "notice_unsent",
+            "referral_id",
+            "number",
+            postgresql_where="state IN ('to_send', 'unsure') AND call_id IS NULL",
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -88,6 +98,8 @@ class NoticeRow(Base, table=True):
     kind: str = Field(sa_column=_text())
     child_id: UUID | None = None
     decision: int = Field(sa_column=Column(Integer, nullable=False))
+    alert_id: UUID | None = None
+    call_id: UUID | None = None
     channel: str = Field(sa_column=_text())
     state: str = Field(sa_column=_text())
     reason: str | None = Field(sa_column=_text(nullable=True))

@@ -12,6 +12,7 @@ from libs.schemas.codes import PROFESSIONAL_ROLES, ReferrerRole, SafeChannel
 from libs.schemas.events import DecidedChild
 from libs.schemas.levels import Destination
 from libs.schemas.notice import NoticeChannel, NoticeKind
+from libs.schemas.on_call import Contact
 from libs.schemas.referral import SafeContact
 from services.notify.documents import AboutChild, Addressed, Recipient, StoredNotice
 from services.notify.wording import Wording, Words
@@ -115,6 +116,17 @@ def outcome(
     return StoredNotice(
         shared=_addressed(wording, NoticeKind.OUTCOME, where, reference), children={child: about}
     )
+
+
+def alert(wording: Wording, contact: Contact) -> StoredNotice:
+    """Tells somebody who is on call that urgent work waits, and nothing of what it is about."""
+    addressed = Addressed(
+        channel=contact.channel,
+        address=contact.address,
+        template=str(wording.alert[contact.channel].id),
+        personalisation={"telephone": wording.telephone},
+    )
+    return StoredNotice(shared=addressed)
 
 
 def _words(wording: Wording, recipient: Recipient, decided: DecidedChild) -> Words:

@@ -14,6 +14,9 @@ from libs.schemas.base import Line, Model, Text
 from libs.schemas.levels import Destination
 from libs.schemas.notice import NoticeChannel, NoticeKind
 
+ALERT = "alert"
+"""The name of an alert's templates: it is none of the notices, which referrers get."""
+
 
 class Template(Model):
     """A template in GOV.UK Notify. The text is what it must have there."""
@@ -41,6 +44,9 @@ class Wording(Model):
     """Everything that a notice can say."""
 
     telephone: Line
+    alert: Mapping[NoticeChannel, Template] = Field(
+        description="To whoever is on call, with nothing but that."
+    )
     templates: Mapping[NoticeKind, Mapping[NoticeChannel, Template]]
     child: ChildWords
     changed: Line
@@ -51,6 +57,10 @@ class Wording(Model):
     @model_validator(mode="after")
     def _nothing_is_unsaid(self) -> Wording:
         wanted = {(kind, channel) for kind in NoticeKind for channel in NoticeChannel}
+        if set(NoticeChannel) - set(self.alert):
+            raise PydanticCustomError(
+                "template_missing", "must have a template of the alert for each channel"
+            )
         if wanted - {(kind, channel) for kind, by in self.templates.items() for channel in by}:
             raise PydanticCustomError("template_missing", "must have a template for each notice and channel")
         if set(Destination) - set(self.destinations):
@@ -62,4 +72,7 @@ def load_wording(directory: Path) -> Wording:
     """Reads the partnership's files. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
     hub = yaml.safe_load((directory / "hub.yaml").read_text(encoding="utf-8"))
     wording = yaml.safe_load((directory / "wording.yaml").read_text(encoding="utf-8"))
-    return Wording.model_validate({**wording, "telephone": hub["telephone"]}, extra="forbid")
+    templates = dict(wording["templates"])
+    alert = templates.pop(ALERT, {})
+    read = {**wording, "templates": templates, "alert": alert, "telephone": hub["telephone"]}
+    return Wording.model_validate(read, extra="forbid")

@@ -34,6 +34,10 @@ from libs.platform.telemetry import setup
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.events import Service
+from services.triage.alerts.alerts import Alerts
+from services.triage.alerts.api import router as alerts_router
+from services.triage.alerts.calling import EVERY_SECONDS as ALERTS_EVERY_SECONDS
+from services.triage.alerts.calling import Calling
 from services.triage.api import Office, router
 from services.triage.cases import Cases
 from services.triage.casework import Casework
@@ -162,13 +166,16 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             )
             repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
             overdue = Overdue(alarm, thresholds.clocks)
+            calling = Calling(
+                ledger, partnership.on_call, thresholds.clocks.calendar, alarms, telemetry.meter
+            )
             assembly = assemble(
                 ledger,
                 TriageConsumer(casework, codec, policies, app.state.index),
                 lambda: connect(dsn, service=Service.TRIAGE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
-                handlers={**overdue.handlers, **TaskClock(telemetry.meter).handlers},
+                handlers={**overdue.handlers, **TaskClock(telemetry.meter).handlers, **calling.handlers},
                 sweeps=[
                     Sweep("checks-completed", EVERY_SECONDS, repair.sweep),
                     Sweep("closing", CLOSING_EVERY_SECONDS, Closing(ledger, app.state.handovers).sweep),
@@ -186,6 +193,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                         OUT_OF_HOURS_EVERY_SECONDS,
                         OutOfHours(ledger, casework, policies).sweep,
                     ),
+                    Sweep("alerts", ALERTS_EVERY_SECONDS, calling.sweep),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
                     *console,
                 ],
@@ -261,6 +269,7 @@ def routers() -> list[APIRouter]:
         family_router,
         panel_router,
         offer_router,
+        alerts_router,
         commands_router,
         claims_router,
         live_router,
@@ -297,6 +306,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.families = Families(cases)
     app.state.hub = clocks.hub
     app.state.clocks = ClockRoom(ledger, Timekeeper(ledger, casework, clocks))
+    app.state.alerts = Alerts(ledger, parts.partnership.on_call)
     app.state.feed = Feed(ledger.pool)
     app.state.bench = Bench(ledger, Decisions(register), Signatures(register))
     keys = Keys(parts.settings.search_secret)

@@ -8,8 +8,11 @@ from libs.messaging.codec import Codec
 from libs.messaging.consumer import Parked
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
+from libs.schemas.alerts import AlertDelivered, AlertFailed
 from libs.schemas.base import Payload
 from libs.schemas.events import (
+    ALERT_DELIVERED,
+    ALERT_FAILED,
     CASE_REOPENED,
     CASE_ROUTED,
     CASE_SCREENED,
@@ -48,6 +51,7 @@ from libs.schemas.events import (
     Service,
     Withdrawn,
 )
+from services.triage.alerts.calling import call_ended
 from services.triage.case import File
 from services.triage.casework import INDEX, Casework
 from services.triage.clocks.joining import keep_first_clock
@@ -88,6 +92,8 @@ class TriageConsumer:
             CHILDREN_FOUND,
             PERSON_LINKED,
             NOTICE_FAILED,
+            ALERT_DELIVERED,
+            ALERT_FAILED,
             REFERRER_UNTELLABLE,
             *STOPPED,
             *RESUMED,
@@ -114,6 +120,9 @@ class TriageConsumer:
                     await self._apply(unit, desk, waiting)
             elif isinstance(payload, ProcessingStopped | ProcessingResumed):
                 await self._stops.heard(unit, desk, event.referral_id, payload)
+            elif isinstance(payload, AlertDelivered | AlertFailed):
+                failed = isinstance(payload, AlertFailed)
+                await call_ended(unit, event.referral_id, payload, failed=failed)
             elif desk.known(event.referral_id):
                 await self._apply(unit, desk, event)
             else:

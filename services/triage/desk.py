@@ -14,6 +14,7 @@ from libs.schemas.base import Nothing
 from libs.schemas.events import Received, Service
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
+from services.triage.alerts.raising import raise_alerts
 from services.triage.case import Case, File
 from services.triage.clocks.arming import keep_clocks
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
@@ -252,6 +253,8 @@ async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None
         await _save_states(connection, changed)
         for file in changed:
             keep_clocks(unit, file.case, file.clocks)
+        await raise_alerts(unit, [file.case for file in changed])
+        for file in changed:
             for action in file.new_actions:
                 case = file.case
                 due_at = action.due_at or case.rag_due_at or case.due_at

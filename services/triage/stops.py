@@ -23,6 +23,7 @@ from libs.schemas.events import (
     Service,
 )
 from libs.schemas.levels import Rag
+from services.triage.alerts.raising import raise_alerts
 from services.triage.case import Case, File
 from services.triage.casework import Casework
 from services.triage.clocks.arming import keep_clocks
@@ -180,6 +181,7 @@ class Stops:
                     touched[stub.id] = stub
         if touched:
             await save_cases(unit.connection, list(touched.values()))
+            await raise_alerts(unit, touched.values())
 
     async def stray(self, unit: Unit, desk: Desk, referral_id: UUID) -> bool:
         """Puts a stub in the queue for a referral for which something has come, and it has not. False: there is one."""
@@ -243,6 +245,7 @@ class Stops:
     async def _save(self, unit: Unit, cases: Iterable[Case]) -> None:
         changed = list(cases)
         await save_cases(unit.connection, changed)
+        await raise_alerts(unit, changed)
         for case in changed:
             if case.stub:
                 keep_clocks(unit, case, {})

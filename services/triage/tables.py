@@ -28,6 +28,7 @@ from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
+from services.triage.alerts.tables import alert_tables
 from services.triage.claims.tables import claim_tables
 from services.triage.clocks.tables import clock_tables
 from services.triage.console.tables import console_tables
@@ -371,6 +372,7 @@ class CommandRow(_Table, table=True):
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+alert_tables(metadata)
 claim_tables(metadata)
 handover_tables(metadata)
 panel_tables(metadata)

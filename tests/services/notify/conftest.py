@@ -45,6 +45,7 @@ from libs.schemas.events import (
     Service,
 )
 from libs.schemas.levels import Destination, Level, Rag
+from libs.schemas.on_call import load_on_call
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import ReferralBody, ReferredChild, Referrer, SafeContact
 from sandbox.issuer import CLIENTS
@@ -64,6 +65,8 @@ PARTNERSHIP = Path("deploy/partnership")
 KEY: str = yaml.safe_load(CLIENTS.read_text())["notify"]["api_key"]
 CALLBACK_TOKEN: str = yaml.safe_load(CLIENTS.read_text())["notify"]["callback_token"]
 LEASE = timedelta(seconds=60)
+ALERTS_WITHIN = timedelta(minutes=10)
+ON_CALL = load_on_call(PARTNERSHIP / "on_call.yaml")
 PATIENCE = Patience(
     look_up_after=timedelta(seconds=30), poll_after=timedelta(seconds=60), give_up_after=timedelta(hours=76)
 )
@@ -274,7 +277,7 @@ class Story:
 
 async def feed(ledger: Ledger, wording: Wording, *events: Event) -> None:
     """One batch of events, as the runner would hand it over."""
-    consumer = NotifyConsumer(wording, ledger.codec, lambda: None)
+    consumer = NotifyConsumer(wording, ON_CALL, ledger.codec, lambda: None)
     async with ledger.unit({event.referral_id for event in events}) as unit:
         await consumer.handle(unit, events)
 
@@ -300,6 +303,7 @@ class Couriers:
             at_once=at_once,
             look_every=0.02,
             meter=self.telemetry.meter,
+            alerts_within=ALERTS_WITHIN,
         )
         task = asyncio.create_task(courier.run())
 

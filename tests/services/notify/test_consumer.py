@@ -14,7 +14,7 @@ from libs.schemas.events import NOTIFY_RESUMED, NOTIFY_STOPPED, RECEIVED
 from libs.schemas.levels import Destination
 from services.notify.consumer import NotifyConsumer
 from services.notify.wording import Wording
-from tests.services.notify.conftest import START, TRACE, Story, emitted, feed, notices
+from tests.services.notify.conftest import ON_CALL, START, TRACE, Story, emitted, feed, notices
 
 
 async def kinds(ledger: Ledger) -> list[tuple[str, int]]:
@@ -107,7 +107,7 @@ async def test_a_referral_that_was_given_up_unread_leaves_its_notices_to_a_perso
     ledger: Ledger, wording: Wording
 ) -> None:
     story, event_id = Story(), new_event_id(START)
-    consumer = NotifyConsumer(wording, ledger.codec, lambda: None)
+    consumer = NotifyConsumer(wording, ON_CALL, ledger.codec, lambda: None)
     async with ledger.unit([story.id]) as unit:
         await unit.connection.execute(
             "INSERT INTO parked (consumer, event_id, referral_id, type, topic, partition, position, key, headers,"

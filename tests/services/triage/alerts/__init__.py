@@ -1,0 +1,1 @@
+"""Tests of the alerts about red work."""
