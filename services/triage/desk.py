@@ -14,7 +14,7 @@ from libs.schemas.base import Nothing
 from libs.schemas.events import Received, Service
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
-from services.triage.alerts.raising import raise_alerts
+from services.triage.alerts.raising import end_moot, raise_alerts
 from services.triage.case import Case, File
 from services.triage.clocks.arming import keep_clocks
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
@@ -345,6 +345,7 @@ async def drop_stubs(unit: Unit, stubs: Iterable[Case]) -> None:
     await unit.connection.execute(
         "DELETE FROM child_case WHERE stub AND id = ANY ($1)", [case.id for case in gone]
     )
+    await end_moot(unit, {case.referral_id for case in gone})
     for case in gone:
         for clock in case.clocks():
             unit.disarm(clock, case.id)

@@ -87,9 +87,9 @@ def _ended(how: str, by: str | None, at: str) -> Problem:
     if by is None:
         return Problem(
             409,
-            "alert-replaced",
-            "A more urgent alert took the place of this one",
-            "list the open alerts, and acknowledge that one",
+            f"alert-{how}",
+            "This alert is over: a later one took its place, or what it was about is gone",
+            "list the open alerts, and acknowledge what stands there",
             extra={"ended_as": how, "ended_at": at},
         )
     return Problem(

@@ -32,6 +32,13 @@ _RAISE = """
 INSERT INTO alert (id, referral_id, case_ids, urgency, raised_at, next_at) VALUES ($1, $2, $3, $4, $5, $5)
 """
 
+_MOOT = """
+UPDATE alert SET ended_at = $2, ended_as = 'moot'
+ WHERE referral_id = ANY ($1) AND ended_at IS NULL
+   AND NOT EXISTS (SELECT FROM child_case AS c WHERE c.id = ANY (alert.case_ids))
+RETURNING id
+"""
+
 
 def urgency_of(case: Case) -> Urgency | None:
     """The urgency for which somebody must be told; None where there is none, or somebody decided."""
@@ -60,6 +67,12 @@ async def raise_alerts(unit: Unit, cases: Iterable[Case]) -> None:
         found = [one for one in urgent if one[0].referral_id == referral_id and one[0].id in fresh]
         if found:
             await _raise(unit, referral_id, alert_id, found)
+
+
+async def end_moot(unit: Unit, referral_ids: Iterable[UUID]) -> None:
+    """Ends the alerts of stand-ins that are gone: the referral itself has come, or a person took it up by hand."""
+    for row in await unit.connection.fetch(_MOOT, list(referral_ids), unit.now):
+        unit.disarm(TIMER, row["id"])
 
 
 async def _raise(unit: Unit, referral_id: UUID, alert_id: UUID, found: list[tuple[Case, Urgency]]) -> None:

@@ -68,7 +68,8 @@ class AlertView(Model):
     silences: int = Field(description="How often the list came to its end and nobody had answered.")
     ended_at: Instant | None = None
     ended_as: str | None = Field(
-        None, description="`acknowledged`, or `replaced` by the alert of something more urgent."
+        None,
+        description="`acknowledged`, `replaced` by a later alert, or `moot`: what stood in the queue is gone.",
     )
     acknowledged_by: Line | None = None
     note: Text | None = None

@@ -67,7 +67,7 @@ async def test_the_message_names_nobody_and_nothing(
     assert {to(message) for message in govuk.sent()} == {"07700 900201", "duty.team@example.org"}
     for message in govuk.sent():
         template = wording.alert[NoticeChannel(message["type"])]
-        assert message["body"].endswith(template.body.replace("((telephone))", wording.telephone))
+        assert message["body"].rstrip().endswith(template.body.replace("((telephone))", wording.telephone))
 
 
 async def test_an_alert_needs_no_referral_and_comes_once(ledger: Ledger, wording: Wording) -> None:

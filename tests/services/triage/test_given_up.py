@@ -50,7 +50,7 @@ async def test_a_discarded_referral_stays_in_the_queue_until_a_person_closes_it(
     [task] = (await worker.get("/v1/tasks", case_id=str(story.id))).json()["items"]
     assert task["kind"] == "take_up_unread_referral"
     armed = await hub.rows("SELECT kind FROM timer WHERE state = 'armed' ORDER BY kind")
-    assert [row[0] for row in armed] == ["decision", "task", "urgency"]
+    assert [row[0] for row in armed] == ["alert", "decision", "task", "urgency"]
 
     done = await worker.put(f"/v1/tasks/{task['id']}", {"note": "Rang the school; it is sent anew."})
     assert done.status_code == 200, done.text

@@ -265,6 +265,18 @@ async def test_danger_in_what_nobody_could_read_is_alerted_too(
     assert item["referral_id"] == str(story.id)
 
 
+async def test_an_alert_whose_stand_in_is_gone_calls_nobody_any_more(
+    hub: HubWorld, list_at_work: OnCallWorld
+) -> None:
+    story = Story()
+    await hub.park(story.received(), value=b"\xff")
+    await list_at_work.wait()
+    await hub.resume(story.id)
+    await list_at_work.wait(30)
+    assert await list_at_work.called(story) == ["duty_worker"]
+    assert [alert["ended_as"] for alert in await list_at_work.alerts(story)] == ["moot"]
+
+
 async def test_a_restricted_alert_does_not_exist_for_those_without_the_right(
     hub: HubWorld, list_at_work: OnCallWorld, worker: Person, trusted: Person
 ) -> None:

@@ -191,7 +191,7 @@ async def test_a_late_fact_that_raises_opens_a_closed_referral(
     await hub.take(decided.answer("police", STRANGLED, late=True))
     case = await hub.case(decided.child_ids[0])
     assert (case.stage, case.closed_at) == (Stage.DECISION, None)
-    assert await armed(hub) == {"decision", "urgency", "assessment", "task"}
+    assert await armed(hub) == {"alert", "decision", "urgency", "assessment", "task"}
 
 
 async def test_words_on_a_closed_referral_open_it_until_somebody_read_them(
