@@ -1,4 +1,5 @@
-"""Builds or refreshes `.venv` from a hash-locked list of packages: `python3 bootstrap.py run|dev`.
+"""Builds or refreshes `.venv` from a hash-locked list of packages: `python3 bootstrap.py run|dev`; `browser` sees to the
+browser of the tests.
 
 Needs nothing but Python; stays readable for older ones, so that they can say what is missing. Packages come from
 wherever pip is set up to take them. uv installs them because it takes one second where pip takes thirty; where uv
@@ -42,6 +43,29 @@ def main(want):
         install_with_pip(lock)
     STAMP.write_text(f"{fingerprint(want)}\n{ROOT}\n")
     say(f"environment ready after {time.monotonic() - started:.0f} s")
+
+
+def ensure_browser():
+    """Debian's Chromium for the tests of the pages, installed where this user may."""
+    if has_browser():
+        return
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        say("installing Debian's chromium for the tests of the pages")
+        quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+        run(["apt-get", "update", "-qq"], quiet)
+        run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], quiet)
+    if not has_browser():
+        say(
+            "There is no Chromium, so the tests of the pages are left out (in CI they fail). "
+            "Install it: sudo apt-get install chromium"
+        )
+
+
+def has_browser():
+    """Whether there is one, or somebody has named one."""
+    return bool(
+        os.environ.get("MASH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
 
 
 def is_current(want):
@@ -161,4 +185,5 @@ def say(message):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "dev")
+    wanted = sys.argv[1] if len(sys.argv) > 1 else "dev"
+    ensure_browser() if wanted == "browser" else main(wanted)
