@@ -1,5 +1,6 @@
-"""Builds or refreshes `.venv` from a hash-locked list of packages: `python3 bootstrap.py run|dev`; `browser` sees to the
-browser of the tests.
+"""Builds or refreshes `.venv` from a hash-locked list of packages: `python3 bootstrap.py run|dev`.
+
+`browser` sees to the browser of the tests.
 
 Needs nothing but Python; stays readable for older ones, so that they can say what is missing. Packages come from
 wherever pip is set up to take them. uv installs them because it takes one second where pip takes thirty; where uv
