@@ -41,6 +41,8 @@ from services.triage.alerts.calling import Calling
 from services.triage.api import Office, router
 from services.triage.cases import Cases
 from services.triage.casework import Casework
+from services.triage.challenges.api import router as challenge_router
+from services.triage.challenges.challenges import Challenges
 from services.triage.claims.api import router as claims_router
 from services.triage.clocks.api import ClockRoom
 from services.triage.clocks.api import router as clocks_router
@@ -270,6 +272,7 @@ def routers() -> list[APIRouter]:
         panel_router,
         offer_router,
         alerts_router,
+        challenge_router,
         commands_router,
         claims_router,
         live_router,
@@ -301,6 +304,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     )
     cases = Cases(ledger.codec, casework.thresholds, policies, parts.partnership.authority)
     app.state.handovers = handovers
+    app.state.challenges = Challenges(ledger, casework, policies, parts.partnership.ladder, handovers)
     app.state.offers = parts.partnership.offers
     app.state.chamber = Chamber(ledger, panels)
     app.state.families = Families(cases)

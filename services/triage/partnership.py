@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from libs.schemas.on_call import OnCall, load_on_call
+from services.triage.challenges.ladder import Ladder, load_ladder
 from services.triage.decision.authority import Authority
 from services.triage.decision.loading import load_authority
 from services.triage.handover.terms import Terms, load_terms
@@ -24,6 +25,7 @@ class Partnership:
     offers: Offers
     catalogue: Catalogue
     on_call: OnCall
+    ladder: Ladder
 
 
 def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
@@ -42,4 +44,5 @@ def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
         offers=load_offers(folder / "offers.yaml"),
         catalogue=load_catalogue(folder / "tools.yaml", directory.policy.actions),
         on_call=load_on_call(folder / "on_call.yaml"),
+        ladder=load_ladder(folder / "challenge.yaml"),
     )

@@ -29,6 +29,7 @@ from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
 from services.triage.alerts.tables import alert_tables
+from services.triage.challenges.tables import challenge_tables
 from services.triage.claims.tables import claim_tables
 from services.triage.clocks.tables import clock_tables
 from services.triage.console.tables import console_tables
@@ -373,6 +374,7 @@ class CommandRow(_Table, table=True):
 
 
 alert_tables(metadata)
+challenge_tables(metadata)
 claim_tables(metadata)
 handover_tables(metadata)
 panel_tables(metadata)

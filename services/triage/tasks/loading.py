@@ -17,6 +17,7 @@ FLOW = (
     "look_at_new_information",
     "look_at_decision_at_risk",
     "manager_looks_at_decision_at_risk",
+    "review_challenge",
     "tell_referrer_by_telephone",
     "ask_agencies_by_hand",
     "take_up_unread_referral",

@@ -23,7 +23,7 @@ from services.triage.live.changes import touch
 from services.triage.restricted.rights import sees_of
 from services.triage.tasks.raising import TASK_CLOCK
 from services.triage.tasks.record import TaskFilter, TaskPage, one_task, open_tasks, request_of
-from services.triage.tasks.terms import STRATEGY
+from services.triage.tasks.terms import CHALLENGE, STRATEGY
 from services.triage.thresholds import Thresholds
 from services.triage.views import TaskOutcome, TaskView
 
@@ -185,6 +185,13 @@ class Tasks:
                     "decider-needed",
                     "Only a social worker or a manager says that a task is not needed",
                     "say what was done, or ask one of them",
+                )
+            if task.kind == CHALLENGE:
+                raise Problem(
+                    409,
+                    "challenge-open",
+                    "The challenge is not settled",
+                    "its reviewer settles it, or it goes up a stage; that takes the task as done",
                 )
             if (
                 task.kind == STRATEGY

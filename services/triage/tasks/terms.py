@@ -14,6 +14,8 @@ DUTY_TEAM = "emergency_duty_team"
 
 STRATEGY = "strategy_discussion"
 TELL_CAISU = "tell_caisu"
+CHALLENGE = "review_challenge"
+"""A stage of a professional challenge: its clock is the stage's own."""
 
 LOOK_AGAIN = "look_at_decision_at_risk"
 """Asked of whoever decided, where something learnt since puts their decision at risk: it is theirs from the start."""

@@ -1,0 +1,324 @@
+"""The rules of a professional challenge."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID, uuid5
+
+import asyncpg
+from pydantic import Field
+
+from libs.messaging.ledger import Ledger, Unit
+from libs.platform import idempotency
+from libs.platform.auth import Principal
+from libs.platform.problems import Problem
+from libs.schemas.base import Identifier, Line, Model, Text
+from services.triage.access import note
+from services.triage.case import File
+from services.triage.casework import Casework
+from services.triage.challenges.ladder import Ladder, Stage, may_review
+from services.triage.challenges.record import (
+    ChallengeItem,
+    ChallengePage,
+    ChallengeView,
+    Channel,
+    Did,
+    Outcome,
+    Said,
+    challenge_row,
+    challenge_rows,
+    keep_challenge,
+    keep_step,
+    steps_of,
+)
+from services.triage.consumer import tell
+from services.triage.decision.record import processing_stopped, read_decision, referral_of
+from services.triage.desk import Desk, load, save
+from services.triage.handover.handovers import Handovers
+from services.triage.policies.store import Policies
+from services.triage.reckoning import Cause
+from services.triage.tasks.finishing import finish_tasks
+from services.triage.tasks.raising import NewTask, raise_tasks
+from services.triage.tasks.terms import CHALLENGE
+
+_INVOLVED = "SELECT decided_by, document FROM decision WHERE case_id = $1"
+
+
+class ChallengeBody(Model):
+    """The body of `POST /v1/cases/{id}/challenges`."""
+
+    challenger: Line = Field(description="Who disagrees, with their role.")
+    agency: Identifier | None = Field(None, description="Whose challenge it is; absent for a colleague's.")
+    channel: Channel
+    because: Text
+    safe_meanwhile: Text = Field(description="How the child is safe until this is settled.")
+
+
+class EscalationBody(Model):
+    """The body of `PUT /v1/challenges/{id}/escalation`."""
+
+    because: Text
+    safe_meanwhile: Text = Field(description="How the child is safe until this is settled.")
+
+
+class ResolutionBody(Model):
+    """The body of `PUT /v1/challenges/{id}/resolution`."""
+
+    outcome: Outcome
+    agreed: bool = Field(description="Whether whoever challenged agrees.")
+    because: Text
+
+
+class Challenges:
+    """Takes challenges, moves them up, and settles them. Only a person who decides anew changes the decision."""
+
+    def __init__(
+        self, ledger: Ledger, casework: Casework, policies: Policies, ladder: Ladder, handovers: Handovers
+    ) -> None:
+        self._ledger = ledger
+        self._casework = casework
+        self._policies = policies
+        self.ladder = ladder
+        self._handovers = handovers
+
+    async def raise_one(
+        self, case_id: UUID, body: ChallengeBody, caller: Principal, key: str, fingerprint: bytes
+    ) -> ChallengeView:
+        """Keeps a challenge of the decision that stands. The same request sent again is the same answer.
+
+        Raises Problem: 404, 409 where nothing was decided or a challenge is open, 422 where the key was used.
+        """
+        name = f"challenge/{caller.subject}/{sha256(key.encode()).hexdigest()}"
+        challenge_id = uuid5(case_id, name)
+        given = sha256(fingerprint).digest()
+        async with self._unit(case_id, name) as (unit, desk, file):
+            before = await unit.connection.fetchval(
+                "SELECT fingerprint FROM challenge WHERE id = $1", challenge_id
+            )
+            if before is not None:
+                if before != given:
+                    raise idempotency.reused()
+                return await self._view(unit, challenge_id)
+            case = file.case
+            if case.decision == 0:
+                raise Problem(409, "not-decided", "Nobody has decided on this child yet", "say what you know")
+            if await unit.connection.fetchval(
+                "SELECT 1 FROM challenge WHERE case_id = $1 AND resolved_at IS NULL", case_id
+            ):
+                raise Problem(409, "challenged-already", "A challenge of this decision is open")
+            stage = self.ladder.stages[0]
+            due_at = self._due(stage, unit.now)
+            await keep_challenge(
+                unit.connection,
+                challenge_id,
+                case_id,
+                case.referral_id,
+                case.decision,
+                body.agency,
+                body.channel.value,
+                stage.id,
+                caller.subject,
+                unit.now,
+                due_at,
+                given,
+            )
+            said = Said(text=body.because, safe_meanwhile=body.safe_meanwhile, challenger=body.challenger)
+            await self._step(unit, challenge_id, case_id, Did.RAISED, stage, caller, said)
+            await self._ask(unit, file, challenge_id, stage, due_at)
+            self._casework.open_again(file)
+            await save(unit, self._ledger.codec, self._policies, desk)
+            return await self._view(unit, challenge_id)
+
+    async def take(self, challenge_id: UUID, caller: Principal) -> ChallengeView:
+        """The caller reviews it. Raises Problem: 403 for whoever decided, signed or challenges, 404, 409."""
+        async with self._open(challenge_id) as (unit, _, file, row):
+            stage = await self._may(unit, file, row, caller)
+            if row["reviewer"] == caller.subject:
+                return await self._view(unit, challenge_id)
+            if row["reviewer"] is not None:
+                raise Problem(
+                    409, "reviewed-already", "Somebody else reviews this", extra={"reviewer": row["reviewer"]}
+                )
+            await unit.connection.execute(
+                "UPDATE challenge SET reviewer = $2 WHERE id = $1", challenge_id, caller.subject
+            )
+            said = Said(text=stage.title)
+            await self._step(unit, challenge_id, file.case.id, Did.TAKEN, stage, caller, said)
+            return await self._view(unit, challenge_id)
+
+    async def escalate(self, challenge_id: UUID, body: EscalationBody, caller: Principal) -> ChallengeView:
+        """It goes up a stage, with a clock of its own. Raises Problem: 404, 409 at the last stage."""
+        async with self._open(challenge_id) as (unit, desk, file, row):
+            above = self.ladder.above(row["stage"])
+            if above is None:
+                raise Problem(409, "last-stage", "There is no stage above this one", "settle it here")
+            due_at = self._due(above, unit.now)
+            await unit.connection.execute(
+                "UPDATE challenge SET stage = $2, due_at = $3, reviewer = NULL WHERE id = $1",
+                challenge_id,
+                above.id,
+                due_at,
+            )
+            said = Said(text=body.because, safe_meanwhile=body.safe_meanwhile)
+            await self._step(unit, challenge_id, file.case.id, Did.ESCALATED, above, caller, said)
+            await finish_tasks(
+                unit, self._ledger.codec, file.case.id, [CHALLENGE], caller, "It went up a stage."
+            )
+            await self._ask(unit, file, challenge_id, above, due_at)
+            await save(unit, self._ledger.codec, self._policies, desk)
+            return await self._view(unit, challenge_id)
+
+    async def resolve(self, challenge_id: UUID, body: ResolutionBody, caller: Principal) -> ChallengeView:
+        """Its reviewer settles it. `decide_anew` asks for a new decision; the first one stays on record.
+
+        Raises Problem: 403 for anybody but the reviewer, 404, 409 where whoever challenged does not agree and a stage
+        is left.
+        """
+        async with self._open(challenge_id) as (unit, desk, file, row):
+            stage = await self._may(unit, file, row, caller)
+            if row["reviewer"] != caller.subject:
+                raise Problem(
+                    403, "not-the-reviewer", "Whoever reviews it settles it", "take the review first"
+                )
+            if not body.agreed and self.ladder.above(row["stage"]) is not None:
+                raise Problem(
+                    409, "not-agreed", "Whoever challenged does not agree, and a stage is left", "escalate it"
+                )
+            await unit.connection.execute(
+                "UPDATE challenge SET outcome = $2, agreed = $3, resolved_at = $4 WHERE id = $1",
+                challenge_id,
+                body.outcome.value,
+                body.agreed,
+                unit.now,
+            )
+            case = file.case
+            await self._step(
+                unit, challenge_id, case.id, Did.RESOLVED, stage, caller, Said(text=body.because)
+            )
+            await finish_tasks(unit, self._ledger.codec, case.id, [CHALLENGE], caller, "It was settled.")
+            if body.outcome is Outcome.DECIDE_ANEW and case.decided:
+                cause = Cause(uuid5(challenge_id, "decide-anew"), unit.now, unit.now)
+                tell(unit, [(file, self._casework.reopened(file, cause))], case.trace)
+            await self._handovers.settle(unit, desk, case.referral_id)
+            await save(unit, self._ledger.codec, self._policies, desk)
+            return await self._view(unit, challenge_id)
+
+    async def page(
+        self,
+        connection: asyncpg.Connection,
+        caller: Principal,
+        case_id: UUID | None,
+        open_only: bool,
+        limit: int,
+    ) -> ChallengePage:
+        """Challenges that the caller may see, by the time that they are due."""
+        now = self._ledger.clock.now()
+        rows = await challenge_rows(connection, caller, case_id, open_only, limit)
+        items = tuple(ChallengeItem(**self._fields(row, now)) for row in rows[:limit])
+        return ChallengePage(items=items, more=len(rows) > limit)
+
+    async def read(self, connection: asyncpg.Connection, challenge_id: UUID) -> ChallengeView | None:
+        """One challenge with everything that was said; None where there is none."""
+        row = await challenge_row(connection, challenge_id)
+        if row is None:
+            return None
+        steps = await steps_of(connection, self._ledger.codec, challenge_id, row["case_id"])
+        return ChallengeView(**self._fields(row, self._ledger.clock.now()), steps=tuple(steps))
+
+    def _fields(self, row: asyncpg.Record, now: datetime) -> dict[str, object]:
+        values = {name: value for name, value in dict(row).items() if name in ChallengeItem.model_fields}
+        overdue = row["resolved_at"] is None and row["due_at"] < now
+        return {**values, "title": self.ladder.stage(row["stage"]).title, "overdue": overdue}
+
+    async def _view(self, unit: Unit, challenge_id: UUID) -> ChallengeView:
+        view = await self.read(unit.connection, challenge_id)
+        if view is None:
+            raise not_found()
+        return view
+
+    def _due(self, stage: Stage, now: datetime) -> datetime:
+        return stage.within.due(self._casework.thresholds.clocks.calendar, now)
+
+    async def _step(
+        self,
+        unit: Unit,
+        challenge_id: UUID,
+        case_id: UUID,
+        did: Did,
+        stage: Stage,
+        caller: Principal,
+        said: Said,
+    ) -> None:
+        await keep_step(
+            unit.connection,
+            self._ledger.codec,
+            challenge_id,
+            case_id,
+            did,
+            stage.id,
+            caller.subject,
+            unit.now,
+            said,
+        )
+        await note(unit.connection, unit.now, caller, f"challenge.{did.value}", case_id)
+
+    async def _ask(self, unit: Unit, file: File, challenge_id: UUID, stage: Stage, due_at: datetime) -> None:
+        """A task stands for the stage: it has the stage's clock, and keeps the referral open."""
+        case = file.case
+        about = uuid5(challenge_id, stage.id)
+        task = NewTask(
+            case.referral_id, case.id, CHALLENGE, unit.now, due_at, stage.id, about=about, trace=case.trace
+        )
+        await raise_tasks(unit, [task])
+
+    async def _may(self, unit: Unit, file: File, row: asyncpg.Record, caller: Principal) -> Stage:
+        stage = self.ladder.stage(row["stage"])
+        involved = {row["raised_by"]}
+        for decision in await unit.connection.fetch(_INVOLVED, file.case.id):
+            involved.add(decision["decided_by"])
+            made = await read_decision(self._ledger.codec, file.case.id, decision["document"])
+            involved |= set() if made is None else {one.by for one in made.signatures}
+        if not may_review(stage, caller.roles, caller.subject, involved):
+            raise Problem(
+                403,
+                "not-a-reviewer",
+                "Somebody else must review this",
+                "whoever decided, signed or challenges reviews nothing, and the stage names the roles",
+            )
+        return stage
+
+    @asynccontextmanager
+    async def _unit(self, case_id: UUID, *locks: str) -> AsyncIterator[tuple[Unit, Desk, File]]:
+        referral_id = await referral_of(self._ledger, case_id)
+        async with self._ledger.unit([referral_id], locks=locks) as unit:
+            desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
+            file = desk.files.get(case_id)
+            if file is None:
+                raise processing_stopped()
+            yield unit, desk, file
+
+    @asynccontextmanager
+    async def _open(self, challenge_id: UUID) -> AsyncIterator[tuple[Unit, Desk, File, asyncpg.Record]]:
+        case_id = await self._ledger.pool.fetchval(
+            "SELECT case_id FROM challenge WHERE id = $1", challenge_id
+        )
+        if case_id is None:
+            raise not_found()
+        async with self._unit(case_id) as (unit, desk, file):
+            row = await challenge_row(unit.connection, challenge_id)
+            if row is None:
+                raise not_found()
+            if row["resolved_at"] is not None:
+                raise Problem(
+                    409,
+                    "settled-already",
+                    "This challenge is settled",
+                    extra={"outcome": row["outcome"], "resolved_at": row["resolved_at"].isoformat()},
+                )
+            yield unit, desk, file, row
+
+
+def not_found() -> Problem:
+    """A challenge that does not exist, or that the caller may not see."""
+    return Problem(404, "challenge-not-found", "There is no such challenge")

@@ -1,0 +1,255 @@
+"""Somebody disagrees: somebody else than the decider looks again, stage by stage, and the first decision stays."""
+
+import asyncio
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.metrics import get_meter
+
+from libs.messaging.timers import TimerLoop
+from libs.schemas.document import DocumentError
+from libs.schemas.levels import Stage
+from sandbox.issuer import Issuer
+from services.triage.challenges.ladder import load_ladder
+from services.triage.tasks.overdue import TaskClock
+from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.staff import CANARY, Person
+
+HUNGRY = stated("child.hunger", "persistent")
+STRANGLED = stated("household.strangulation_or_weapon", True)
+SAFE = "He stays with his grandmother."
+BODY = {
+    "challenger": "Pat Day, head teacher",
+    "agency": "education",
+    "channel": "telephone",
+    "because": f"{CANARY} is hungrier than you think.",
+    "safe_meanwhile": SAFE,
+}
+
+
+@pytest.fixture
+def second(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer, "staff-mgr-2")
+
+
+@pytest.fixture
+def colleague(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer, "staff-sw-2")
+
+
+@pytest.fixture
+async def decided(hub: HubWorld, worker: Person) -> Story:
+    """A child for whom a social worker decided early help, accepted there."""
+    story = Story()
+    agreed = {"early_help": {"answer": "given"}}
+    await hub.take(story.received([HUNGRY], agreements=agreed), story.completed())
+    case_id = story.child_ids[0]
+    await worker.read(case_id)
+    assert (await worker.decide(case_id, (await worker.open(case_id))[1])).status_code == 200
+    await worker.accept(case_id)
+    assert (await hub.case(case_id)).stage is Stage.CLOSED
+    return story
+
+
+async def challenged(story: Story, by: Person, **changes: Any) -> dict[str, Any]:
+    answer = await by.post(f"/v1/cases/{story.child_ids[0]}/challenges", BODY | changes)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def test_a_challenge_opens_the_referral_with_a_clock_and_leaves_the_decision(
+    hub: HubWorld, decided: Story, colleague: Person
+) -> None:
+    made = await challenged(decided, colleague)
+    assert (made["stage"], made["decision"], made["outcome"]) == ("practitioners", 1, None)
+    assert made["steps"][0]["safe_meanwhile"] == SAFE
+    case = await hub.case(decided.child_ids[0])
+    assert (case.closed_at, case.stage, case.decision) == (None, Stage.DECIDED, 1)
+    [task] = await hub.rows("SELECT id, due_at FROM task WHERE kind = 'review_challenge' AND done_at IS NULL")
+    [timer] = await hub.rows("SELECT due_at FROM timer WHERE subject = $1 AND state = 'armed'", task["id"])
+    assert timer["due_at"] == task["due_at"]
+    [listed] = (await colleague.get("/v1/challenges")).json()["items"]
+    assert listed["id"] == made["id"]
+    assert CANARY not in str(listed)
+
+
+async def test_how_the_child_is_safe_meanwhile_must_be_said(decided: Story, colleague: Person) -> None:
+    bare = {name: value for name, value in BODY.items() if name != "safe_meanwhile"}
+    answer = await colleague.post(f"/v1/cases/{decided.child_ids[0]}/challenges", bare)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/safe_meanwhile")
+
+
+async def test_nothing_undecided_is_challenged_and_one_challenge_is_open_at_a_time(
+    hub: HubWorld, decided: Story, colleague: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]))
+    undecided = await colleague.post(f"/v1/cases/{story.child_ids[0]}/challenges", BODY)
+    assert (undecided.status_code, undecided.json()["code"]) == (409, "not-decided")
+    await challenged(decided, colleague)
+    twice = await colleague.post(f"/v1/cases/{decided.child_ids[0]}/challenges", BODY)
+    assert (twice.status_code, twice.json()["code"]) == (409, "challenged-already")
+
+
+async def test_the_same_request_again_is_the_same_answer(
+    hub: HubWorld, decided: Story, colleague: Person
+) -> None:
+    path, key = f"/v1/cases/{decided.child_ids[0]}/challenges", uuid.uuid4().hex
+    answers = await asyncio.gather(*(colleague.post(path, BODY, key=key) for _ in range(3)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len(await hub.rows("SELECT 1 FROM challenge_step")) == 1
+    other = await colleague.post(path, BODY | {"because": "Another."}, key=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+async def test_who_decided_or_challenges_reviews_nothing(
+    decided: Story, worker: Person, colleague: Person, manager: Person
+) -> None:
+    made = await challenged(decided, colleague)
+    path = f"/v1/challenges/{made['id']}/review"
+    for person in (worker, colleague):
+        answer = await person.put(path, {})
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-a-reviewer")
+    assert (await manager.put(path, {})).json()["reviewer"] == manager.id
+    assert (await manager.put(path, {})).status_code == 200
+
+
+async def test_who_signed_reviews_nothing(
+    hub: HubWorld, worker: Person, manager: Person, second: Person, colleague: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received([STRANGLED]), story.completed())
+    case_id = story.child_ids[0]
+    protection = {"level": "section_47", "destination": "csc_section_47"}
+    await worker.decide(case_id, (await worker.open(case_id))[1], **protection)
+    assert (await manager.sign(case_id)).status_code == 200
+    made = await challenged(story, colleague)
+    path = f"/v1/challenges/{made['id']}/review"
+    assert (await manager.put(path, {})).json()["code"] == "not-a-reviewer"
+    assert (await second.put(path, {})).status_code == 200
+    taken = await second.http.put(path, headers={"Authorization": f"Bearer {manager.token}"})
+    assert taken.status_code == 403
+
+
+async def test_what_is_not_agreed_goes_up_until_no_stage_is_left(
+    hub: HubWorld, decided: Story, colleague: Person, manager: Person
+) -> None:
+    made = await challenged(decided, colleague)
+    path = f"/v1/challenges/{made['id']}"
+    await manager.put(f"{path}/review", {})
+    settled = {"outcome": "stands", "agreed": False, "because": "The plan is right."}
+    refused = await manager.put(f"{path}/resolution", settled)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not-agreed")
+    up = {"because": "They still disagree.", "safe_meanwhile": SAFE}
+    for stage in ("managers", "board"):
+        answer = await manager.put(f"{path}/escalation", up)
+        assert (answer.json()["stage"], answer.json()["reviewer"]) == (stage, None)
+        await manager.put(f"{path}/review", {})
+    assert (await manager.put(f"{path}/escalation", up)).json()["code"] == "last-stage"
+    answer = await manager.put(f"{path}/resolution", settled)
+    assert (answer.json()["outcome"], answer.json()["agreed"]) == ("stands", False)
+    assert (await hub.case(decided.child_ids[0])).stage is Stage.CLOSED
+    again = await manager.put(f"{path}/resolution", settled)
+    assert (again.status_code, again.json()["outcome"]) == (409, "stands")
+    tasks = await hub.rows("SELECT done_at FROM task WHERE kind = 'review_challenge'")
+    assert len(tasks) == 3
+    assert all(row["done_at"] for row in tasks)
+
+
+async def test_to_decide_anew_asks_for_a_decision_and_leaves_the_first_one(
+    hub: HubWorld, decided: Story, colleague: Person, manager: Person
+) -> None:
+    made = await challenged(decided, colleague)
+    path = f"/v1/challenges/{made['id']}"
+    await manager.put(f"{path}/review", {})
+    settled = {"outcome": "decide_anew", "agreed": True, "because": "The school is right."}
+    assert (await manager.put(f"{path}/resolution", settled)).status_code == 200
+    case = await hub.case(decided.child_ids[0])
+    assert (case.stage, case.decision) == (Stage.DECISION, 1)
+    assert (await hub.names(decided.id))[-1] == "case-reopened"
+
+
+async def test_what_is_new_is_evaluated_at_once(hub: HubWorld, decided: Story, colleague: Person) -> None:
+    await challenged(decided, colleague)
+    await hub.take(decided.information(STRANGLED))
+    assert (await hub.case(decided.child_ids[0])).at_risk
+
+
+async def test_a_stage_that_runs_over_is_an_event(hub: HubWorld, decided: Story, colleague: Person) -> None:
+    await challenged(decided, colleague)
+    rows = await hub.rows("SELECT due_at FROM challenge")
+    assert (await colleague.get("/v1/challenges")).json()["items"][0]["overdue"] is False
+    hub.clock.set(rows[0]["due_at"] + timedelta(seconds=1))
+    await TimerLoop(hub.ledger, TaskClock(get_meter("test")).handlers).fire_due()
+    assert (await colleague.get("/v1/challenges")).json()["items"][0]["overdue"] is True
+    name, told = (await hub.emitted(decided.id))[-1]
+    assert (name, told.children[decided.child_ids[0]].clock) == ("case-overdue", "task.review_challenge")
+
+
+async def test_no_note_settles_a_challenge_in_its_reviewers_place(
+    hub: HubWorld, decided: Story, colleague: Person, manager: Person
+) -> None:
+    await challenged(decided, colleague)
+    [row] = await hub.rows("SELECT id FROM task WHERE kind = 'review_challenge'")
+    answer = await manager.put(f"/v1/tasks/{row['id']}", {"note": "Settled."})
+    assert (answer.status_code, answer.json()["code"]) == (409, "challenge-open")
+
+
+async def test_the_board_sees_numbers_and_nobody(decided: Story, colleague: Person, manager: Person) -> None:
+    made = await challenged(decided, colleague)
+    await manager.put(f"/v1/challenges/{made['id']}/review", {})
+    await manager.put(
+        f"/v1/challenges/{made['id']}/resolution",
+        {"outcome": "withdrawn", "agreed": True, "because": "Settled."},
+    )
+    window = {"from": "2026-11-23T00:00:00Z", "to": "2026-11-24T00:00:00Z"}
+    counted = (await manager.get("/v1/challenges/counts", **window)).json()
+    [count] = counted["counts"]
+    assert (count["agency"], count["outcome"], count["challenges"]) == ("education", "withdrawn", 1)
+    assert (await manager.get("/v1/challenges")).json()["items"] == []
+    assert len((await manager.get("/v1/challenges", settled=True)).json()["items"]) == 1
+
+
+async def test_a_restricted_childs_challenge_looks_like_none(
+    hub: HubWorld, decided: Story, colleague: Person, manager: Person, second: Person
+) -> None:
+    made = await challenged(decided, colleague)
+    await hub.rows("UPDATE child_case SET restricted = true RETURNING 1")
+    path = f"/v1/challenges/{made['id']}"
+    up = {"because": "Up.", "safe_meanwhile": SAFE}
+    done = {"outcome": "stands", "agreed": True, "because": "Yes."}
+    hidden = [
+        await manager.get(path),
+        await manager.put(f"{path}/review", {}),
+        await manager.put(f"{path}/escalation", up),
+        await manager.put(f"{path}/resolution", done),
+    ]
+    assert {(answer.status_code, answer.json()["code"]) for answer in hidden} == {
+        (404, "challenge-not-found")
+    }
+    assert (await manager.get("/v1/challenges")).json()["items"] == []
+    assert (await second.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("reviewers: [social_worker, manager]", "reviewers: [manger]", "did you mean `manager`?"),
+        ("reviewers: [social_worker, manager]", "reviewers: []", "nobody reviews"),
+        ("within: {minutes: 1440, unit: working}", "within: {minutes: 0, unit: working}", "at least 1"),
+        ("about:", "aboot:", "unknown key `aboot`"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(tmp_path: Path, right: str, wrong: str, said: str) -> None:
+    text = (PARTNERSHIP / "challenge.yaml").read_text()
+    assert right in text
+    path = tmp_path / "challenge.yaml"
+    path.write_text(text.replace(right, wrong, 1))
+    with pytest.raises(DocumentError) as refused:
+        load_ladder(path)
+    assert said in str(refused.value)
