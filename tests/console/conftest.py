@@ -98,8 +98,9 @@ def site(chromium: str, scratch: Path) -> Iterator[Site]:
         stack.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(site: Site, chromium: str) -> Iterator[Browser]:
+    # Playwright holds this thread's event loop while it lives: nothing asynchronous may be tested beside it.
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium)
