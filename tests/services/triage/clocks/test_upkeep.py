@@ -113,7 +113,10 @@ async def test_every_clock_of_every_open_case_is_armed_again_where_its_timer_is_
     case = await hub.case(stories[0].child_ids[0])
     async with hub.ledger.unit([stories[0].id]) as unit:
         await Clocks(thresholds.clocks).start(unit, case, "child_seen", MONDAY)
-    every = "SELECT kind, subject, due_at, claim_at FROM timer WHERE state = 'armed' AND kind NOT IN ('alert', 'task') ORDER BY 1, 2"
+    every = (
+        "SELECT kind, subject, due_at, claim_at FROM timer"
+        " WHERE state = 'armed' AND kind NOT IN ('alert', 'task') ORDER BY 1, 2"
+    )
     before = [tuple(row) for row in await hub.rows(every)]
     assert len(before) == 3 * 3 + 2 + 1
     assert await upkeep(hub, thresholds, terms).sweep() == 0
