@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from libs.messaging.codec import Decoded, PlainCodec
 from libs.messaging.consumer import Parked
@@ -144,8 +146,7 @@ def issuer(issuer_key: Any, clock: ManualClock) -> Issuer:
     return Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
 
 
-@pytest.fixture
-def settings() -> TriageSettings:
+def made_settings() -> TriageSettings:
     return TriageSettings(
         environment="test",
         database_url="unused",
@@ -155,6 +156,32 @@ def settings() -> TriageSettings:
         cursor_secret="s" * 32,
         search_secret=SEARCH_SECRET,
     )
+
+
+@pytest.fixture
+def settings() -> TriageSettings:
+    return made_settings()
+
+
+@pytest.fixture(scope="session")
+def application() -> Iterator[FastAPI]:
+    """The service's operations, described once: working out seventy of them takes longer than most tests."""
+    made = made_settings()
+    telemetry = setup(Service.TRIAGE, made, install=False)
+    yield create_app("Triage", made, telemetry, routers())
+    telemetry.shutdown()
+
+
+@contextmanager
+def furnished(application: FastAPI, authenticator: Authenticator, parts: Parts) -> Iterator[FastAPI]:
+    """The operations with what they work with, which is this test's alone."""
+    before = dict(application.state._state)
+    application.state.authenticator = authenticator
+    application.state.stop = asyncio.Event()
+    furnish(application, parts)
+    yield application
+    application.state._state.clear()
+    application.state._state.update(before)
 
 
 def parts_of(hub: "HubWorld", thresholds: Thresholds, settings: TriageSettings, alarms: Bell) -> Parts:
@@ -176,28 +203,20 @@ async def http(
     clock: ManualClock,
     thresholds: Thresholds,
     alarms: Bell,
+    application: FastAPI,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Triage's API in this process, with tokens of the sandbox's issuer."""
 
     def keys(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=issuer.jwks())
 
-    telemetry = setup(Service.TRIAGE, settings, install=False)
     async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as client:
         authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", client, clock)
-        app = create_app(
-            "Triage",
-            settings,
-            telemetry,
-            routers(),
-            authenticator=authenticator,
-        )
-        app.state.stop = asyncio.Event()
-        furnish(app, parts_of(hub, thresholds, settings, alarms))
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
-            yield caller
-    telemetry.shutdown()
+        parts = parts_of(hub, thresholds, settings, alarms)
+        with furnished(application, authenticator, parts) as app:
+            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
+                yield caller
 
 
 @pytest.fixture

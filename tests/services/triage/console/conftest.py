@@ -1,6 +1,5 @@
 """The console on a real database, and people with browsers that know no script."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -15,19 +14,16 @@ from fastapi import FastAPI
 from libs.platform.auth import Authenticator
 from libs.platform.clock import ManualClock
 from libs.platform.pages import Pages
-from libs.platform.service import create_app
 from libs.platform.signin import SignIn
-from libs.platform.telemetry import setup
-from libs.schemas.events import Service
 from libs.schemas.findings import Fact
 from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Issuer, issuer_router, load_clients, load_people
-from services.triage.app import furnish, routers
+from services.triage.app import routers
 from services.triage.console.api import offer, pages_of
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
-from tests.services.triage.conftest import HubWorld, Story, parts_of
+from tests.services.triage.conftest import HubWorld, Story, furnished, parts_of
 
 HUB = "http://localhost:8103"
 TOKENS = "http://127.0.0.1:8100"
@@ -151,6 +147,7 @@ async def office(
     clock: ManualClock,
     thresholds: Thresholds,
     alarms: Bell,
+    application: FastAPI,
 ) -> AsyncIterator[Office]:
     async with AsyncExitStack() as stack:
         tokens = Issuer(issuer_key, load_clients(), issuer=f"{TOKENS}/issuer", audience="mash", clock=clock)
@@ -170,12 +167,9 @@ async def office(
                 "sign_in_secret": "sandbox-only-triage-pages",
             }
         )
-        telemetry = setup(Service.TRIAGE, own, install=False)
-        stack.callback(telemetry.shutdown)
         authenticator = Authenticator(own.jwks_url, own.issuer, "mash", http, clock)
-        app = create_app("Triage", own, telemetry, routers(), authenticator=authenticator)
-        app.state.stop = asyncio.Event()
-        furnish(app, parts_of(hub, thresholds, own, alarms))
+        parts = parts_of(hub, thresholds, own, alarms)
+        app = stack.enter_context(furnished(application, authenticator, parts))
         neighbours = NoNeighbours()
         dictionary = thresholds.rulebooks.directory.dictionary
         console_pages.signin = SignIn(own, authenticator, http, clock)
