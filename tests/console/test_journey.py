@@ -144,6 +144,9 @@ def test_two_people_at_once_on_one_case(site: Site, opened: Opens) -> None:
     for page in (first, second):
         page.goto(f"{path}/decision")
         choose(page, "section_17", "csc_section_17")
+    # Of what this page's own reading brought about it says nothing, for half a second.
+    second.locator("[data-live-status][data-listening]").wait_for(state="attached")
+    second.wait_for_timeout(600)
     give_reasons(first, "A child in need.")
     expect(first.get_by_role("alert")).to_contain_text("The decision is made")
     expect(second.locator("[data-live-status]")).to_contain_text(

@@ -43,6 +43,7 @@
 
   const opened = Date.now();
   const events = new EventSource("/console/queue/events");
+  events.addEventListener("open", () => status.setAttribute("data-listening", ""));
   events.addEventListener("changed", (event) => {
     const ids = JSON.parse(event.data).cases.map((one) => one.id);
     // What this page's own reading brought about is no news.

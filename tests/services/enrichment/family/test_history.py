@@ -48,7 +48,7 @@ def decided(contact: Contact) -> Contact:
     """The report, decided an hour after it came."""
     values = {name: getattr(contact, name) for name in Contact.__slots__}
     at = contact.received_at + timedelta(hours=1)
-    return Contact(**values | {"level": "early_help", "destination": "early_help", "decided_at": at})
+    return Contact(**values | {"level": "section_17", "destination": "csc_section_17", "decided_at": at})
 
 
 def test_an_earlier_report_is_told_with_what_it_stated_and_what_became_of_it(is_worry: IsWorry) -> None:
@@ -57,7 +57,7 @@ def test_an_earlier_report_is_told_with_what_it_stated_and_what_became_of_it(is_
     (told,) = history.earlier
     assert (told.case_id, told.reference, told.agency) == (earlier.case_id, "R-1", "school")
     assert (told.on, told.decided_on, told.facts) == (date(2026, 3, 2), date(2026, 3, 2), (HUNGER,))
-    assert (told.level, told.destination) == (Level.EARLY_HELP, Destination.EARLY_HELP)
+    assert (told.level, told.destination) == (Level.SECTION_17, Destination.SECTION_17)
     assert (told.event, history.event, history.duplicates) == (None, None, ())
 
 
