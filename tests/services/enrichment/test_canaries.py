@@ -3,8 +3,8 @@
 Every way of asking, every way of failing, at every request of an exchange.
 """
 
-import io
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
