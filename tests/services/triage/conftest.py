@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,7 +26,7 @@ from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
 from libs.platform.service import create_app
 from libs.platform.telemetry import setup
-from libs.schemas.base import Nothing, Payload
+from libs.schemas.base import Payload
 from libs.schemas.events import (
     BY_NAME,
     CHECK_RETURNED,
@@ -54,7 +53,7 @@ from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
 from sandbox.issuer import Issuer, load_clients, load_key
 from sandbox.postgres import EmbeddedPostgres
-from services.triage.app import Parts, furnish, routers
+from services.triage.app import Parts, routers
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
@@ -68,6 +67,7 @@ from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
 from tests.services.triage.bell import Bell
 from tests.services.triage.enriched import Enriched
+from tests.services.triage.furnishing import furnished
 from tests.services.triage.staff import CANARY, Person
 
 ISSUER = "https://issuer.example.org"
@@ -170,18 +170,6 @@ def application() -> Iterator[FastAPI]:
     telemetry = setup(Service.TRIAGE, made, install=False)
     yield create_app("Triage", made, telemetry, routers())
     telemetry.shutdown()
-
-
-@contextmanager
-def furnished(application: FastAPI, authenticator: Authenticator, parts: Parts) -> Iterator[FastAPI]:
-    """The operations with what they work with, which is this test's alone."""
-    before = dict(application.state._state)
-    application.state.authenticator = authenticator
-    application.state.stop = asyncio.Event()
-    furnish(application, parts)
-    yield application
-    application.state._state.clear()
-    application.state._state.update(before)
 
 
 def parts_of(hub: "HubWorld", thresholds: Thresholds, settings: TriageSettings, alarms: Bell) -> Parts:
@@ -410,6 +398,3 @@ class HubWorld:
 
     async def names(self, referral_id: UUID) -> list[str]:
         return [name for name, _ in await self.emitted(referral_id)]
-
-
-NO_PART = Nothing()

@@ -23,7 +23,8 @@ from services.triage.console.api import offer, pages_of
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
-from tests.services.triage.conftest import HubWorld, Story, furnished, parts_of
+from tests.services.triage.conftest import HubWorld, Story, parts_of
+from tests.services.triage.furnishing import furnished
 
 HUB = "http://localhost:8103"
 TOKENS = "http://127.0.0.1:8100"
