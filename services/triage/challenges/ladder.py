@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from libs.schemas.document import DocumentError, Node, read_document
-from services.triage.clocks.calendar import Unit
+from services.triage.clocks.loading import read_length
 from services.triage.clocks.rules import Length
 from services.triage.decision.authority import DECIDERS
 
@@ -64,6 +64,4 @@ def _stage(name: str, node: Node) -> Stage:
     reviewers = frozenset(one.choice(list(DECIDERS), "role") for one in fields["reviewers"].items())
     if not reviewers:
         raise DocumentError([f"{fields['reviewers'].place}: nobody reviews"])
-    within = fields["within"].fields({"minutes": True, "unit": True})
-    unit = Unit(within["unit"].choice([one.value for one in Unit], "unit"))
-    return Stage(name, fields["title"].words(), reviewers, Length(within["minutes"].whole(1), unit))
+    return Stage(name, fields["title"].words(), reviewers, read_length(fields["within"]))

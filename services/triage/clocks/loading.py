@@ -85,6 +85,11 @@ def _rule(node: Node, fields: Mapping[str, Node]) -> WorkingDays | Length:
     return _length(node, fields)
 
 
+def read_length(node: Node) -> Length:
+    """A length of time as the partnership's files write it: `minutes` and `unit`. Raises DocumentError."""
+    return _length(node, node.fields({"minutes": True, "unit": True}))
+
+
 def _length(node: Node, fields: Mapping[str, Node]) -> Length:
     if "minutes" not in fields or "unit" not in fields:
         raise DocumentError([f"{node.place}: how long it runs is missing: `minutes` and `unit`"])

@@ -49,8 +49,6 @@ SAID: Mapping[str, str] = {
     "linked": "Your decision is passed on. What depends on it is worked out anew.",
     "ordered": "Your order is passed on.",
     "acknowledged": "You have taken the alert. Nobody else is alerted.",
-    "challenged": "The challenge is kept, and somebody else than the decider reviews it.",
-    "challenge-moved": "The challenge has moved on.",
     "accepted": "The hand-over is accepted.",
     "refused": "The hand-over is refused. The case goes back to the hub.",
     "reopened": "The referral is open again.",

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from libs.schemas.document import Node, read_all, read_document
+from libs.schemas.document import read_all, read_document
 from libs.schemas.levels import Destination
-from services.triage.clocks.calendar import Calendar, Unit
+from services.triage.clocks.calendar import Calendar
+from services.triage.clocks.loading import read_length
 from services.triage.clocks.rules import Length
 
 NOTHING_TO_ACCEPT = frozenset((Destination.UNIVERSAL_ADVICE,))
@@ -32,12 +33,5 @@ def load_terms(path: Path) -> Terms:
     """Reads and checks `handover.yaml`. Raises DocumentError naming every mistake with its place."""
     root = read_document(path).fields({"about": True, "accept_within": True})
     nodes = root["accept_within"].fields({one.value: True for one in RECEIVING})
-    lengths = read_all([nodes[one.value] for one in RECEIVING], _length)
+    lengths = read_all([nodes[one.value] for one in RECEIVING], read_length)
     return Terms(dict(zip(RECEIVING, lengths, strict=True)))
-
-
-def _length(node: Node) -> Length:
-    fields = node.fields({"minutes": True, "unit": True})
-    return Length(
-        fields["minutes"].whole(1), Unit(fields["unit"].choice([one.value for one in Unit], "unit"))
-    )

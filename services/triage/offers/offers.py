@@ -6,7 +6,7 @@ from pathlib import Path
 
 from libs.schemas.document import DocumentError, Node, read_document
 from libs.schemas.levels import Destination
-from services.triage.clocks.calendar import Unit
+from services.triage.clocks.loading import read_length
 from services.triage.clocks.rules import Length
 
 _OFFER = dict.fromkeys(("name", "for", "ages", "agreement", "how"), True)
@@ -55,14 +55,7 @@ def load_offers(path: Path) -> Offers:
 
 def _early_help(node: Node) -> dict[str, Length]:
     fields = node.fields({"assessment": True, "agreement": True})
-    return {ASSESSMENT: _length(fields["assessment"]), AGREEMENT: _length(fields["agreement"])}
-
-
-def _length(node: Node) -> Length:
-    fields = node.fields({"minutes": True, "unit": True})
-    return Length(
-        fields["minutes"].whole(1), Unit(fields["unit"].choice([one.value for one in Unit], "unit"))
-    )
+    return {ASSESSMENT: read_length(fields["assessment"]), AGREEMENT: read_length(fields["agreement"])}
 
 
 def _offers(node: Node) -> dict[str, Offer]:
