@@ -153,7 +153,8 @@ async def read_chronology(caller: CaseReader, case_id: UUID, office: InOffice) -
         await note(connection, now, caller, "chronology.read", case_id)
     thresholds = office.cases.thresholds
     definitions = thresholds.rulebooks.directory.dictionary.definitions
-    return chronology(view, thresholds.clocks.day, {name: one.label for name, one in definitions.items()})
+    labels = {name: one.label for name, one in definitions.items()}
+    return chronology(view, thresholds.clocks.day, labels, thresholds.names)
 
 
 @router.get(

@@ -73,6 +73,7 @@ from services.triage.joined.joining import EVERY_SECONDS as JOINING_EVERY_SECOND
 from services.triage.joined.joining import Joining
 from services.triage.live.api import router as live_router
 from services.triage.live.feed import Feed
+from services.triage.names import Names
 from services.triage.offers.api import router as offer_router
 from services.triage.offers.early_help import EarlyHelp
 from services.triage.overdue import Overdue
@@ -164,7 +165,9 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
 
             furnish(app, Parts(ledger, casework, policies, settings, partnership, alarms))
             console = (
-                [] if not settings.has_pages else [await _open_console(stack, app, settings, ledger, keys)]
+                []
+                if not settings.has_pages
+                else [await _open_console(stack, app, settings, ledger, keys, thresholds.names)]
             )
             repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
             overdue = Overdue(alarm, thresholds.clocks)
@@ -236,7 +239,12 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
 
 
 async def _open_console(
-    stack: AsyncExitStack, app: FastAPI, settings: TriageSettings, ledger: Ledger, issuer: httpx.AsyncClient
+    stack: AsyncExitStack,
+    app: FastAPI,
+    settings: TriageSettings,
+    ledger: Ledger,
+    issuer: httpx.AsyncClient,
+    names: Names,
 ) -> Sweep:
     """Offers the pages for staff; gives what prunes their drafts."""
     # One client for three addresses: what it is for is asked by nobody in a hurry.
@@ -246,7 +254,7 @@ async def _open_console(
     neighbours = HttpNeighbours(addresses, client, secret, near, ledger.clock)
     signin = SignIn(settings, app.state.authenticator, issuer, ledger.clock)
     dictionary = load_dictionary(settings.partnership_dir / "facts.yaml")
-    drafts = offer(app, pages_of(signin, dictionary, routers()), ledger, dictionary, neighbours)
+    drafts = offer(app, pages_of(signin, dictionary, names, routers()), ledger, dictionary, neighbours)
     return Sweep("drafts", DRAFTS_EVERY_SECONDS, drafts.prune)
 
 

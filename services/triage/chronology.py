@@ -10,6 +10,7 @@ from pydantic import Field
 from libs.schemas.base import Identifier, Instant, IsoDate, Model
 from libs.schemas.findings import Between, Fact
 from services.triage.findings.finding import How, Told, ToldBy
+from services.triage.names import Names
 from services.triage.views import CaseView
 from services.triage.wording import silence
 
@@ -61,28 +62,28 @@ class Chronology(Model):
     items: tuple[Entry, ...]
 
 
-def chronology(view: CaseView, today: Day, labels: Mapping[str, str]) -> Chronology:
-    """A case as one list. `today`: the hub's day of an instant. `labels`: what facts are called."""
+def chronology(view: CaseView, today: Day, labels: Mapping[str, str], names: Names) -> Chronology:
+    """A case as one list. `today`: the hub's day of an instant. `labels`: what facts are called. `names`: agencies."""
     entries = [
-        *_earlier(view),
+        *_earlier(view, names),
         *_plans(view),
-        *_referral(view, today, labels),
+        *_referral(view, today, labels, names),
         *_answers(view, today, labels),
-        *_findings(view, today, labels),
-        *_staff(view, today),
+        *_findings(view, today, labels, names),
+        *_staff(view, today, names),
     ]
     # A day alone stands before the moments of that day.
     entries.sort(key=lambda one: (one.on, one.at is not None, one.at or _FIRST, one.kind, one.words))
     return Chronology(case_id=view.case_id, items=tuple(entries))
 
 
-def _earlier(view: CaseView) -> Iterator[Entry]:
+def _earlier(view: CaseView, names: Names) -> Iterator[Entry]:
     if view.evidence.index is None:
         return
     history = view.evidence.index.history
     for one in history.earlier:
         same = one.event is not None and one.event == history.event
-        told = f"Reported by {one.agency}" if one.agency else "Reported"
+        told = f"Reported by {names.agency(one.agency)}" if one.agency else "Reported"
         kind = str(one.kind).replace("_", " ")
         repeat = ", of the same event as this referral" if same else ""
         yield Entry(
@@ -135,12 +136,13 @@ def _plans(view: CaseView) -> Iterator[Entry]:
                         )
 
 
-def _referral(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator[Entry]:
+def _referral(view: CaseView, today: Day, labels: Mapping[str, str], names: Names) -> Iterator[Entry]:
     received = view.evidence.received
     if received is not None:
-        words = f"Referral by {received.agency}."
+        words = f"Referral by {names.agency(received.agency)}."
         if received.found_by is not None:
-            words = f"Referral by {received.agency}; the child was named by {received.found_by}."
+            by = f"the child was named by {names.agency(received.found_by)}"
+            words = f"Referral by {names.agency(received.agency)}; {by}."
         yield Entry(
             on=today(received.received_at),
             at=received.received_at,
@@ -230,22 +232,22 @@ _WHO: Mapping[str, str] = {
 }
 
 
-def _findings(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator[Entry]:
+def _findings(view: CaseView, today: Day, labels: Mapping[str, str], names: Names) -> Iterator[Entry]:
     """What staff were told, saw or read: on its day, as it counts now; and what became of the entry."""
     for entry in view.evidence.findings:
         made = entry.finding
-        yield _told(made, labels, counts=not entry.changes)
+        yield _told(made, labels, names, counts=not entry.changes)
         for change in entry.changes:
             if change.told is not None:
-                yield _told(change.told, labels, counts=change is entry.changes[-1])
+                yield _told(change.told, labels, names, counts=change is entry.changes[-1])
             what = "corrected" if change.told is not None else "took back"
             words = f"{change.by} {what} what {made.by} had added: {change.reason}"
             yield _by_staff(EntryKind.CORRECTION, change.at, words, today)
 
 
-def _told(told: Told, labels: Mapping[str, str], *, counts: bool) -> Entry:
+def _told(told: Told, labels: Mapping[str, str], names: Names, *, counts: bool) -> Entry:
     facts = " ".join(_stated(fact, labels) for fact in told.facts)
-    who = _WHO.get(told.source, "staff" if told.agency is None else told.agency.replace("_", " "))
+    who = _WHO.get(told.source, "staff" if told.agency is None else names.agency(told.agency))
     how = _HOW.get(told.how, told.how)
     words = f"Found out {how}, from {who}."
     return Entry(
@@ -257,7 +259,7 @@ def _told(told: Told, labels: Mapping[str, str], *, counts: bool) -> Entry:
     )
 
 
-def _staff(view: CaseView, today: Day) -> Iterator[Entry]:
+def _staff(view: CaseView, today: Day, names: Names) -> Iterator[Entry]:
     for reading in view.evidence.readings:
         words = f"{reading.read_by} read the referrer's words."
         yield _by_staff(EntryKind.READING, reading.read_at, words, today)
@@ -266,7 +268,7 @@ def _staff(view: CaseView, today: Day) -> Iterator[Entry]:
         if command.person is not None:
             what = str(command.person.action).replace("_", " ")
         elif command.check is not None:
-            what = f"{command.check.action} {command.check.agency}"
+            what = f"{command.check.action} {names.agency(command.check.agency)}"
         words = f"{command.by} ordered: {what} ({command.became})."
         yield _by_staff(EntryKind.COMMAND, command.at, words, today)
     for decision in view.decisions:

@@ -1,7 +1,7 @@
 """The partnership's files as triage applies them: policy, clocks, teams, and placement over what is known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from libs.schemas.levels import Destination
 from services.triage.case import Case
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.loading import load_hub
+from services.triage.names import Names, load_names
 from services.triage.policies.rulebook import Rulebook, Rulebooks, make_rulebook
 from services.triage.policy import read_texts
 from services.triage.tasks.loading import load_task_terms
@@ -48,6 +49,7 @@ class Thresholds:
     clocks: Hub
     teams: Teams
     tasks: TaskTerms
+    names: Names = field(default_factory=Names)
 
     def rulebook(self, received_at: datetime) -> Rulebook:
         """The policy for a referral: the one that was in force when it was received."""
@@ -73,6 +75,7 @@ def load_thresholds(partnership: Path) -> Thresholds:
         clocks=clocks,
         teams=load_teams(partnership / "teams.yaml"),
         tasks=load_task_terms(partnership / "tasks.yaml", clocks.zone),
+        names=load_names(partnership),
     )
 
 

@@ -35,7 +35,7 @@ from services.triage.console import (
     tools,
 )
 from services.triage.console.drafts import Drafts
-from services.triage.console.filters import filters
+from services.triage.console.filters import Names, filters
 from services.triage.console.frame import HOME, NAME, SCRIPT, TEMPLATES, Console, Neighbours
 
 
@@ -51,7 +51,7 @@ def console_router() -> APIRouter:
     return router
 
 
-def pages_of(signin: SignIn, dictionary: Dictionary, rooms: Iterable[APIRouter]) -> Pages:
+def pages_of(signin: SignIn, dictionary: Dictionary, names: Names, rooms: Iterable[APIRouter]) -> Pages:
     """How the console's pages are shown. `rooms`: the operations that they may lead to."""
     offered = frozenset(getattr(route, "path", "") for room in rooms for route in room.routes)
     return Pages(
@@ -60,7 +60,7 @@ def pages_of(signin: SignIn, dictionary: Dictionary, rooms: Iterable[APIRouter])
         signin,
         TEMPLATES,
         script=SCRIPT,
-        filters=filters(dictionary),
+        filters=filters(dictionary, names),
         shared={"offered": offered},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from libs.schemas.dictionary import Dictionary
 from services.triage.console import words
@@ -21,21 +21,43 @@ _STATES: Mapping[str, str] = {
 }
 
 
-def filters(dictionary: Dictionary) -> dict[str, Callable[..., Any]]:
-    """The filters, which call facts as the partnership's dictionary does."""
+class Names(Protocol):
+    """What the partnership calls its agencies and teams."""
+
+    def agency(self, agency: str) -> str:
+        """An agency's name."""
+        ...
+
+    def team(self, team: str) -> str:
+        """A team's name."""
+        ...
+
+
+def filters(dictionary: Dictionary, names: Names) -> dict[str, Callable[..., Any]]:
+    """The filters, which call facts as the partnership's dictionary does, and agencies and teams by their names."""
 
     def label(fact: str) -> str:
         one = dictionary.definitions.get(fact)
         return words.sentence(one.label) if one is not None else words.words(fact.rpartition(".")[2])
 
+    def who(source: object) -> str:
+        code = str(source)
+        return words.words(code) if code in words.SPEAKERS else names.agency(code)
+
+    def words_of(codes: Iterable[str], list_of: str) -> list[tuple[str, str]]:
+        said = {"team": names.team, "agency": names.agency}.get(list_of, words.words)
+        return [(code, said(code)) for code in codes]
+
     return {
         "label": label,
+        "agency": names.agency,
+        "team": names.team,
+        "who": who,
         "words": words.words,
-        "words_of": _words_of,
+        "words_of": words_of,
         "sentence": words.sentence,
         "level": words.level,
         "destination": words.destination,
-        "team": words.team,
         "clock": words.clock,
         "colour": lambda rag: words.COLOURS.get(str(rag), "grey"),
         "departure": lambda code: words.DEPARTURES.get(str(code)) or words.words(code),
@@ -52,9 +74,3 @@ def filters(dictionary: Dictionary) -> dict[str, Callable[..., Any]]:
         "child": child_of,
         "home_line": lambda one: {**one["fact"], "source": one["source"]},
     }
-
-
-def _words_of(codes: Iterable[str], list_of: str) -> list[tuple[str, str]]:
-    """Codes with their words, as the choices of a field."""
-    said = words.team if list_of == "team" else words.words
-    return [(code, said(code)) for code in codes]

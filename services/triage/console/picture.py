@@ -14,8 +14,11 @@ from services.triage.console.words import LONDON, words
 
 WIDTH = 960
 LEFT, RIGHT, TOP, LANE = 150, 930, 30, 38
-MARK_APART = 20
+MARK_APART = 40
 """Marks of one lane that would be nearer than this are drawn as one, with their numbers."""
+
+NARROWEST = 22.0
+"""A mark with a single number: a circle."""
 
 _LANES: Mapping[str, str] = {
     "earlier_report": "Earlier reports",
@@ -57,8 +60,9 @@ class Mark:
     """Something that happened, or several things close together."""
 
     x: float
+    width: float
     numbers: str
-    """The entries' numbers in the table."""
+    """The entries' numbers in the table: `3`, `3–5`, or `3+2` for the third and two that are not next to it."""
     title: str
     counts: bool
 
@@ -163,11 +167,17 @@ def _marks(entries: Iterable[Numbered], place: Any) -> Iterator[Mark]:
 
 
 def _mark(group: Sequence[Numbered], place: Any) -> Mark:
-    first, last = group[0][0], group[-1][0]
+    numbers = [number for number, _ in group]
+    first, last = min(numbers), max(numbers)
     title = " ".join(f"{number}. {entry['words']}" for number, entry in group)
     counts = any(entry.get("counts", True) for _, entry in group)
-    label = str(first) if first == last else f"{min(n for n, _ in group)}+{len(group) - 1}"
-    return Mark(place(moment(group[0][1])), label, title, counts)
+    if first == last:
+        label = str(first)
+    elif last - first == len(group) - 1:
+        label = f"{first}–{last}"
+    else:
+        label = f"{first}+{len(group) - 1}"
+    return Mark(place(moment(group[0][1])), max(NARROWEST, 7.0 * len(label) + 8), label, title, counts)
 
 
 def _bars(entries: Iterable[Numbered], place: Any) -> Iterator[Bar]:

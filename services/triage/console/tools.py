@@ -12,17 +12,25 @@ from starlette.responses import Response
 from libs.platform.pages import PageRoute
 from services.triage.console.forms import Faults, attempt, read_day, whole
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.words import words
 
 SCOPE = "case:read"
+NO_RESULT = "none"
+"""The choice that a tool came to no result, which is never its mildest."""
 
 router = APIRouter(prefix="/console/cases/{case_id}/tools", route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("")
 async def show_tools(request: Request, case_id: UUID) -> Response:
-    """The tools that were used, and the form to record one."""
+    """The tools that were used, and the form to record one: first which, then what it came to."""
     there = visit(request, SCOPE)
-    return await _shown(there, case_id, await there.kept(), Faults())
+    faults = Faults()
+    chosen = request.query_params.get("tool")
+    if chosen == "":
+        faults.add("tool", "Select the tool")
+    kept = await there.kept()
+    return await _shown(there, case_id, kept or ({"tool": chosen} if chosen else {}), faults)
 
 
 @router.post("")
@@ -30,7 +38,9 @@ async def record(request: Request, case_id: UUID) -> Response:
     """Records that a tool was used."""
     there, fields = await posted(request, "case:write")
     faults = Faults()
-    faults.needed(fields, tool="Select the tool", by="Enter who used it")
+    faults.needed(
+        fields, tool="Select the tool", by="Enter who used it", result="Select what the tool came to"
+    )
     on = read_day(fields, "on", faults, now=there.console.clock.now())
     if on is None:
         faults.add("on-day", "Enter the day on which it was used")
@@ -48,7 +58,7 @@ async def record(request: Request, case_id: UUID) -> Response:
             "tool": fields["tool"],
             "on": on,
             "by": fields["by"],
-            "result": fields.get("result") or None,
+            "result": None if fields["result"] == NO_RESULT else fields["result"],
             "answers": answers or None,
             "note": fields.get("note") or None,
         }
@@ -61,13 +71,17 @@ async def record(request: Request, case_id: UUID) -> Response:
 
 async def _shown(there: Visit, case_id: UUID, values: Mapping[str, str], faults: Faults) -> Response:
     case = await there.operations.get(f"/v1/cases/{case_id}")
-    items = (await there.operations.get(f"/v1/cases/{case_id}/tools"))["items"]
-    counts = (await there.operations.get("/v1/tools/counts"))["items"]
+    found = await there.operations.get(f"/v1/cases/{case_id}/tools")
+    offered = {one["tool"]: one for one in found["offered"]}
+    tool = offered.get(values.get("tool", ""))
+    results = [] if tool is None else [(code, words(code)) for code in tool["results"]]
     return there.form(
         "tools.html",
         values,
         faults,
         case=case,
-        items=items,
-        tools=[(one["tool"], one["label"]) for one in counts],
+        items=found["items"],
+        tool=tool,
+        tools=[(one["tool"], one["label"]) for one in offered.values()],
+        results=[*results, (NO_RESULT, "It came to no result")],
     )

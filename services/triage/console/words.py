@@ -56,7 +56,6 @@ PERIODS: Mapping[str, str] = {
     "long_ago": "long ago",
     "expected": "expected",
 }
-TEAMS: Mapping[str, str] = {"csc": "Children’s social care", "masg": "Support Group panels"}
 CLOCKS: Mapping[str, str] = {
     "decision": "Decide by",
     "reading": "Read the words by",
@@ -84,8 +83,12 @@ _ALL: Mapping[str, str] = {
     "derived": "Worked out",
     "index": "The hub’s index",
     "not_known": "Not known",
+    "sms": "Text message",
     "to_be_read": "To be read",
 }
+
+SPEAKERS = frozenset(("referrer", "staff", "derived", "index"))
+"""Whose word something is where it is no agency's."""
 
 _CHANGED: Mapping[str, str] = {
     "evidence": "what is known",
@@ -122,11 +125,6 @@ def clock(code: object) -> str:
     text = str(code)
     kind = text.removeprefix("task.")
     return CLOCKS.get(text) or (words(kind) if kind == text else f"Task: {words(kind).lower()}")
-
-
-def team(code: object) -> str:
-    """A team that owns a queue."""
-    return TEAMS.get(str(code)) or words(code)
 
 
 def changed(parts: list[str]) -> str:

@@ -72,10 +72,22 @@ class ToolView(Model):
     recorded_at: Instant
 
 
+class ToolOffered(Model):
+    """A tool that can be recorded."""
+
+    tool: Identifier
+    label: str
+    results: tuple[Identifier, ...] = Field(
+        description="What it may come to, from the mildest to the gravest."
+    )
+    questions: int | None = Field(description="How many questions it asks, where their answers are counted.")
+
+
 class ToolsUsed(Model):
-    """The tools that were used about a child, the earliest first."""
+    """The tools that were used about a child, the earliest first, and those that the partnership has."""
 
     items: tuple[ToolView, ...]
+    offered: tuple[ToolOffered, ...]
 
 
 class ResultCount(Model):
@@ -124,7 +136,11 @@ class Tools:
         async with self._ledger.pool.acquire() as connection:
             await note(connection, self._ledger.clock.now(), caller, "tools.read", case_id)
             rows = await connection.fetch(f"{_SELECT} WHERE case_id = $1 ORDER BY on_day, id", case_id)
-        return ToolsUsed(items=tuple(await self._views(rows)))
+        offered = tuple(
+            ToolOffered(tool=one.id, label=one.label, results=one.results, questions=one.questions)
+            for one in self._catalogue.tools.values()
+        )
+        return ToolsUsed(items=tuple(await self._views(rows)), offered=offered)
 
     async def record(
         self, case_id: UUID, body: ToolBody, caller: Principal, key: str, fingerprint: bytes

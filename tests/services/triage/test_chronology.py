@@ -65,4 +65,7 @@ async def test_a_found_childs_case_shows_who_named_it_and_how(hub: HubWorld, wor
     received = view["evidence"]["received"]
     assert (received["found_by"], received["child"]["given_name"]) == ("social_care", "Found")
     items = (await worker.get(f"/v1/cases/{story.child_ids[1]}/chronology")).json()["items"]
-    assert items[0]["words"] == "Referral by st_ives_primary; the child was named by social_care."
+    assert (
+        items[0]["words"]
+        == "Referral by St Ives Primary; the child was named by Children's social care, Peterborough."
+    )

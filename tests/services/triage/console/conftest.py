@@ -136,7 +136,7 @@ class Office:
 def console_pages(shipped: Thresholds) -> Pages:
     """The templates, compiled once: each test signs people in at them in its own way."""
     nowhere: Any = None
-    return pages_of(nowhere, shipped.rulebooks.directory.dictionary, routers())
+    return pages_of(nowhere, shipped.rulebooks.directory.dictionary, shipped.names, routers())
 
 
 @pytest.fixture

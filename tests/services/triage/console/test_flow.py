@@ -51,15 +51,24 @@ async def test_a_tool_is_recorded_and_what_was_left_open_stays_unknown(office: O
     story = await office.told(list(NEGLECTED))
     path = case_path(story, 0, "/tools")
     browser = await office.at("staff-sw-1", path)
-    tools = re.findall(r'<option value="([a-z_]+)"', browser.page.text)
-    assert tools
-    await browser.submit({}, path)
+    assert 'name="result"' not in browser.page.text
+    await browser.get(f"{path}?tool=")
     assert "Select the tool" in browser.page.text
-    dash = next(one for one in tools if "dash" in one)
-    used = {"tool": dash, "on-day": "22", "on-month": "11", "on-year": "2026", "by": "PC Example"}
-    await browser.submit({**used, "answers_yes": "7", "answers_no": "3", "answers_unknown": "14"}, path)
+    await browser.get(f"{path}?tool=graded_care_profile")
+    assert re.findall(r'name="result"[^>]*value="([^"]+)"', browser.page.text) == [
+        *(f"grade_{number}" for number in range(1, 6)),
+        "none",
+    ]
+    assert "answers_unknown" not in browser.page.text
+    await browser.get(f"{path}?tool=dash")
+    used = {"on-day": "22", "on-month": "11", "on-year": "2026", "by": "PC Example"}
+    answers = {"answers_yes": "7", "answers_no": "3", "answers_unknown": "14"}
+    await browser.submit({**used, **answers}, path)
+    assert "Select what the tool came to" in browser.page.text
+    await browser.submit({**used, **answers, "result": "medium"}, path)
     assert "The tool is kept" in browser.page.text, re.findall("error-message[^/]*/[^/]*", browser.page.text)
     assert "7 yes, 3 no, 14 unknown" in browser.page.text
+    assert "Medium. What was left open could make it graver" in browser.page.text
 
 
 async def test_why_a_clock_ran_out_is_said_beside_it(office: Office) -> None:

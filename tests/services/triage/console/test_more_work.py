@@ -254,7 +254,7 @@ async def test_a_panels_agenda_takes_who_was_there_and_what_came_of_each_child(o
     # What was come to stands on record: nothing on the page offers to write it over.
     assert "Write down the outcome" not in chair.page.text
     await chair.submit({"chair": "Perry", "present.health": "Nurse Marlow", "action": "members"}, agenda)
-    assert "Nurse Marlow (Health)" in chair.page.text
+    assert "Nurse Marlow (Community health, Cambridgeshire and Peterborough)" in chair.page.text
     assert (await chair.get("/console/panels/no.such/2026-11-24")).status_code == 404
 
 

@@ -1,5 +1,6 @@
 """A chronology as a picture says no more and no less than the table beside it."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_every_mark_is_inside_and_names_an_entry_of_the_table(entries: list[dict
         for lane in picture.lanes:
             for mark in lane.marks:
                 assert LEFT <= mark.x <= RIGHT
-                first = int(mark.numbers.partition("+")[0])
+                first = int(re.split("[+–]", mark.numbers)[0])
                 assert entries[first - 1]["words"] in mark.title
             for bar in lane.bars:
                 assert bar.x >= LEFT
