@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from libs.platform.pages import PageRoute
+from libs.platform.problems import Problem
 from libs.schemas.codes import AdultRole, AgreementAnswer, ChildStatus, EmptyVoice, ReferrerRole, Sex
-from services.triage.console.forms import Faults, attempt, read_day
+from services.triage.console.forms import Faults, read_day
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.refusals import explain
 from services.triage.console.words import words
 
 SCOPE = "case:write"
@@ -61,10 +63,11 @@ async def take(request: Request) -> Response:
     body = referral(fields, faults, there)
     if faults:
         return _form(there, fields, faults)
-    accepted = await attempt(
-        there.console.neighbours.refer(body, fields.get("key") or "none"), faults, fields
-    )
-    if faults:
+    try:
+        accepted = await there.console.neighbours.refer(body, fields.get("key") or "none")
+    except Problem as problem:
+        # Whatever the reason, what a caller has told once stays on the page.
+        explain(problem, faults, adult_rows(fields))
         return _form(there, fields, faults)
     await there.console.drafts.drop(there.session.subject, there.path)
     return there.page("taken.html", accepted=accepted)
@@ -82,13 +85,13 @@ def referral(fields: Mapping[str, str], faults: Faults, there: Visit) -> dict[st
     if role and role not in SOURCES:
         faults.add("role", "Select who is calling")
     children = [_child(fields, number, faults) for number in range(1, rows(fields, "child") + 1)]
-    adults = [_adult(fields, number) for number in range(1, rows(fields, "adult") + 1)]
+    adults = [_adult(fields, number) for number in adult_rows(fields)]
     for number in range(1, rows(fields, "child") + 1):
         born = read_day(fields, f"born_{number}", faults, now=now)
         expected = read_day(fields, f"expected_{number}", faults)
         if born is not None:
             children[number - 1]["born"] = {"on": born}
-        elif expected is not None:
+        if expected is not None:
             children[number - 1]["expected"] = {"on": expected}
     referrer: dict[str, Any] = {
         "role": role,
@@ -96,8 +99,12 @@ def referral(fields: Mapping[str, str], faults: Faults, there: Visit) -> dict[st
         "anonymous": fields.get("anonymous") == "yes",
         **_given(fields, name="caller", organisation="organisation"),
     }
+    if fields.get("channel") and not fields.get("contact"):
+        faults.add("contact", "Enter the number or the address, or select no way to reach the caller")
+    if fields.get("contact") and fields.get("channel") not in CONTACTS:
+        faults.add("channel", "Select how it is safe to reach the caller")
     if fields.get("contact"):
-        channel = fields.get("channel", "telephone")
+        channel = fields.get("channel", "")
         kind = "email" if channel == "email" else "phone"
         referrer["contacts"] = [{"channel": channel, kind: fields["contact"]}]
     body: dict[str, Any] = {
@@ -108,7 +115,7 @@ def referral(fields: Mapping[str, str], faults: Faults, there: Visit) -> dict[st
         "do_not_alert_household": fields.get("do_not_alert") == "yes",
         "referrer": referrer,
         "children": children,
-        "adults": [one for one in adults if one],
+        "adults": adults,
         "agreements": {
             name: {"answer": fields[f"agreement_{name}"]}
             for name in ("checks", "early_help")
@@ -163,9 +170,14 @@ def _adult(fields: Mapping[str, str], number: int) -> dict[str, Any]:
     }
     if of("role"):
         adult["roles"] = [of("role")]
-    if adult and of("harm") == "yes":
+    if of("harm") == "yes":
         adult["thought_to_harm"] = True
     return adult
+
+
+def adult_rows(fields: Mapping[str, str]) -> list[int]:
+    """The rows of the form in which something is said of an adult."""
+    return [number for number in range(1, rows(fields, "adult") + 1) if _adult(fields, number)]
 
 
 def _given(fields: Mapping[str, str], **names: str) -> dict[str, str]:

@@ -84,6 +84,7 @@ _ALL: Mapping[str, str] = {
     "index": "The hub’s index",
     "not_known": "Not known",
     "sms": "Text message",
+    "caisu_not_told": "Police’s child abuse unit not told",
     "to_be_read": "To be read",
 }
 
