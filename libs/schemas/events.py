@@ -220,6 +220,16 @@ class CaseOverdue(Payload[Reference, OverdueCase]):
     """A case's clock ran out."""
 
 
+class RestrictedChild(Model):
+    """Whether a child's case is hidden from whoever has no right to restricted cases."""
+
+    restricted: bool
+
+
+class CaseRestricted(Payload[Reference, RestrictedChild]):
+    """The cases named here are hidden from now on, or shown again. Why stays in the case."""
+
+
 class PersonDecided(Payload[Reference, PersonDecision]):
     """A person decided who the children named here are, or what their reports tell of."""
 
@@ -348,6 +358,7 @@ CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened)
 CASE_HANDED_OVER = _type("triage.case-handed-over", _T, CaseHandedOver)
 REFERRAL_CLOSED = _type("triage.referral-closed", _T, ReferralClosed)
 CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)
+CASE_RESTRICTED = _type("triage.case-restricted", _T, CaseRestricted, _E, _N, _I)
 ALERT_CALLED = _type("triage.alert-called", _T, AlertCalled, _N)
 ALERT_ACKNOWLEDGED = _type("triage.alert-acknowledged", _T, AlertAcknowledged, _N)
 PERSON_DECIDED = _type("triage.person-decided", _T, PersonDecided, _E)

@@ -30,6 +30,7 @@ from libs.platform.http import http_client
 from libs.platform.migrations import check_schema
 from libs.platform.pages import Pages, pages_router
 from libs.platform.parked_api import parked_router
+from libs.platform.restricted import withheld
 from libs.platform.service import create_app
 from libs.platform.signin import SignIn
 from libs.platform.telemetry import Telemetry, setup
@@ -271,7 +272,7 @@ def build(
             lists.pages,
             web.router,
             pages_router(),
-            parked_router(Refused),
+            parked_router(Refused, withheld),
             health,
         ],
         lifespan,

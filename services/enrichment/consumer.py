@@ -10,9 +10,11 @@ from libs.messaging.errors import Permanent
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.messaging.parked import discarded
+from libs.platform.restricted import learn
 from libs.schemas.commands import PersonAction
 from libs.schemas.events import (
     CASE_DECIDED,
+    CASE_RESTRICTED,
     CASE_SCREENED,
     CHECK_ORDERED,
     DISCARDED,
@@ -63,6 +65,7 @@ class EnrichmentConsumer:
             WITHDRAWN,
             CASE_SCREENED,
             CASE_DECIDED,
+            CASE_RESTRICTED,
             PERSON_DECIDED,
             CHECK_ORDERED,
             PEOPLE_CORRECTED,
@@ -78,6 +81,8 @@ class EnrichmentConsumer:
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Applies a batch. Raises Permanent for a child that its referral does not have."""
+        await learn(unit.connection, events)
+        events = [event for event in events if event.type is not CASE_RESTRICTED]
         referrals = await self._store.load(unit.connection, {event.referral_id for event in events})
         fresh: list[tuple[Referral, datetime, Kept]] = []
         early: list[Event] = []

@@ -10,6 +10,7 @@ from libs.messaging.ledger import Ledger
 from libs.platform.access import note
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem, responses
+from libs.platform.restricted import hidden
 from libs.schemas.base import Model
 from libs.schemas.reference import parse_reference
 
@@ -78,14 +79,24 @@ class Journeys:
         self._ledger = ledger
 
     async def read(self, reference: str, reader: Principal) -> Journey | None:
-        """The journey of a referral, None where it is not known here. Who read it is recorded."""
+        """The journey of a referral without the children whom the reader may not see. Who read it is recorded.
+
+        None where it is not known here, or the reader may see no child of it.
+        """
         async with self._ledger.pool.acquire() as connection:
             referral = await connection.fetchrow(_REFERRAL, parse_reference(reference))
             if referral is None:
                 return None
             now = self._ledger.clock.now()
             await note(connection, now, reader, "journey.read", referral_id=referral["id"])
-            children = await connection.fetch(_CHILDREN, referral["id"])
+            unseen = await hidden(connection, referral["id"], reader)
+            children = [
+                child
+                for child in await connection.fetch(_CHILDREN, referral["id"])
+                if child["id"] not in unseen
+            ]
+            if unseen and not children:
+                return None
             checks = await connection.fetch(_CHECKS, referral["id"])
         return Journey(
             reference=referral["reference"],

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
+from libs.platform.restricted_schema import restricted_table
 from services.enrichment.family.tables import family_tables
 from services.enrichment.people.tables import people_tables
 from services.enrichment.pulled.tables import pulled_tables
@@ -166,4 +167,5 @@ class DisclosureRow(Base, table=True):
 family_tables(metadata)
 pulled_tables(metadata)
 access_table(metadata)
+restricted_table(metadata)
 people_tables(metadata)

@@ -24,6 +24,7 @@ from libs.platform.health import health_router
 from libs.platform.http import http_client
 from libs.platform.migrations import check_schema
 from libs.platform.parked_api import ParkedForm, parked_router
+from libs.platform.restricted import withheld
 from libs.platform.service import create_app
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
@@ -131,7 +132,7 @@ def build(
         "Intake",
         settings,
         instruments,
-        [router, parked_router(Refused), health],
+        [router, parked_router(Refused, withheld), health],
         lifespan,
         description=DESCRIPTION,
     )

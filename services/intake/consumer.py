@@ -14,9 +14,11 @@ from uuid import UUID
 from libs.messaging.consumer import Parked
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
+from libs.platform.restricted import learn
 from libs.schemas.base import Nothing
 from libs.schemas.events import (
     CASE_DECIDED,
+    CASE_RESTRICTED,
     CASE_ROUTED,
     CASE_SCREENED,
     CHECK_RETURNED,
@@ -120,6 +122,7 @@ class StatusProjection:
             CASE_SCREENED,
             CASE_ROUTED,
             CASE_DECIDED,
+            CASE_RESTRICTED,
             CHECK_RETURNED,
             CHECKS_COMPLETED,
             PEOPLE_CORRECTED,
@@ -131,6 +134,7 @@ class StatusProjection:
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Moves the status on by a batch of events."""
+        await learn(unit.connection, events)
         seen: list[tuple[UUID, UUID, datetime]] = []
         in_danger: list[tuple[UUID, datetime]] = []
         decided: list[tuple[Any, ...]] = []

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
+from libs.platform.restricted_schema import restricted_table
 
 metadata = MetaData()
 
@@ -144,3 +145,4 @@ class NoticeProgress(_Table, table=True):
 
 
 access_table(metadata)
+restricted_table(metadata)

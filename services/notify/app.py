@@ -26,6 +26,7 @@ from libs.platform.health import health_router
 from libs.platform.http import http_client
 from libs.platform.migrations import check_schema
 from libs.platform.parked_api import parked_router
+from libs.platform.restricted import withheld
 from libs.platform.service import create_app
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
@@ -141,7 +142,7 @@ def build(
     routers = [
         receipts_router(settings.notify_callback_token),
         journeys_router(),
-        parked_router(Refused),
+        parked_router(Refused, withheld),
         health,
     ]
     app = create_app("Notify", settings, measured, routers, lifespan, description=DESCRIPTION)

@@ -15,10 +15,12 @@ from libs.messaging.errors import Permanent
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.messaging.parked import discarded
+from libs.platform.restricted import learn
 from libs.schemas.events import (
     ALERT_ACKNOWLEDGED,
     ALERT_CALLED,
     CASE_DECIDED,
+    CASE_RESTRICTED,
     CASE_SCREENED,
     DISCARDED,
     NOTIFY_RESUMED,
@@ -45,8 +47,8 @@ from services.notify.store import Draft, Occasion, Referral
 from services.notify.telling import Place, Untold
 from services.notify.wording import Wording
 
-ALERTS = (ALERT_CALLED, ALERT_ACKNOWLEDGED)
-"""What is for people who are on call, and waits for no referral."""
+BESIDE = (ALERT_CALLED, ALERT_ACKNOWLEDGED, CASE_RESTRICTED)
+"""What tells no referrer anything, and waits for no referral: calls to those on call, and who is restricted."""
 
 
 class Known:
@@ -63,7 +65,7 @@ class NotifyConsumer:
 
     name = Service.NOTIFY.value
     types: frozenset[EventType[Any]] = frozenset(
-        {RECEIVED, CASE_SCREENED, CASE_DECIDED, ALERT_CALLED, ALERT_ACKNOWLEDGED}
+        {RECEIVED, CASE_SCREENED, CASE_DECIDED, CASE_RESTRICTED, ALERT_CALLED, ALERT_ACKNOWLEDGED}
     )
 
     def __init__(self, wording: Wording, on_call: OnCall, codec: Codec, wake: Callable[[], None]) -> None:
@@ -75,9 +77,10 @@ class NotifyConsumer:
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
         """Applies a batch. Raises Permanent where what is kept of a referrer can no longer be read."""
+        await learn(unit.connection, events)
         if await alerts.queue(unit, self._codec, self._wording, self._on_call, events):
             unit.committed.append(self._wake)
-        ordered = await _with_released(unit, [event for event in events if event.type not in ALERTS])
+        ordered = await _with_released(unit, [event for event in events if event.type not in BESIDE])
         known = await self._load(unit, {event.referral_id for event in ordered})
         fresh: list[tuple[Event, StoredRecipient]] = []
         early: list[Event] = []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 from fastapi import APIRouter, Path, Request
 
 from libs.messaging.ledger import Ledger
 from libs.platform.access import note
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem, responses
+from libs.platform.restricted import hidden
 from libs.schemas.base import Instant, Model
 from libs.schemas.reference import parse_reference
 
@@ -68,16 +71,25 @@ class Journeys:
         self._ledger = ledger
 
     async def read(self, reference: str, reader: Principal) -> NoticeJourney | None:
-        """The journey of a referral, None where it is not known here. Who read it is recorded."""
+        """The journey of a referral without the children whom the reader may not see. Who read it is recorded.
+
+        None where it is not known here, or the reader may see no child of it.
+        """
         async with self._ledger.pool.acquire() as connection:
             referral = await connection.fetchrow(_REFERRAL, parse_reference(reference))
             if referral is None:
                 return None
             now = self._ledger.clock.now()
             await note(connection, now, reader, "journey.read", referral_id=referral["id"])
+            unseen = await hidden(connection, referral["id"], reader)
+            if unseen and unseen >= {*referral["children"]}:
+                return None
             notices = await connection.fetch(_NOTICES, referral["id"])
             untold = await connection.fetch(_UNTOLD, referral["id"])
         numbers = {child: number for number, child in enumerate(referral["children"], start=1)}
+
+        def seen(rows: Iterable[asyncpg.Record]) -> list[dict[str, Any]]:
+            return [dict(row) for row in rows if row["child_id"] not in unseen]
 
         def about(row: dict[str, Any]) -> dict[str, Any]:
             return {
@@ -90,8 +102,8 @@ class Journeys:
             referral_id=referral["id"],
             reference=referral["reference"],
             received_at=referral["received_at"],
-            notices=tuple(NoticeProgress.model_validate(about(dict(row))) for row in notices),
-            untold=tuple(UntoldProgress.model_validate(about(dict(row))) for row in untold),
+            notices=tuple(NoticeProgress.model_validate(about(row)) for row in seen(notices)),
+            untold=tuple(UntoldProgress.model_validate(about(row)) for row in seen(untold)),
         )
 
 

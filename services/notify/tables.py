@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from libs.platform.access_schema import access_table
+from libs.platform.restricted_schema import restricted_table
 
 metadata = MetaData()
 
@@ -158,3 +159,4 @@ class ReceiptRow(Base, table=True):
 
 
 access_table(metadata)
+restricted_table(metadata)

@@ -13,6 +13,7 @@ from libs.platform.access import note
 from libs.platform.auth import Principal, requires
 from libs.platform.cursors import Cursors
 from libs.platform.problems import Problem, responses
+from libs.platform.restricted import sees_all
 from libs.schemas.base import Instant, Model
 from services.enrichment.sharing.disclosures import (
     DisclosedOrder,
@@ -77,7 +78,9 @@ class Register:
                 filters.child_id,
                 referral_id=filters.referral_id,
             )
-            found = await self._disclosures.page(connection, filters, before, limit + 1)
+            found = await self._disclosures.page(
+                connection, filters, before, limit + 1, restricted=sees_all(reader)
+            )
         more = self._cursors.sign(scope, [found[limit - 1].id]) if len(found) > limit else None
         return DisclosurePage(items=tuple(map(_view, found[:limit])), next_cursor=more)
 
@@ -134,7 +137,8 @@ async def read_disclosures(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> DisclosurePage:
     """What left for agencies and what came from them: which items and fields, to whom, for which purpose, on which
-    basis, and who ordered and approved it. Never what the fields said. Reading is recorded.
+    basis, and who ordered and approved it. Never what the fields said; of a restricted child nothing without the right
+    to see such cases. Reading is recorded.
     """
     filters = Filters(case_id, referral_id, agency, since, before, emergency)
     return await register.read(caller, filters, cursor, limit)

@@ -9,9 +9,9 @@ from starlette.responses import StreamingResponse
 
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem, responses
+from libs.platform.restricted import sees_all
 from services.triage.access import note
 from services.triage.live.feed import Feed
-from services.triage.restricted.rights import sees_all
 
 EVENTS = "text/event-stream"
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

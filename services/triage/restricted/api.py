@@ -62,7 +62,8 @@ async def read_restriction(caller: Reader, case_id: UUID, vault: InVault) -> Res
 )
 async def put_restriction(request: Request, caller: Manager, case_id: UUID, vault: InVault) -> Restriction:
     """Staff's families, adoption, protected addresses: hidden at once from whoever has no right to restricted cases,
-    in every list, count, search, stream and export, and by its id. The same sent again is the same answer.
+    in every list, count, search, stream and export, and by its id; and so are the other referrals of each child who is
+    hidden. Shown again is this referral alone. The same sent again is the same answer.
     """
     body, _ = await read_json_body(request, RestrictionBody)
     return await vault.restrictions.put(case_id, body, caller)

@@ -10,9 +10,10 @@ from libs.messaging.ledger import Ledger
 from libs.platform.alarms import Alarm
 from libs.platform.auth import Principal
 from libs.platform.problems import Problem
+from libs.platform.restricted import sees_all
 from services.triage.access import note
 from services.triage.restricted.record import Glass, GlassBody, broken, keep_broken
-from services.triage.restricted.rights import OPEN_FOR, no_such_case, sees_all
+from services.triage.restricted.rights import OPEN_FOR, no_such_case
 
 ALARM = "glass-broken"
 EVERY_SECONDS = 30.0

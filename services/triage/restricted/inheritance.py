@@ -1,5 +1,5 @@
-"""What is restricted without anybody saying so anew: a child who is found in a restricted referral, and a new referral
-of a child whose earlier case is restricted.
+"""What is restricted without anybody saying so anew: a child who is found in a restricted referral, a child who is
+restricted in another referral, and a case that takes the place of a restricted stand-in.
 
 Only ever hides, and only once: what a manager showed again stays visible.
 """
@@ -16,12 +16,9 @@ from libs.schemas.people import Linked
 from services.triage.case import File
 from services.triage.desk import Desk
 from services.triage.documents import EvidenceKind
-from services.triage.restricted.record import Given, RestrictionKind, ever_restricted, keep_restriction
-
-_RESTRICTED = """
-SELECT c.id, (SELECT r.kind FROM restriction AS r WHERE r.case_id = c.id ORDER BY r.number DESC LIMIT 1) AS kind
-  FROM child_case AS c WHERE c.id = ANY ($1) AND c.restricted
-"""
+from services.triage.restricted.persons import keep_persons, same_child
+from services.triage.restricted.record import Given, RestrictionKind, keep_restriction, last_kinds
+from services.triage.restricted.telling import tell_restricted
 
 
 class _Heir(NamedTuple):
@@ -29,36 +26,48 @@ class _Heir(NamedTuple):
     after: frozenset[UUID]
     """The cases whose restriction counts for it."""
     because: str
+    linked: bool
+    """The child's cases in other referrals count with them."""
 
 
 async def inherit(unit: Unit, codec: Codec, desk: Desk) -> None:
-    """Restricts what this unit of work opened or linked beside a restricted case."""
+    """Restricts what this unit of work opened or linked beside a restricted case, and tells the other services."""
+    await keep_persons(unit.connection, desk.files.values())
     heirs = [heir for file in desk.files.values() if not file.case.restricted for heir in _heirs(file)]
-    wanted = sorted(set().union(*(heir.after for heir in heirs)))
-    if not wanted:
+    if not heirs:
         return
-    rows = await unit.connection.fetch(_RESTRICTED, wanted)
-    kinds = {row["id"]: row["kind"] or RestrictionKind.OTHER for row in rows}
+    others: dict[UUID, set[UUID]] = {}
+    for one in await same_child(unit.connection, {heir.file.case.id for heir in heirs if heir.linked}):
+        others.setdefault(one.of, set()).add(one.case_id)
+    heirs = [heir._replace(after=heir.after | others.get(heir.file.case.id, set())) for heir in heirs]
+    spoken = await last_kinds(unit.connection, set().union(*(heir.after for heir in heirs)))
+    kinds = {case_id: kind for case_id, kind in spoken.items() if kind is not None}
     due = [heir for heir in heirs if heir.after & kinds.keys()]
     if not due:
         return
-    settled = await ever_restricted(unit.connection, [heir.file.case.id for heir in due])
-    for file, after, because in due:
-        if file.case.id in settled or file.case.restricted:
+    settled = await last_kinds(unit.connection, {heir.file.case.id for heir in due})
+    restricted = []
+    for file, after, because, _ in due:
+        if file.case.restricted or settled.get(file.case.id, RestrictionKind.OTHER) is None:
             continue
         file.case.restricted = file.changed = True
         kind = RestrictionKind(min(kinds[one] for one in after & kinds.keys()))
         given = Given(True, kind, because, Service.TRIAGE.value, unit.now)
         await keep_restriction(unit.connection, codec, [file.case.id], given)
+        restricted.append(file.case)
+    tell_restricted(unit, restricted)
 
 
 def _heirs(file: File) -> Iterable[_Heir]:
-    kinds = {one.kind for one in file.new_evidence}
-    family = frozenset(one.case.id for one in file.family if one.case.restricted)
-    if EvidenceKind.RECEIVED in kinds and family:
-        yield _Heir(file, family, "A brother or sister in this referral is restricted.")
+    kinds, case = {one.kind for one in file.new_evidence}, file.case
+    if EvidenceKind.RECEIVED in kinds:
+        family = frozenset(one.case.id for one in file.family if one.case.restricted)
+        yield _Heir(file, family, "A brother or sister in this referral is restricted.", linked=False)
+        stand_ins = frozenset((case.id, case.referral_id))
+        yield _Heir(file, stand_ins, "What stood for this case is restricted.", linked=False)
     if EvidenceKind.LINKED in kinds and file.known.linked is not None:
-        yield _Heir(file, _earlier(file.known.linked), "An earlier case of this child is restricted.")
+        earlier = _earlier(file.known.linked)
+        yield _Heir(file, earlier, "Another case of this child is restricted.", linked=True)
 
 
 def _earlier(linked: Linked) -> frozenset[UUID]:

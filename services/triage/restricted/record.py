@@ -1,6 +1,6 @@
 """Restrictions as they stand on record: who hid a case or showed it again, and who broke the glass."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -137,9 +137,14 @@ async def last_restriction(connection: asyncpg.Connection, codec: Codec, case_id
     )
 
 
-async def ever_restricted(connection: asyncpg.Connection, case_ids: Sequence[UUID]) -> frozenset[UUID]:
-    """Of which of these cases anything was ever said about hiding them."""
-    return frozenset(row["case_id"] for row in await connection.fetch(_LAST, case_ids))
+async def last_kinds(
+    connection: asyncpg.Connection, case_ids: Collection[UUID]
+) -> dict[UUID, RestrictionKind | None]:
+    """Those of these cases of which anything was ever said about hiding them: why they are hidden, or None where they
+    were shown again.
+    """
+    rows = await connection.fetch(_LAST, [*case_ids])
+    return {row["case_id"]: RestrictionKind(row["kind"]) if row["kind"] else None for row in rows}
 
 
 async def keep_restriction(

@@ -1,6 +1,6 @@
 """Restricting a case, and showing it again: a manager's, with a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from libs.messaging.ledger import Ledger
@@ -10,7 +10,8 @@ from libs.platform.validation import FieldError
 from services.triage.access import note
 from services.triage.case import Case
 from services.triage.casework import Casework
-from services.triage.desk import load_cases, save_cases
+from services.triage.desk import Desk, load_cases, save_cases
+from services.triage.restricted.persons import same_child
 from services.triage.restricted.record import (
     Given,
     Restriction,
@@ -20,6 +21,7 @@ from services.triage.restricted.record import (
     last_restriction,
 )
 from services.triage.restricted.rights import no_such_case, sees_of
+from services.triage.restricted.telling import tell_restricted
 
 
 class Restrictions:
@@ -32,6 +34,9 @@ class Restrictions:
     async def put(self, case_id: UUID, body: RestrictionBody, caller: Principal) -> Restriction:
         """Hides the case, or all children of its referral, from whoever has no right; or shows them again.
 
+        Whoever is hidden is hidden in their other referrals too. Shown again is what is named alone: each of the others
+        may have a reason of its own.
+
         The same sent again is the same answer, also to a manager who no longer sees the case by it. Raises Problem
         404, 422.
         """
@@ -41,27 +46,49 @@ class Restrictions:
         )
         if referral_id is None:
             raise no_such_case()
-        async with self._ledger.unit([referral_id]) as unit:
+        locked = {referral_id}
+        while True:
+            said = await self._put(case_id, referral_id, locked, body, caller)
+            if isinstance(said, Restriction):
+                return said
+            locked |= said
+
+    async def _put(
+        self,
+        case_id: UUID,
+        referral_id: UUID,
+        locked: Collection[UUID],
+        body: RestrictionBody,
+        caller: Principal,
+    ) -> Restriction | set[UUID]:
+        """Gives the referrals that it must hold beside these before it changes anything, where there are any."""
+        async with self._ledger.unit(locked) as unit:
             codec = self._ledger.codec
-            desk = await load_cases(unit.connection, [referral_id])
-            family = [file.case for file in desk.by_referral.get(referral_id, ())]
-            family += desk.stubs.get(referral_id, [])
-            case = next(one for one in family if one.id == case_id)
+            desk = await load_cases(unit.connection, [*locked])
+            cases = {case.id: case for one in locked for case in _cases_of(desk, one)}
+            family, case = _cases_of(desk, referral_id), cases[case_id]
             last = await last_restriction(unit.connection, codec, case_id)
             if last.by == caller.subject and _same(last, body) and last.restricted == case.restricted:
                 return last
             if not await sees_of(unit.connection, case_id, referral_id, caller, unit.now):
                 raise no_such_case()
             concerned = self._concerned(family, case, body)
+            if body.restricted:
+                others = await same_child(unit.connection, {one.id for one in concerned})
+                if further := {one.referral_id for one in others} - {*locked}:
+                    return further
+                also = {one.case_id: cases[one.case_id] for one in others}
+                concerned += [one for one in also.values() if not one.restricted and one not in concerned]
             for one in concerned:
                 one.restricted = body.restricted
             ids = [one.id for one in concerned]
             given = Given(body.restricted, body.kind, body.reason, caller.subject, unit.now)
             await keep_restriction(unit.connection, codec, ids, given)
             await save_cases(unit.connection, concerned)
+            tell_restricted(unit, concerned)
             action = "case.restrict" if body.restricted else "case.unrestrict"
             for one in concerned:
-                await note(unit.connection, unit.now, caller, action, one.id, referral_id=referral_id)
+                await note(unit.connection, unit.now, caller, action, one.id, referral_id=one.referral_id)
             return await last_restriction(unit.connection, codec, case_id)
 
     async def read(self, case_id: UUID) -> Restriction:
@@ -81,6 +108,10 @@ class Restrictions:
 
     def _concerned(self, family: Sequence[Case], case: Case, body: RestrictionBody) -> list[Case]:
         return [one for one in family if one is case or (body.family and one.restricted != body.restricted)]
+
+
+def _cases_of(desk: Desk, referral_id: UUID) -> list[Case]:
+    return [*(file.case for file in desk.by_referral.get(referral_id, ())), *desk.stubs.get(referral_id, ())]
 
 
 def _same(last: Restriction, body: RestrictionBody) -> bool:

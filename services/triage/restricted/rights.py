@@ -14,9 +14,7 @@ from fastapi import Depends, Request
 
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem
-
-RIGHT = "restricted:read"
-"""The scope of those who may see restricted cases."""
+from libs.platform.restricted import sees_all
 
 OPEN_FOR = timedelta(hours=1)
 """How long a restricted referral stays open to whoever broke the glass."""
@@ -25,11 +23,6 @@ _GLASS = """EXISTS (SELECT FROM broken_glass AS g WHERE g.referral_id = c.referr
                 AND g.subject = $2 AND g.expires_at > $3)"""
 _SEEN = f"SELECT NOT c.restricted OR $4 OR {_GLASS} FROM child_case AS c WHERE c.id = $1"  # noqa: S608 - constants
 _HIDDEN = f"SELECT c.id FROM child_case AS c WHERE c.id = ANY ($1) AND c.restricted AND NOT {_GLASS}"  # noqa: S608
-
-
-def sees_all(caller: Principal) -> bool:
-    """Whether the caller has the right to see restricted cases."""
-    return RIGHT in caller.scopes
 
 
 def visible(caller: Principal, case: str = "child_case") -> str:

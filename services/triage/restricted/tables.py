@@ -1,4 +1,4 @@
-"""The tables of restrictions and of broken glass: rows are only ever added."""
+"""The tables of restrictions and of broken glass, to which rows are only ever added; and who a child is."""
 
 from sqlalchemy import (
     BigInteger,
@@ -27,6 +27,13 @@ def restricted_tables(metadata: MetaData) -> None:
         Column("by", Text, nullable=False),
         Column("at", DateTime(timezone=True), nullable=False),
         Column("document", LargeBinary, nullable=False),
+    )
+    Table(
+        "child_person",
+        metadata,
+        Column("case_id", Uuid, primary_key=True),
+        Column("person_id", Uuid, nullable=False),
+        Index("child_person_cases", "person_id"),
     )
     Table(
         "broken_glass",

@@ -30,16 +30,19 @@ from libs.schemas.codes import ReferralSource, ReferrerRole
 from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.events import (
     BY_NAME,
+    CASE_RESTRICTED,
     CASE_SCREENED,
     INFORMATION_ADDED,
     RECEIVED,
     AddedInformation,
+    CaseRestricted,
     CaseScreened,
     EventType,
     InformationAdded,
     Received,
     ReceivedReferral,
     Reference,
+    RestrictedChild,
     ScreenedChild,
     Service,
 )
@@ -305,6 +308,13 @@ class Case:
             shared=Reference(reference=self.reference, at=now), children=dict.fromkeys(self.child_ids, child)
         )
         return self.event(CASE_SCREENED, payload)
+
+    def restricted(self, *children: uuid.UUID, restricted: bool = True) -> Event:
+        shared = Reference(reference=self.reference, at=SystemClock().now())
+        part = RestrictedChild(restricted=restricted)
+        return self.event(
+            CASE_RESTRICTED, CaseRestricted(shared=shared, children=dict.fromkeys(children, part))
+        )
 
     def informed(self, agreement: str) -> Event:
         shared = AddedInformation(

@@ -8,7 +8,10 @@ import pytest
 
 from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent
+from libs.platform.auth import Principal
 from libs.platform.clock import SystemClock
+from libs.platform.cursors import Cursors
+from libs.platform.restricted import RIGHT
 from libs.schemas.events import (
     ENRICHMENT_RESUMED,
     ENRICHMENT_STOPPED,
@@ -18,10 +21,14 @@ from libs.schemas.events import (
     WithdrawnReferral,
 )
 from libs.schemas.levels import Level, Rag
+from services.enrichment.journeys import Journeys
+from services.enrichment.sharing.api import Register
+from services.enrichment.sharing.disclosures import Filters
 from tests.services.enrichment.conftest import (
     FINCH,
     WREN,
     Case,
+    Instance,
     Sandbox,
     World,
     until,
@@ -85,6 +92,26 @@ async def test_every_child_of_a_referral_has_checks_of_their_own(world: World, s
     states = [await until_completed(instance, child_id) for child_id in case.child_ids]
     assert [each["health"] for each in states] == ["returned", "nothing_held"]
     assert len(await sandbox.asked("health")) == 2
+    await only_whoever_has_the_right_sees_restricted_children(instance, case)
+
+
+async def only_whoever_has_the_right_sees_restricted_children(instance: Instance, case: Case) -> None:
+    reader = Principal("operations", "operations", scopes=frozenset({"operations:read"}))
+    trusted = replace(reader, scopes=reader.scopes | {RIGHT})
+    journeys, register = Journeys(instance.ledger), Register(instance.ledger, Cursors("c" * 32))
+
+    async def seen(by: Principal) -> tuple[int, set[uuid.UUID]]:
+        journey = await journeys.read(case.reference, by)
+        disclosed = await register.read(by, Filters(referral_id=case.id), None, 100)
+        return 0 if journey is None else len(journey.children), {one.case_id for one in disclosed.items}
+
+    everybody = (2, {*case.child_ids})
+    for hidden, left in ((case.child_ids[:1], (1, {case.child_ids[1]})), (case.child_ids, (0, set()))):
+        await instance.take(case.restricted(*hidden))
+        assert await seen(reader) == left
+        assert await seen(trusted) == everybody
+    await instance.take(case.restricted(*case.child_ids, restricted=False))
+    assert await seen(reader) == everybody
 
 
 async def test_agreement_given_later_asks_what_was_held_back(world: World) -> None:

@@ -33,14 +33,17 @@ from libs.schemas.clock import Clock
 from libs.schemas.codes import ReferralSource, ReferrerRole, SafeChannel
 from libs.schemas.events import (
     CASE_DECIDED,
+    CASE_RESTRICTED,
     CASE_SCREENED,
     RECEIVED,
     CaseDecided,
+    CaseRestricted,
     CaseScreened,
     DecidedChild,
     Received,
     ReceivedReferral,
     Reference,
+    RestrictedChild,
     ScreenedChild,
     Service,
 )
@@ -239,6 +242,13 @@ class Story:
         return self.event(
             CASE_SCREENED,
             CaseScreened(shared=shared, children=dict.fromkeys(children or self.children, first)),
+        )
+
+    def restricted(self, *children: UUID, restricted: bool = True) -> Event:
+        shared = Reference(reference=self.reference, at=START)
+        part = RestrictedChild(restricted=restricted)
+        return self.event(
+            CASE_RESTRICTED, CaseRestricted(shared=shared, children=dict.fromkeys(children, part))
         )
 
     def decided(

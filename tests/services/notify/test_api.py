@@ -16,6 +16,7 @@ from libs.messaging.ledger import Ledger
 from libs.platform.auth import Authenticator
 from libs.platform.clock import ManualClock
 from libs.platform.parked_api import parked_router
+from libs.platform.restricted import RIGHT
 from libs.platform.service import create_app
 from libs.platform.telemetry import Telemetry
 from sandbox.issuer import Issuer, load_clients, load_key
@@ -193,6 +194,18 @@ async def test_operations_see_codes_and_times_of_a_journey_and_no_address(
     staff = {"Authorization": f"Bearer {issuer.token('staff-mgr-1')}"}
     assert (await api.get(f"/v1/journeys/{sent.reference}", headers=staff)).status_code == 403
     assert (await api.get(f"/v1/journeys/{sent.reference}")).status_code == 401
+    await feed(ledger, wording, sent.restricted(sent.children[1]))
+    [receipt] = (await api.get(f"/v1/journeys/{sent.reference}", headers=headers)).json()["notices"]
+    assert receipt["kind"] == "receipt", "nothing of a child who is restricted"
+    await feed(ledger, wording, sent.restricted(*sent.children))
+    hidden = await api.get(f"/v1/journeys/{sent.reference}", headers=headers)
+    assert (hidden.status_code, hidden.json()["code"]) == (404, "referral-not-found")
+    trusted = issuer.token("operations", scopes=("operations:read", RIGHT))
+    headers_of_trusted = {"Authorization": f"Bearer {trusted}"}
+    seen = await api.get(f"/v1/journeys/{sent.reference}", headers=headers_of_trusted)
+    assert len(seen.json()["notices"]) == 2
+    await feed(ledger, wording, sent.restricted(*sent.children, restricted=False))
+    assert (await api.get(f"/v1/journeys/{sent.reference}", headers=headers)).status_code == 200
 
 
 async def test_the_late_answer_of_a_slow_courier_does_not_undo_what_another_recorded(

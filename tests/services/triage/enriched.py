@@ -70,7 +70,7 @@ class Enriched(ABC):
         )
         linked = Linked(
             revision=revision,
-            person_id=uuid.uuid5(self.child_ids[child], "person"),
+            person_id=fields.pop("person_id", uuid.uuid5(self.child_ids[child], "person")),
             band=fields.pop("band", Band.SAME),
             method=fields.pop("method", LinkMethod.IDENTIFIER),
             rules="1",

@@ -7,11 +7,12 @@ import asyncpg
 import pytest
 
 from libs.platform.auth import Principal
+from libs.platform.restricted import RIGHT
 from libs.schemas.levels import Destination, Rag, Stage
 from services.triage.queue.pages import counts_statement, page_statement
 from services.triage.queue.selection import Filters
 from services.triage.queue.tags import Tag
-from services.triage.restricted.rights import RIGHT, visible
+from services.triage.restricted.rights import visible
 from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story, stated
 from tests.services.triage.staff import Person
 from tests.services.triage.test_recommendation import living_at

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from libs.platform.restricted import RIGHT
 from libs.schemas.history import EarlierReport, PossibleDuplicate
 from libs.schemas.people import Member
 from sandbox.issuer import Issuer
 from services.triage.live import feed
-from services.triage.restricted.rights import RIGHT
 from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.live.test_feed import parsed
 from tests.services.triage.staff import Person

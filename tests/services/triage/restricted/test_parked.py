@@ -10,11 +10,12 @@ import httpx
 from libs.messaging.errors import Refused
 from libs.platform.auth import Authenticator
 from libs.platform.parked_api import parked_router
+from libs.platform.restricted import RIGHT
 from libs.platform.service import create_app
 from libs.platform.telemetry import setup
 from libs.schemas.events import Service
 from sandbox.issuer import Issuer
-from services.triage.restricted.rights import RIGHT, withheld
+from services.triage.restricted.rights import withheld
 from services.triage.settings import TriageSettings
 from tests.services.triage.conftest import ISSUER, MONDAY, HubWorld
 from tests.services.triage.restricted.test_leaks import restricted

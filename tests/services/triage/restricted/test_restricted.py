@@ -1,6 +1,7 @@
 """Who restricts a case, what is restricted with it, and how the glass is broken."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from libs.schemas.history import EarlierReport
 from libs.schemas.referral import ReferredChild
@@ -34,6 +35,44 @@ async def test_a_manager_restricts_all_children_of_a_referral_with_kind_and_reas
     for child in story.child_ids:
         assert (await worker.get(f"/v1/cases/{child}")).status_code == 200
     assert len(await hub.rows("SELECT 1 FROM restriction")) == 4, "both acts stay on record"
+    told = [payload.children for name, payload in await hub.emitted(story.id) if name == "case-restricted"]
+    assert [{child: part.restricted for child, part in each.items()} for each in told] == [
+        dict.fromkeys(story.child_ids, restricted) for restricted in (True, False)
+    ]
+
+
+async def test_restricting_a_child_covers_its_other_referrals_and_showing_it_does_not(
+    hub: HubWorld, worker: Person, manager: Person, trusted: Person
+) -> None:
+    first, second, third = Story(children=2), Story(), Story()
+    person = uuid4()
+    await hub.take(first.received([HUNGRY], [HUNGRY]), second.received([HUNGRY]))
+    await hub.take(first.linked(person_id=person), second.linked(person_id=person))
+    here, there = (f"/v1/cases/{one.child_ids[0]}" for one in (first, second))
+    answer = await manager.put(f"{here}/restriction", {**STAFF, "family": False})
+    assert answer.status_code == 200, answer.text
+    assert [(await worker.get(path)).status_code for path in (here, there)] == [404, 404]
+    assert (await worker.get(f"/v1/cases/{first.child_ids[1]}")).status_code == 200
+    seen = (await trusted.get(f"{there}/restriction")).json()
+    assert (seen["by"], seen["reason"]) == (manager.id, STAFF["reason"])
+    assert "case-restricted" in await hub.names(second.id)
+    await hub.take(third.received([HUNGRY]), third.linked(person_id=person))
+    assert (await worker.get(f"/v1/cases/{third.child_ids[0]}")).status_code == 404
+    assert "case-restricted" in await hub.names(third.id)
+    await trusted.put(f"{here}/restriction", {"restricted": False, "reason": "Left the council."})
+    assert [(await worker.get(path)).status_code for path in (here, there)] == [200, 404]
+
+
+async def test_a_case_that_takes_the_place_of_a_restricted_stand_in_is_restricted(
+    hub: HubWorld, worker: Person, manager: Person
+) -> None:
+    story = Story()
+    received = story.received([HUNGRY])
+    await hub.park(received)
+    path = f"/v1/cases/{story.child_ids[0]}"
+    assert (await manager.put(f"{path}/restriction", STAFF)).status_code == 200
+    await hub.take(received)
+    assert (await worker.get(path)).status_code == 404
 
 
 async def test_glass_that_is_broken_opens_the_referral_to_that_person_for_an_hour(
