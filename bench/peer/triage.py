@@ -42,6 +42,7 @@ from services.triage.tables import (
     TaskRow,
     metadata,
 )
+from services.triage.tasks.due import Due
 from services.triage.tasks.raising import NewTask
 from services.triage.thresholds import load_thresholds
 
@@ -212,8 +213,8 @@ async def _save(session: AsyncSession, file: File, *, new: bool) -> None:
         else:
             await session.merge(row)
     for action in file.new_actions:
-        due_at = action.due_at or case.rag_due_at or case.due_at
-        task = NewTask(case.referral_id, case.id, action.kind, now(), due_at, about=action.about)
+        due = action.due or Due(case.rag_due_at or case.due_at)
+        task = NewTask(case.referral_id, case.id, action.kind, now(), due, about=action.about)
         session.add(
             TaskRow(
                 id=task.id,
@@ -222,7 +223,7 @@ async def _save(session: AsyncSession, file: File, *, new: bool) -> None:
                 kind=task.kind,
                 reason=None,
                 raised_at=task.raised_at,
-                due_at=task.due_at,
+                due_at=task.due.at,
                 done_at=None,
                 done_by=None,
                 document=None,

@@ -15,6 +15,7 @@ from services.triage.known import Known
 from services.triage.placement.places import Placement
 from services.triage.policy import ChildFacts
 from services.triage.standing import AgencyStanding
+from services.triage.tasks.due import Due
 
 LOW = frozenset((Destination.UNIVERSAL_ADVICE, Destination.EARLY_HELP))
 """Destinations that are never recommended before a person has read what the referrer wrote."""
@@ -272,8 +273,13 @@ class Obliged:
     kind: str
     about: UUID
     """The case or, where it was decided already, what was said anew: it is asked for once for each."""
-    due_at: datetime | None = None
+    due: Due | None = None
     """None: as soon as the case's urgency asks."""
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The instant."""
+        return None if self.due is None else self.due.at
 
     @property
     def task(self) -> UUID:

@@ -263,9 +263,9 @@ class TriageConsumer:
         self, unit: Unit, desk: Desk, event: Event, reason: str | None, about: UUID
     ) -> None:
         kind, trace = TELL_BY_TELEPHONE, event.trace
-        due_at = self._casework.thresholds.flow_due(kind, unit.now)
+        due = self._casework.thresholds.flow_due(kind, unit.now)
         desk.task(
-            NewTask(event.referral_id, None, kind, unit.now, due_at, reason=reason, about=about, trace=trace)
+            NewTask(event.referral_id, None, kind, unit.now, due, reason=reason, about=about, trace=trace)
         )
 
 

@@ -22,6 +22,7 @@ from services.triage.joined.marks import mark
 from services.triage.known import learn
 from services.triage.policies.store import Policies
 from services.triage.standing import AgencyStanding
+from services.triage.tasks.due import Due
 from services.triage.tasks.raising import NewTask, raise_tasks
 
 _TYPES = {
@@ -257,12 +258,10 @@ async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None
         for file in changed:
             for action in file.new_actions:
                 case = file.case
-                due_at = action.due_at or case.rag_due_at or case.due_at
+                due = action.due or Due(case.rag_due_at or case.due_at)
                 about, trace = action.about, case.trace
                 desk.task(
-                    NewTask(
-                        case.referral_id, case.id, action.kind, unit.now, due_at, about=about, trace=trace
-                    )
+                    NewTask(case.referral_id, case.id, action.kind, unit.now, due, about=about, trace=trace)
                 )
     await raise_tasks(unit, list(desk.new_tasks.values()))
     moot = [task_id for file in changed for task_id in file.moot if task_id not in desk.new_tasks]

@@ -162,8 +162,8 @@ class Reckoning:
         """Asks for something to be done beside deciding, once for what it is about. Its clock runs from when the hub
         was told, however late that is taken in.
         """
-        due_at = self.thresholds.task_due(kind, file.case.received_at, since)
-        file.new_actions.append(Obliged(kind, about, due_at))
+        due = self.thresholds.task_due(kind, file.case.received_at, since)
+        file.new_actions.append(Obliged(kind, about, due))
 
     def out_of_hours(self, file: File, cause: Cause, again: bool = False) -> None:
         """Obliges to hand a red case that waits for its decision to the Emergency Duty Team where the hub is closed, or

@@ -224,8 +224,8 @@ class Stops:
         return bool(await unit.connection.fetchval(_FORGET, referral_id, Service.TRIAGE.value, lasting))
 
     def _task(self, unit: Unit, referral_id: UUID, kind: str, reason: str, about: UUID) -> NewTask:
-        due_at = self._casework.thresholds.flow_due(kind, unit.now)
-        return NewTask(referral_id, None, kind, unit.now, due_at, reason=reason, about=about)
+        due = self._casework.thresholds.flow_due(kind, unit.now)
+        return NewTask(referral_id, None, kind, unit.now, due, reason=reason, about=about)
 
     async def _stand_in(self, unit: Unit, desk: Desk, stub: Case) -> None:
         """One stub for the whole referral, with the danger in what is held for it."""

@@ -318,6 +318,8 @@ class TaskRow(_Table, table=True):
     reason: str | None = Field(sa_column=_code(nullable=True))
     raised_at: datetime = Field(sa_column=_instant())
     due_at: datetime = Field(sa_column=_instant())
+    since: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    rule: str | None = Field(default=None, sa_column=_code(nullable=True))
     done_at: datetime | None = Field(sa_column=_instant(nullable=True))
     done_by: str | None = Field(sa_column=_code(nullable=True))
     outcome: str | None = Field(default=None, sa_column=_code(nullable=True))

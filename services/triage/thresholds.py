@@ -8,11 +8,12 @@ from pathlib import Path
 from libs.schemas.document import DocumentError, read_document
 from libs.schemas.levels import Destination
 from services.triage.case import Case
-from services.triage.clocks.hub import Hub
+from services.triage.clocks.hub import READING, Hub
 from services.triage.clocks.loading import load_hub
 from services.triage.names import Names, load_names
 from services.triage.policies.rulebook import Rulebook, Rulebooks, make_rulebook
 from services.triage.policy import read_texts
+from services.triage.tasks.due import Days, Due
 from services.triage.tasks.loading import load_task_terms
 from services.triage.tasks.terms import TaskTerms
 
@@ -55,15 +56,24 @@ class Thresholds:
         """The policy for a referral: the one that was in force when it was received."""
         return self.rulebooks.at(received_at)
 
-    def task_due(self, kind: str, received_at: datetime, start: datetime) -> datetime | None:
+    def task_due(self, kind: str, received_at: datetime, start: datetime) -> Due | None:
         """By when a task is done that was raised at `start`; None where no file says. The referral's policy has the
         actions.
         """
         return self.tasks.due(self.clocks, kind, self.rulebook(received_at).policy.actions, start)
 
-    def flow_due(self, kind: str, start: datetime) -> datetime:
+    def flow_due(self, kind: str, start: datetime) -> Due:
         """By when a task of the flow is done that was raised at `start`. Raises KeyError where it is none."""
-        return self.tasks.flow[kind].within.due(self.clocks.calendar, start)
+        return self.days.due(self.tasks.flow[kind].within, start)
+
+    def reading_due(self, start: datetime) -> Due:
+        """By when somebody has read what came then."""
+        return self.days.due(self.clocks.clocks[READING].rule, start)
+
+    @property
+    def days(self) -> Days:
+        """The days of the hub and those of the schools."""
+        return Days(self.clocks.calendar, self.tasks.school)
 
 
 def load_thresholds(partnership: Path) -> Thresholds:

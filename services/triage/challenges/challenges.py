@@ -38,6 +38,7 @@ from services.triage.desk import Desk, load, save
 from services.triage.handover.handovers import Handovers
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
+from services.triage.tasks.due import Due
 from services.triage.tasks.finishing import finish_tasks
 from services.triage.tasks.raising import NewTask, raise_tasks
 from services.triage.tasks.terms import CHALLENGE
@@ -108,7 +109,7 @@ class Challenges:
             ):
                 raise Problem(409, "challenged-already", "A challenge of this decision is open")
             stage = self.ladder.stages[0]
-            due_at = self._due(stage, unit.now)
+            due = self._due(stage, unit.now)
             await keep_challenge(
                 unit.connection,
                 challenge_id,
@@ -120,12 +121,12 @@ class Challenges:
                 stage.id,
                 caller.subject,
                 unit.now,
-                due_at,
+                due.at,
                 given,
             )
             said = Said(text=body.because, safe_meanwhile=body.safe_meanwhile, challenger=body.challenger)
             await self._step(unit, challenge_id, case_id, Did.RAISED, stage, caller, said)
-            await self._ask(unit, file, challenge_id, stage, due_at)
+            await self._ask(unit, file, challenge_id, stage, due)
             self._casework.open_again(file)
             await save(unit, self._ledger.codec, self._policies, desk)
             return await self._view(unit, challenge_id)
@@ -153,19 +154,19 @@ class Challenges:
             above = self.ladder.above(row["stage"])
             if above is None:
                 raise Problem(409, "last-stage", "There is no stage above this one", "settle it here")
-            due_at = self._due(above, unit.now)
+            due = self._due(above, unit.now)
             await unit.connection.execute(
                 "UPDATE challenge SET stage = $2, due_at = $3, reviewer = NULL WHERE id = $1",
                 challenge_id,
                 above.id,
-                due_at,
+                due.at,
             )
             said = Said(text=body.because, safe_meanwhile=body.safe_meanwhile)
             await self._step(unit, challenge_id, file.case.id, Did.ESCALATED, above, caller, said)
             await finish_tasks(
                 unit, self._ledger.codec, file.case.id, [CHALLENGE], caller, "It went up a stage."
             )
-            await self._ask(unit, file, challenge_id, above, due_at)
+            await self._ask(unit, file, challenge_id, above, due)
             await save(unit, self._ledger.codec, self._policies, desk)
             return await self._view(unit, challenge_id)
 
@@ -237,8 +238,8 @@ class Challenges:
             raise not_found()
         return view
 
-    def _due(self, stage: Stage, now: datetime) -> datetime:
-        return stage.within.due(self._casework.thresholds.clocks.calendar, now)
+    def _due(self, stage: Stage, now: datetime) -> Due:
+        return self._casework.thresholds.days.due(stage.within, now)
 
     async def _step(
         self,
@@ -263,12 +264,12 @@ class Challenges:
         )
         await note(unit.connection, unit.now, caller, f"challenge.{did.value}", case_id)
 
-    async def _ask(self, unit: Unit, file: File, challenge_id: UUID, stage: Stage, due_at: datetime) -> None:
+    async def _ask(self, unit: Unit, file: File, challenge_id: UUID, stage: Stage, due: Due) -> None:
         """A task stands for the stage: it has the stage's clock, and keeps the referral open."""
         case = file.case
         about = uuid5(challenge_id, stage.id)
         task = NewTask(
-            case.referral_id, case.id, CHALLENGE, unit.now, due_at, stage.id, about=about, trace=case.trace
+            case.referral_id, case.id, CHALLENGE, unit.now, due, stage.id, about=about, trace=case.trace
         )
         await raise_tasks(unit, [task])
 

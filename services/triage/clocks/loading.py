@@ -38,7 +38,7 @@ def load_hub(path: Path) -> Hub:
     calendar = Calendar(
         zone=_zone(root["timezone"]),
         hours=_all_hours(root["hours"]),
-        closed=frozenset(read_all(root["extra_closed_days"].items(), _day)),
+        closed=frozenset(read_all(root["extra_closed_days"].items(), read_day)),
     )
     named = root["clocks"].fields()
     clocks = {one.id: one for one in read_all(named.values(), lambda node: _clock(_name(named, node), node))}
@@ -198,20 +198,22 @@ def _all_hours(node: Node) -> dict[int, tuple[time, time]]:
 
 def _hours(node: Node) -> tuple[time, time]:
     fields = node.fields({"open": True, "close": True})
-    opens, closes = (_time(fields[key]) for key in ("open", "close"))
+    opens, closes = (read_time(fields[key]) for key in ("open", "close"))
     if opens >= closes:
         raise DocumentError([f"{node.place}: the hub must open before it closes"])
     return opens, closes
 
 
-def _time(node: Node) -> time:
+def read_time(node: Node) -> time:
+    """A time of the day as the partnership's files write it. Raises DocumentError."""
     try:
         return time.fromisoformat(node.text())
     except ValueError:
         raise DocumentError([f"{node.place}: expected a time as HH:MM"]) from None
 
 
-def _day(node: Node) -> date:
+def read_day(node: Node) -> date:
+    """A day as the partnership's files write it. Raises DocumentError."""
     try:
         return date.fromisoformat(node.text())
     except ValueError:

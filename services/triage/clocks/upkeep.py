@@ -1,5 +1,5 @@
 """Keeps every clock true: what was worked out by rules or a calendar that no longer hold is worked out anew, and a case
-whose timer is missing gets it again.
+or a task whose timer is missing gets it again.
 """
 
 import json
@@ -25,6 +25,7 @@ from services.triage.desk import load_cases, save_cases
 from services.triage.handover.terms import Terms
 from services.triage.queue.selection import READING_DUE
 from services.triage.reckoning import Change
+from services.triage.tasks.upkeep import keep_tasks, moved
 
 EVERY_SECONDS = 300.0
 SETTLED = timedelta(minutes=15)
@@ -61,6 +62,8 @@ WITH must AS (
      WHERE act_by IS NOT NULL AND unread AND {READING_DUE} IS NOT NULL
     UNION ALL
     SELECT referral_id, case_id, clock, due_at FROM kept_clock WHERE stopped_at IS NULL
+    UNION ALL
+    SELECT referral_id, id, 'task', due_at FROM task WHERE done_at IS NULL AND overdue_at IS NULL
 )
 SELECT DISTINCT referral_id FROM must
  WHERE referral_id > $1
@@ -106,6 +109,7 @@ class Upkeep:
         if not await self._in_force():
             return 0
         repaired = await self._each(_STALE, self._hub.fingerprint)
+        repaired += await self._all(await moved(self._ledger.pool, self._casework.thresholds.days))
         return repaired + await self._each(_UNARMED)
 
     async def _in_force(self) -> bool:
@@ -123,11 +127,13 @@ class Upkeep:
     async def _each(self, query: str, *parameters: str) -> int:
         last, repaired = UUID(int=0), 0
         while found := await self._ledger.pool.fetch(query, *parameters, last, LISTED):
-            ids = [row[0] for row in found]
-            for first in range(0, len(ids), AT_ONCE):
-                repaired += await self._repair(ids[first : first + AT_ONCE])
-            last = ids[-1]
+            repaired += await self._all([row[0] for row in found])
+            last = found[-1][0]
         return repaired
+
+    async def _all(self, referral_ids: Sequence[UUID]) -> int:
+        batches = (referral_ids[first : first + AT_ONCE] for first in range(0, len(referral_ids), AT_ONCE))
+        return sum([await self._repair(batch) for batch in batches])
 
     async def _repair(self, referral_ids: Sequence[UUID]) -> int:
         """These together; where that fails, each alone."""
@@ -174,6 +180,7 @@ class Upkeep:
         cases = {file.case.id: file.case for file in files}
         for row in await unit.connection.fetch(_KEPT, ids):
             await self._kept(unit, cases[row["case_id"]], row, timers, ran_out)
+        await keep_tasks(unit, self._casework.thresholds.days, referral_ids)
         for referral_id in {file.case.referral_id for file in told}:
             changes = [(one, Change.SCREENED) for one in told if one.case.referral_id == referral_id]
             tell(unit, changes, changes[0][0].case.trace)

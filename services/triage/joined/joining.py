@@ -125,6 +125,6 @@ def join(casework: Casework, file: File, cause: Cause, report: JoinedReport) -> 
     file.case.immediate_danger |= danger
     danger |= casework.evaluate(file, Trigger.INFORMATION, cause, fresh)
     change = casework.follow(file, cause, danger)
-    due_at = casework.thresholds.clocks.read_due(cause.now)
-    file.new_actions.append(Obliged(LOOK_AT_NEWS, about(file.case, cause), due_at))
+    due = casework.thresholds.reading_due(cause.now)
+    file.new_actions.append(Obliged(LOOK_AT_NEWS, about(file.case, cause), due))
     return change

@@ -19,12 +19,12 @@ async def tell_workers(unit: Unit, casework: Casework, desk: Desk) -> None:
     told = {file.case.id: news for file in desk.files.values() if (news := _news(file))}
     if not told:
         return
-    due_at = casework.thresholds.clocks.read_due(unit.now)
+    due = casework.thresholds.reading_due(unit.now)
     for (case_id,) in await unit.connection.fetch(_ALLOCATED, list(told)):
         file = desk.files[case_id]
         for one in told[case_id]:
             subject = about(file.case, Cause(one.event_id, one.at, unit.now))
-            file.new_actions.append(Obliged(LOOK_AT_NEWS, subject, due_at))
+            file.new_actions.append(Obliged(LOOK_AT_NEWS, subject, due))
 
 
 def _news(file: File) -> list[NewEvidence]:

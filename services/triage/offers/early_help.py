@@ -23,7 +23,7 @@ class EarlyHelp:
         """A decision stands. Runs in its unit."""
         if decision.destination != Destination.EARLY_HELP:
             return
-        calendar = self._casework.thresholds.clocks.calendar
+        days = self._casework.thresholds.days
         wanted = []
         if file.known.early_help != AgreementAnswer.GIVEN:
             wanted.append(AGREEMENT)
@@ -32,6 +32,6 @@ class EarlyHelp:
         if not assessed and not file.known.closing_plan:
             wanted.append(ASSESSMENT)
         for kind in wanted:
-            due_at = self._offers.early_help[kind].due(calendar, unit.now)
-            file.new_actions.append(Obliged(kind, file.case.id, due_at))
+            due = days.due(self._offers.early_help[kind], unit.now)
+            file.new_actions.append(Obliged(kind, file.case.id, due))
             file.changed = True

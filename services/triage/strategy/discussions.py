@@ -143,8 +143,8 @@ class Strategy:
         on_record = f"Discussion {number} is on record."
         finished = [STRATEGY]
         if body.crime_may_have_occurred and not caisu_knows(body):
-            due_at = self._thresholds.flow_due(TELL_CAISU, unit.now)
-            task = NewTask(case.referral_id, case.id, TELL_CAISU, unit.now, due_at, trace=case.trace)
+            due = self._thresholds.flow_due(TELL_CAISU, unit.now)
+            task = NewTask(case.referral_id, case.id, TELL_CAISU, unit.now, due, trace=case.trace)
             await raise_tasks(unit, [task])
         else:
             finished.append(TELL_CAISU)

@@ -1,13 +1,13 @@
 """Reads `tasks.yaml`."""
 
 from collections.abc import Mapping
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from libs.schemas.document import DocumentError, Node, read_all, read_document
-from services.triage.clocks.calendar import LONGEST_SEARCH, Calendar, Unit
-from services.triage.clocks.rules import Length
+from services.triage.clocks.calendar import LONGEST_SEARCH, Calendar
+from services.triage.clocks.loading import read_day, read_length, read_time
 from services.triage.tasks.terms import Kind, TaskTerms
 
 FLOW = (
@@ -44,7 +44,7 @@ def load_task_terms(path: Path, zone: ZoneInfo) -> TaskTerms:
         place = root["by_hand"].place_of(twice[0])
         raise DocumentError([f"{place}: `{twice[0]}` is raised by the flow, and set by nobody"])
     day = root["school_day"].fields({"begins": True, "ends": True})
-    begins, ends = _time(day["begins"]), _time(day["ends"])
+    begins, ends = read_time(day["begins"]), read_time(day["ends"])
     if begins >= ends:
         raise DocumentError([f"{root['school_day'].place}: the school must open before it closes"])
     closed = frozenset(one for days in read_all(root["school_holidays"].items(), _holiday) for one in days)
@@ -59,31 +59,13 @@ def _kinds(named: Mapping[str, Node]) -> dict[str, Kind]:
 
 def _kind(name: str, node: Node) -> Kind:
     fields = node.fields({"label": True, "within": True, "cite": True})
-    within = fields["within"].fields({"minutes": True, "unit": True})
-    unit = Unit(within["unit"].choice([one.value for one in Unit], "unit"))
-    return Kind(
-        name, fields["label"].words(), Length(within["minutes"].whole(1), unit), fields["cite"].words()
-    )
+    return Kind(name, fields["label"].words(), read_length(fields["within"]), fields["cite"].words())
 
 
 def _holiday(node: Node) -> tuple[date, ...]:
     fields = node.fields({"from": True, "to": True})
-    first, last = _date(fields["from"]), _date(fields["to"])
+    first, last = read_day(fields["from"]), read_day(fields["to"])
     days = (last - first).days + 1
     if not 0 < days <= LONGEST_SEARCH:
         raise DocumentError([f"{node.place}: a holiday ends after it begins, within {LONGEST_SEARCH} days"])
     return tuple(first + timedelta(days=number) for number in range(days))
-
-
-def _date(node: Node) -> date:
-    try:
-        return date.fromisoformat(node.text())
-    except ValueError:
-        raise DocumentError([f"{node.place}: expected a date as YYYY-MM-DD"]) from None
-
-
-def _time(node: Node) -> time:
-    try:
-        return time.fromisoformat(node.text())
-    except ValueError:
-        raise DocumentError([f"{node.place}: expected a time as HH:MM"]) from None

@@ -11,6 +11,7 @@ from services.triage.casework import Casework
 from services.triage.desk import load_cases, save
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
+from services.triage.tasks.due import Due
 from services.triage.tasks.raising import NewTask
 from services.triage.tasks.terms import DUTY_TEAM
 
@@ -60,8 +61,8 @@ class OutOfHours:
             for file in desk.files.values():
                 self._casework.out_of_hours(file, cause)
             for stub in desk.stubs.get(referral_id, ()):
-                due_at = self._casework.thresholds.task_due(DUTY_TEAM, stub.received_at, unit.now)
+                due = self._casework.thresholds.task_due(DUTY_TEAM, stub.received_at, unit.now)
                 desk.task(
-                    NewTask(referral_id, None, DUTY_TEAM, unit.now, due_at or stub.due_at, trace=stub.trace)
+                    NewTask(referral_id, None, DUTY_TEAM, unit.now, due or Due(stub.due_at), trace=stub.trace)
                 )
             await save(unit, self._ledger.codec, self._policies, desk)

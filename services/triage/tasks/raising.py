@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from libs.messaging.ledger import Unit
+from services.triage.tasks.due import Due
 from services.triage.tasks.terms import LOOK_AGAIN
 
 TASK_CLOCK = "task"
@@ -15,16 +16,17 @@ ASKED_AGAIN = ["possible_match", "possible_duplicate"]
 """Tasks that stand for a question which is raised again when what a person said of it is taken back."""
 
 _RAISE = """
-INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at, owner)
-SELECT id, referral_id, case_id, kind, reason, raised_at, due_at,
-       CASE WHEN kind = $9 THEN (SELECT decided_by FROM decision WHERE decision.case_id = given.case_id
+INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule, owner)
+SELECT id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule,
+       CASE WHEN kind = $11 THEN (SELECT decided_by FROM decision WHERE decision.case_id = given.case_id
                                   ORDER BY number DESC LIMIT 1) END
-  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
-    AS given (id, referral_id, case_id, kind, reason, raised_at, due_at)
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+              $8::timestamptz[], $9::text[])
+    AS given (id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule)
 ON CONFLICT (id) DO UPDATE
-   SET raised_at = EXCLUDED.raised_at, due_at = EXCLUDED.due_at, done_at = NULL, done_by = NULL, outcome = NULL,
-       document = NULL
- WHERE task.done_at IS NOT NULL AND task.kind = ANY ($8)
+   SET raised_at = EXCLUDED.raised_at, due_at = EXCLUDED.due_at, since = EXCLUDED.since, rule = EXCLUDED.rule,
+       overdue_at = NULL, done_at = NULL, done_by = NULL, outcome = NULL, document = NULL
+ WHERE task.done_at IS NOT NULL AND task.kind = ANY ($10)
 RETURNING id
 """
 
@@ -37,7 +39,7 @@ class NewTask:
     case_id: UUID | None
     kind: str
     raised_at: datetime
-    due_at: datetime
+    due: Due
     reason: str | None = None
     about: UUID | None = None
     trace: str | None = None
@@ -65,7 +67,9 @@ async def raise_tasks(unit: Unit, tasks: Sequence[NewTask]) -> None:
         [task.kind for task in tasks],
         [task.reason for task in tasks],
         [task.raised_at for task in tasks],
-        [task.due_at for task in tasks],
+        [task.due.at for task in tasks],
+        [task.due.since for task in tasks],
+        [task.due.rule for task in tasks],
         ASKED_AGAIN,
         LOOK_AGAIN,
     )
@@ -73,4 +77,4 @@ async def raise_tasks(unit: Unit, tasks: Sequence[NewTask]) -> None:
     for task in tasks:
         # One that is there already keeps its first clock.
         if task.id in raised:
-            unit.arm(TASK_CLOCK, task.referral_id, task.id, task.due_at, trace=task.trace)
+            unit.arm(TASK_CLOCK, task.referral_id, task.id, task.due.at, trace=task.trace)

@@ -21,6 +21,7 @@ from services.triage.desk import SELECT_CASES, case_of
 from services.triage.documents import RecordedNote, RecordedRequest, TaskNote, TaskRequest
 from services.triage.live.changes import touch
 from services.triage.restricted.rights import sees_of
+from services.triage.tasks.due import Due
 from services.triage.tasks.raising import TASK_CLOCK
 from services.triage.tasks.record import TaskFilter, TaskPage, one_task, open_tasks, request_of
 from services.triage.tasks.terms import CHALLENGE, STRATEGY
@@ -31,8 +32,8 @@ MOST_TASKS = 200
 """Tasks that one answer lists; the most urgent come first, and done ones leave the list."""
 
 _SET = """
-INSERT INTO task (id, referral_id, case_id, kind, raised_at, raised_by, due_at, owner, request)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO task (id, referral_id, case_id, kind, raised_at, raised_by, due_at, since, rule, owner, request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 _FINISH = "UPDATE task SET done_at = $2, done_by = $3, outcome = $4, document = $5 WHERE id = $1"
 _HELD = "SELECT EXISTS (SELECT FROM strategy_discussion WHERE case_id = $1 AND recorded_at >= $2)"
@@ -117,14 +118,15 @@ class Tasks:
                 raise _wrong("/kind", "unknown_kind", "must be a kind of task that people set")
             if body.due_at is not None and body.due_at <= unit.now:
                 raise _wrong("/due_at", "in_the_past", "must be later than now")
-            due_at = body.due_at or self._thresholds.tasks.due(
-                self._thresholds.clocks, body.kind, actions, unit.now
-            )
+            due = (
+                Due(body.due_at)
+                if body.due_at is not None
+                else self._thresholds.tasks.due(self._thresholds.clocks, body.kind, actions, unit.now)
+            ) or Due(case.due_at)
             request = TaskRequest(what=body.what, fingerprint=given)
             (document,) = await self._ledger.codec.encode(
                 [RecordedRequest(shared=Nothing(), children={case_id: request})]
             )
-            due_at = due_at or case.due_at
             await unit.connection.execute(
                 _SET,
                 task_id,
@@ -133,11 +135,13 @@ class Tasks:
                 body.kind,
                 unit.now,
                 caller.subject,
-                due_at,
+                due.at,
+                due.since,
+                due.rule,
                 body.owner,
                 document,
             )
-            unit.arm(TASK_CLOCK, referral_id, task_id, due_at, trace=case.trace)
+            unit.arm(TASK_CLOCK, referral_id, task_id, due.at, trace=case.trace)
             await self._worked(unit, case_id, caller)
             await note(unit.connection, unit.now, caller, "task.set", case_id)
             return await self._view(unit, task_id)

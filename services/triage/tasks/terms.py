@@ -8,6 +8,7 @@ from services.triage.clocks.calendar import Calendar, Unit
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.rules import Length
 from services.triage.policy.rules import Action
+from services.triage.tasks.due import Before, Days, Due
 
 DUTY_TEAM = "emergency_duty_team"
 """The action of handing over to the Emergency Duty Team, which serves while the hub is closed."""
@@ -52,31 +53,26 @@ class TaskTerms:
         """The kinds that a person may set."""
         return (*self.by_hand, *(name for name in actions if name not in self.by_hand))
 
-    def due(self, hub: Hub, kind: str, actions: Mapping[str, Action], start: datetime) -> datetime | None:
+    def due(self, hub: Hub, kind: str, actions: Mapping[str, Action], start: datetime) -> Due | None:
         """By when a task of that kind that was raised then is done; None where nothing says.
 
         What must be done before something is due when that begins next; everything else after its length.
         """
+        days = Days(hub.calendar, self.school)
         known = self.flow.get(kind) or self.by_hand.get(kind)
         if known is not None:
-            return known.within.due(hub.calendar, start)
+            return days.due(known.within, start)
         action = actions.get(kind)
         if action is None:
             return None
         if action.before is not None:
-            return self.school_begins(start)
+            return days.due(Before.SCHOOL, start)
         if action.minutes is None:
             return None
-        length = Length(action.minutes, Unit(action.unit or Unit.ELAPSED))
         if kind == DUTY_TEAM and hub.calendar.is_open(start):
             # Until then the hub itself acts; whoever is still undecided when it closes is handed over.
-            return closing(hub, start)
-        return length.due(hub.calendar, start)
-
-    def school_begins(self, instant: datetime) -> datetime:
-        """When the next school day begins."""
-        days = self.school.working_days(self.school.day(instant))
-        return next(opens for day in days if (opens := self.school.opening(day).opens) > instant)
+            return Due(closing(hub, start))
+        return days.due(Length(action.minutes, Unit(action.unit or Unit.ELAPSED)), start)
 
 
 def closing(hub: Hub, instant: datetime) -> datetime:

@@ -9,13 +9,17 @@ import pytest
 from services.triage.casework import Casework
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.kept import Clocks, running
+from services.triage.clocks.rules import WorkingDays
 from services.triage.clocks.upkeep import SETTLED, Upkeep
 from services.triage.handover.terms import Terms, load_terms
+from services.triage.tasks.due import Due
+from services.triage.tasks.raising import NewTask, raise_tasks
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import MONDAY, NEGLECTED, PARTNERSHIP, HubWorld, Story
 from tests.services.triage.staff import Person
 
 PROCLAIMED = date(2026, 11, 24)
+TUESDAY_NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WEDNESDAY_CLOSE = datetime(2026, 11, 25, 17, 30, tzinfo=UTC)
 
 
@@ -29,7 +33,9 @@ def proclaimed(thresholds: Thresholds) -> Thresholds:
     """The same partnership, after Tuesday was proclaimed a holiday."""
     hub = thresholds.clocks
     closed = replace(hub.calendar, closed=frozenset({PROCLAIMED}))
-    return replace(thresholds, clocks=Hub(closed, hub.clocks, hub.targets, "with Tuesday closed"))
+    school = replace(thresholds.tasks.school, closed=thresholds.tasks.school.closed | {PROCLAIMED})
+    clocks = Hub(closed, hub.clocks, hub.targets, "with Tuesday closed")
+    return replace(thresholds, clocks=clocks, tasks=replace(thresholds.tasks, school=school))
 
 
 def upkeep(hub: HubWorld, thresholds: Thresholds, terms: Terms) -> Upkeep:
@@ -85,6 +91,52 @@ async def test_what_was_decided_keeps_its_past_and_the_hand_over_moves(
     assert (await armed(hub))["hand_over"] == case.hand_over_due_at
     [asked] = await hub.rows("SELECT due_at FROM handover")
     assert asked["due_at"] == case.hand_over_due_at
+
+
+async def test_a_proclaimed_holiday_moves_the_tasks_that_its_day_counts_for(
+    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds, terms: Terms
+) -> None:
+    story = Story()
+    await hub.take(story.received())
+    [child], days = story.child_ids, thresholds.days
+    dues = {
+        "lado": thresholds.task_due("lado", MONDAY, MONDAY),
+        "tell_school": thresholds.task_due("tell_school", MONDAY, MONDAY),
+        "police_now": thresholds.task_due("police_now", MONDAY, MONDAY),
+        "review_challenge": days.due(WorkingDays(1), MONDAY),
+        "visit": Due(TUESDAY_NOON),
+    }
+    async with hub.ledger.unit([story.id]) as unit:
+        tasks = [NewTask(story.id, child, kind, MONDAY, due) for kind, due in dues.items() if due is not None]
+        assert len(tasks) == len(dues)
+        await raise_tasks(unit, tasks)
+    await hub.ledger.pool.execute(
+        "INSERT INTO challenge (id, case_id, referral_id, decision, channel, stage, raised_by, raised_at, due_at,"
+        " fingerprint) VALUES ($1, $1, $2, 1, 'telephone', 'first', 'one', $3, $3, '')",
+        child,
+        story.id,
+        MONDAY,
+    )
+    # All of them ran over their time, and were told of, before anybody knew of the holiday.
+    hub.clock.advance(timedelta(days=2))
+    await hub.ledger.pool.execute("UPDATE task SET overdue_at = due_at")
+    await hub.ledger.pool.execute("DELETE FROM timer WHERE kind = 'task'")
+    assert await upkeep(hub, proclaimed, terms).sweep() == 1
+
+    rows = await hub.rows("SELECT kind, due_at, overdue_at IS NOT NULL AS late FROM task")
+    assert {row["kind"]: (row["due_at"], row["late"]) for row in rows} == {
+        "lado": (datetime(2026, 11, 25, 8, 30, tzinfo=UTC), True),
+        "tell_school": (datetime(2026, 11, 25, 8, 40, tzinfo=UTC), True),
+        "police_now": (MONDAY + timedelta(minutes=15), True),
+        "review_challenge": (WEDNESDAY_CLOSE, False),
+        "visit": (TUESDAY_NOON, True),
+    }
+    assert (await armed(hub))["task"] == WEDNESDAY_CLOSE, "only what is late no more is told of again"
+    [challenge] = await hub.rows("SELECT due_at FROM challenge")
+    assert challenge["due_at"] == WEDNESDAY_CLOSE
+    await hub.ledger.pool.execute("DELETE FROM timer WHERE kind = 'task'")
+    assert await upkeep(hub, proclaimed, terms).sweep() == 1
+    assert (await armed(hub))["task"] == WEDNESDAY_CLOSE
 
 
 async def test_while_a_version_is_rolled_out_the_older_one_leaves_the_newers_times_alone(

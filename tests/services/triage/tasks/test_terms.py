@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from libs.schemas.document import DocumentError
 from libs.schemas.levels import Rag
+from services.triage.tasks.due import Before
 from services.triage.tasks.loading import FLOW, load_task_terms
 from services.triage.tasks.overdue import METRIC
 from services.triage.tasks.terms import DUTY_TEAM, TaskTerms, closing, needs_duty_team
@@ -28,7 +29,8 @@ YEARS = st.datetimes(datetime(2026, 11, 1), datetime(2027, 10, 15)).map(lambda a
 
 
 def due(shipped: Thresholds, kind: str, start: datetime) -> datetime | None:
-    return shipped.task_due(kind, MONDAY, start)
+    found = shipped.task_due(kind, MONDAY, start)
+    return None if found is None else found.at
 
 
 def test_every_action_and_every_task_of_the_flow_has_a_clock(shipped: Thresholds) -> None:
@@ -82,7 +84,7 @@ def test_the_school_is_told_before_the_next_school_day_begins(
 @given(YEARS)
 @settings(max_examples=200, deadline=None)
 def test_between_the_task_and_its_time_no_school_day_begins(shipped: Thresholds, raised: datetime) -> None:
-    at = shipped.tasks.school_begins(raised)
+    at = shipped.days.due(Before.SCHOOL, raised).at
     day, skipped = raised.astimezone(LONDON).date(), []
     while (begins := datetime.combine(day, time(8, 40), LONDON)) < at:
         skipped += [day] if begins > raised else []
