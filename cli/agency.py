@@ -25,8 +25,9 @@ from libs.schemas.findings import AgencyState
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.agency import Reply
 from services.enrichment.dialects.agency import DialectAgency
+from services.enrichment.dialects.comparison import compare
 from services.enrichment.dialects.loading import items_of, load_dialect
-from services.enrichment.dialects.openapi import Finding, Line, compare
+from services.enrichment.dialects.report import Finding, Line
 from services.enrichment.dialects.terms import Dialect
 from services.enrichment.dialects.trial import tried
 from services.enrichment.partnership import AgencyTerms, Kind, agency_file, agency_terms
@@ -56,6 +57,7 @@ TONES = {
     Finding.MISSING: "bold red",
     Finding.CODES: "bold red",
     Finding.NOT_DESCRIBED: "yellow",
+    Finding.RECORDED: "yellow",
     Finding.UNUSED: "dim",
 }
 

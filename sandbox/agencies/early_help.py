@@ -3,7 +3,8 @@
 import hmac
 from typing import Any, ClassVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.security.http import HTTPBase
 from starlette.responses import JSONResponse, Response
 
 from sandbox.agencies.behaviour import Fault, Manner
@@ -37,7 +38,11 @@ class EarlyHelp(Records):
         )
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix=PATH, tags=["early_help"])
+        router = APIRouter(
+            prefix=PATH,
+            tags=["early_help"],
+            dependencies=[Depends(HTTPBase(scheme="bearer", auto_error=False))],
+        )
         failures: dict[int | str, dict[str, Any]] = {
             status: {"model": Failure} for status in (202, 400, 401, 429)
         }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import APIKeyHeader
 from starlette.responses import JSONResponse, Response
 
 from libs.schemas.clock import Clock
@@ -63,7 +64,11 @@ class Education(Records):
         self._checks.pop(self._by_key.pop(asked.question_id, ""), None)
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix=PATH, tags=["education"])
+        router = APIRouter(
+            prefix=PATH,
+            tags=["education"],
+            dependencies=[Depends(APIKeyHeader(name="X-Api-Key", auto_error=False))],
+        )
         failures: dict[int | str, dict[str, Any]] = {
             status: {"model": Failure} for status in (400, 401, 404, 410, 422, 429)
         }

@@ -1,18 +1,40 @@
-"""Housing's stand-in, the fifth agency: an API key, one look-up, and kinds of nothing told by HTTP status."""
+"""Housing's stand-in, the fifth agency: an API key, one look-up, and kinds of nothing told by HTTP status.
+
+Visits come by page numbers.
+"""
 
 import hmac
 from typing import Any, ClassVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import APIKeyHeader
 from starlette.responses import JSONResponse, Response
 
 from sandbox.agencies.behaviour import Fault, Manner
 from sandbox.agencies.shapes import Record, takes
-from sandbox.agencies.shapes.housing import Failure, HeldNotice, Household, HousingRecord, LookupRequest
-from sandbox.agencies.supplier import Asked, Records, Say, Shown, body_of, day, told
+from sandbox.agencies.shapes.housing import (
+    Failure,
+    HeldNotice,
+    Household,
+    HousingRecord,
+    LookupRequest,
+    Visits,
+)
+from sandbox.agencies.supplier import Asked, Records, Say, Shown, body_of, day, page_of, told
 
 PATH = "/agencies/housing"
 UNREADABLE = HeldNotice(type="XXX", served_days_ago=3)
+PAGE = 2
+VERSION = "2"
+KINDS = ("home", "office")
+HEADERS = [
+    {"in": "header", "name": "Api-Version", "required": True, "schema": {"enum": [VERSION]}},
+    {"in": "header", "name": "X-Correlation-ID", "required": True, "schema": {"type": "string"}},
+]
+VISITED = [
+    {"in": "query", "name": "page", "required": True, "schema": {"type": "integer", "minimum": 0}},
+    {"in": "query", "name": "kind", "required": True, "schema": {"type": "string", "enum": KINDS}},
+]
 NOTHING = (404, "NO_HOUSEHOLD")
 REFUSALS = {
     Manner.NOTHING_HELD: NOTHING,
@@ -32,7 +54,7 @@ class Housing(Records):
     name = "housing"
     numbering = "H-99{}"
     covers_years = 15
-    steps = ("lookup",)
+    steps = ("lookup", "visits")
     record: ClassVar[type[Record]] = HousingRecord
 
     def error(self, status: int, code: str, wait: int | None = None) -> Response:
@@ -41,7 +63,8 @@ class Housing(Records):
         )
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix=PATH, tags=["housing"])
+        signed_in = Depends(APIKeyHeader(name="Ocp-Apim-Subscription-Key", auto_error=False))
+        router = APIRouter(prefix=PATH, tags=["housing"], dependencies=[signed_in])
         failures: dict[int | str, dict[str, Any]] = {
             status: {"model": Failure} for status in (202, 400, 401, 404, 409, 429, 451)
         }
@@ -49,13 +72,12 @@ class Housing(Records):
         @router.post(
             "/api/households/lookup",
             responses={200: {"model": Household}, **failures},
-            openapi_extra=takes(LookupRequest),
+            openapi_extra=takes(LookupRequest) | {"parameters": HEADERS},
         )
         async def lookup(request: Request) -> Response:
             """The household of a person."""
-            given = request.headers.get("ocp-apim-subscription-key", "")
-            if not hmac.compare_digest(given.encode(), self._key.encode()):
-                return self.error(401, "BAD_KEY")
+            if (refused := self._refused(request)) is not None:
+                return refused
             raw, body = await body_of(request)
             reference = request.headers.get("x-correlation-id")
             person = (body or {}).get("person")
@@ -73,7 +95,41 @@ class Housing(Records):
                 asked, "lookup", raw, lambda say: self._household(asked, include, say), first=True
             )
 
+        @router.get(
+            "/api/households/{household}/visits",
+            responses={200: {"model": Visits}, **failures},
+            openapi_extra={"parameters": [*VISITED, *HEADERS]},
+        )
+        async def visits(household: str, request: Request) -> Response:
+            """The visits to a home, the latest first; the first page is 0."""
+            if (refused := self._refused(request)) is not None:
+                return refused
+            if household not in self.people:
+                return self.error(404, "NO_SUCH_HOUSEHOLD")
+            page, kind = request.query_params.get("page", ""), request.query_params.get("kind")
+            if not page.isdecimal() or kind not in KINDS:
+                return self.error(400, "BAD_REQUEST")
+            _, record, known = self.people[household]
+            asked = self.note(request.headers.get("x-correlation-id") or household, known=known)
+            return await self.play(asked, "visits", b"", lambda say: self._visits(record, int(page), say))
+
         return router
+
+    def _refused(self, request: Request) -> Response | None:
+        given = request.headers.get("ocp-apim-subscription-key", "")
+        if hmac.compare_digest(given.encode(), self._key.encode()):
+            old = request.headers.get("api-version") != VERSION
+            return self.error(400, "OLD_VERSION") if old else None
+        return self.error(401, "BAD_KEY")
+
+    def _visits(self, record: HousingRecord, number: int, say: Say) -> Response:
+        endless = say.fault is Fault.ENDLESS
+        rows, following = page_of(record.visits, 0 if endless else number * PAGE, PAGE)
+        told = [
+            {"outcome": one.outcome, "visited": self.ago(one.visited_days_ago).isoformat()} for one in rows
+        ]
+        last = following is None and not endless
+        return JSONResponse({"householdRef": record.id, "page": number, "last": last, "visits": told})
 
     def _household(self, asked: Asked, include: set[str], say: Say) -> Response:
         if say.manner is Manner.LATE:

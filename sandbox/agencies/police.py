@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
+from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlows
+from fastapi.security import OAuth2
 from starlette.responses import JSONResponse, Response
 
 from libs.schemas.clock import Clock
@@ -33,6 +35,15 @@ PAGE = 2
 FORM = "%d/%m/%Y"
 FAR = "01/01/2190"
 PATH = "/agencies/police"
+SCOPE = "nominal.read"
+SIGN_IN = OAuth2(
+    flows=OAuthFlows(
+        clientCredentials=OAuthFlowClientCredentials(
+            tokenUrl=f"{PATH}/oauth2/token", scopes={SCOPE: "Search and read nominals."}
+        )
+    ),
+    auto_error=False,
+)
 UNREADABLE = HeldInvolvement(occurrence="35/99999/26", code="ZZ9", log="The rest is in words.")
 """An occurrence of a class that is on no published list."""
 
@@ -48,7 +59,7 @@ class Police(Records):
 
     def __init__(self, families: Families, *, key: str, clock: Clock) -> None:
         super().__init__(families, key=key, clock=clock)
-        self._tokens = Tokens(CLIENT, key, "nominal.read", seconds=TOKEN_SECONDS, clock=clock)
+        self._tokens = Tokens(CLIENT, key, SCOPE, seconds=TOKEN_SECONDS, clock=clock)
         self._second = (0, 0)
 
     def forget_tokens(self) -> None:
@@ -77,8 +88,11 @@ class Police(Records):
                 Asked("", self._clock.now()), "token", body, lambda _: self._tokens.grant(authorization, body)
             )
 
+        signed_in = [Security(SIGN_IN, scopes=[SCOPE])]
+
         @router.post(
             "/v2/nominals/search",
+            dependencies=signed_in,
             responses={200: {"model": Searched}, 202: {"model": Searched}, **failures},
             openapi_extra=takes(SearchRequest),
         )
@@ -86,7 +100,11 @@ class Police(Records):
             """Nominals that may be the subject, the most alike first."""
             return self._refused(request) or await self._search(request)
 
-        @router.get("/v2/nominals/pages/{cursor}", responses={200: {"model": Involvements}, **failures})
+        @router.get(
+            "/v2/nominals/pages/{cursor}",
+            responses={200: {"model": Involvements}, **failures},
+            dependencies=signed_in,
+        )
         async def later(cursor: str, request: Request) -> Response:
             """A later page of anything."""
             refused, where = self._refused(request), self.recall(cursor)
@@ -104,6 +122,7 @@ class Police(Records):
                 responses={200: {"model": model}, **failures},
                 description=about,
                 operation_id=step,
+                dependencies=signed_in,
             )
             async def detail(nominal: str, request: Request) -> Response:
                 return self._refused(request) or await self._detail(request, nominal, step)

@@ -4,7 +4,8 @@ import hmac
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.security.http import HTTPBase
 from starlette.responses import JSONResponse, Response
 
 from sandbox.agencies.behaviour import Fault, Manner
@@ -54,7 +55,11 @@ class SocialCare(Records):
         return JSONResponse({"message": code.replace("_", " ").capitalize()}, status, headers)
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix=PATH, tags=["social_care"])
+        router = APIRouter(
+            prefix=PATH,
+            tags=["social_care"],
+            dependencies=[Depends(HTTPBase(scheme="basic", auto_error=False))],
+        )
         failures: dict[int | str, dict[str, Any]] = {
             status: {"model": Failure} for status in (400, 401, 404, 429)
         }

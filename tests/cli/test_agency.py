@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.services.enrichment.dialects.test_openapi import DOCUMENTS
+from tests.services.enrichment.dialects.test_comparison import DOCUMENTS
 
 FACTS = "deploy/partnership/facts.yaml"
 

@@ -30,5 +30,17 @@ class Wire(BaseModel):
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
-    """The part of an OpenAPI operation that says what its body is."""
-    return {"requestBody": {"content": {"application/json": {"schema": model.model_json_schema()}}}}
+    """The part of an OpenAPI operation that says what its body is, whole in its place."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def whole(one: Any) -> Any:
+        if isinstance(one, list):
+            return [whole(each) for each in one]
+        if not isinstance(one, dict):
+            return one
+        if "$ref" in one:
+            return whole(parts[one["$ref"].rpartition("/")[2]])
+        return {name: whole(each) for name, each in one.items()}
+
+    return {"requestBody": {"content": {"application/json": {"schema": whole(schema)}}}}

@@ -47,6 +47,13 @@ class HeldOccupant(Strict):
     link: str
 
 
+class HeldVisit(Strict):
+    """A visit of a housing officer, and what was found."""
+
+    outcome: str
+    visited_days_ago: int
+
+
 class HousingRecord(Record):
     """What the housing service holds of a child's household."""
 
@@ -54,6 +61,7 @@ class HousingRecord(Record):
     notices: tuple[HeldNotice, ...] = ()
     property: HeldProperty | None = None
     household: tuple[HeldOccupant, ...] = ()
+    visits: tuple[HeldVisit, ...] = ()
     officer_note: str | None = None
 
 
@@ -126,6 +134,22 @@ class Household(Wire):
     property: Property | None = None
     household: tuple[Occupant, ...] = ()
     officer_note: str | None = None
+
+
+class Visit(Wire):
+    """A visit to a home: in order, untidy, unsafe, or nobody in."""
+
+    outcome: Literal["ORD", "UNT", "UNS", "OUT"]
+    visited: str
+
+
+class Visits(Wire):
+    """One page of a household's visits."""
+
+    household_ref: str
+    page: int
+    last: bool
+    visits: list[Visit]
 
 
 class Failure(Wire):

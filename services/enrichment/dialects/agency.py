@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,7 +14,16 @@ from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Reply, Silent, Unreliable
 from services.enrichment.attempt import attempt
-from services.enrichment.dialects.asking import filled, path_of, sought, wanted_parts, wanted_sections
+from services.enrichment.dialects.asking import (
+    body_of_page,
+    filled,
+    first_number,
+    path_of,
+    query_of_page,
+    sought,
+    wanted_parts,
+    wanted_sections,
+)
 from services.enrichment.dialects.exchange import Exchange, Pace, Tokens
 from services.enrichment.dialects.reading import framed, person_found, reply_of, state_of
 from services.enrichment.dialects.terms import ASK, Dialect, Section
@@ -78,20 +88,40 @@ class DialectAgency:
     async def _ask(self, question: Question, exchange: Exchange) -> Reply:
         dialect, asked = self._dialect, sought(question)
         parts, sections = wanted_parts(dialect, question), wanted_sections(dialect, question)
-        body = filled(dialect.ask.body, asked | {"parts": parts})
+        body = filled(dialect.ask.body, asked | {"parts": parts}) or {}
         if dialect.ask.submitted:
-            first = await self._submitted(question.question_id, body or {}, exchange)
+            first = await self._submitted(question.question_id, body, exchange)
+            first = await exchange.whole(first, dialect.ask.pages)
         else:
-            status, headers, first = await exchange.post(dialect.ask.path, body or {})
-            if status == 202:
-                raise Silent(_accepted(headers, self._clock))
-        first = await exchange.whole(first, dialect.ask.pages)
+            first = await self._answered(body, exchange)
         documents: dict[str, Any] = {ASK: first}
         try:
             return await self._understood(question, exchange, asked, documents, (parts, sections))
         finally:
             if self._observe is not None:
                 self._observe(documents)
+
+    async def _answered(self, body: Mapping[str, Any], exchange: Exchange) -> Any:
+        """What the first request brings, to its last page."""
+        ask = self._dialect.ask
+
+        async def page(number: int) -> Any:
+            wanted = body_of_page(body, ask.pages, number)
+            status, headers, document = await exchange.post(ask.path, wanted, ask.query)
+            if status == 202:
+                raise Silent(_accepted(headers, self._clock))
+            return document
+
+        return await exchange.whole(await page(first_number(ask.pages)), ask.pages, page)
+
+    async def _page(self, exchange: Exchange, section: Section, found: Mapping[str, Any], number: int) -> Any:
+        """One page of a further request. Raises Unreliable where it is about somebody else."""
+        query = query_of_page(section.query, section.pages, number)
+        _, _, page = await exchange.get(path_of(section.path, found), query)
+        for theirs, ours in section.same.values():
+            if theirs.of(page) != ours.of(found):
+                raise Unreliable("about_someone_else")
+        return page
 
     async def _understood(
         self,
@@ -117,11 +147,9 @@ class DialectAgency:
                 return _with(framed(dialect, documents, latest), dialect.nobody, None)
             documents["who"] = found
         for section in sections:
-            _, _, page = await exchange.get(path_of(section.path, documents.get("who", {})))
-            for theirs, ours in section.same.values():
-                if theirs.of(page) != ours.of(documents.get("who", {})):
-                    raise Unreliable("about_someone_else")
-            documents[section.name] = await exchange.whole(page, section.pages)
+            fetch = partial(self._page, exchange, section, documents.get("who", {}))
+            page = await fetch(first_number(section.pages))
+            documents[section.name] = await exchange.whole(page, section.pages, fetch)
         existence = bool(question.existence_only) and not parts and not sections
         return reply_of(dialect, self._dictionary, documents, latest, existence=existence)
 

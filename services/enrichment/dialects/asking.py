@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from services.enrichment.agency import Unreliable
 from services.enrichment.dialects.expressions import Expression
-from services.enrichment.dialects.terms import Dialect, Section, Template
+from services.enrichment.dialects.terms import Dialect, Pages, Section, Template
 from services.enrichment.question import Question
 
 
@@ -63,6 +63,28 @@ def path_of(path: str, found: Mapping[str, Any]) -> str:
             raise Unreliable
         filled_in.append(quote(str(value), safe="") + rest)
     return "".join(filled_in)
+
+
+def first_number(pages: Pages | None) -> int:
+    """The number of the first page."""
+    return 1 if pages is None else pages.first
+
+
+def query_of_page(query: Mapping[str, str], pages: Pages | None, number: int) -> Mapping[str, str]:
+    """The words of an address, with the number of the page where pages are counted."""
+    return query if pages is None or not pages.number else {**query, pages.number: str(number)}
+
+
+def body_of_page(body: Mapping[str, Any], pages: Pages | None, number: int) -> Mapping[str, Any]:
+    """A body, with the number of the page in its field where pages are counted."""
+    if pages is None or not pages.number:
+        return body
+    return _within(body, pages.number.split("."), number)
+
+
+def _within(body: Mapping[str, Any], path: list[str], number: int) -> dict[str, Any]:
+    name, *rest = path
+    return {**body, name: _within(body.get(name, {}), rest, number) if rest else number}
 
 
 def exact(day: Any) -> date | None:

@@ -4,9 +4,10 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
@@ -14,6 +15,7 @@ from libs.schemas.clock import Clock
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Reply, Silent, Unreliable
 from services.enrichment.dialects.documents import parse
+from services.enrichment.dialects.expressions import Expression
 from services.enrichment.dialects.terms import Authentication, Dialect, Pages, Scheme
 from services.enrichment.replies import MAX_BYTES, seconds_to_wait, unavailable
 
@@ -24,6 +26,11 @@ RENEW_BEFORE = 30.0
 """Seconds before a token's end at which a new one is fetched."""
 
 LONGEST_TOKEN_LIFE = 3600.0
+
+NO_QUERY: Mapping[str, str] = MappingProxyType({})
+
+Numbered = Callable[[int], Awaitable[Any]]
+"""Fetches the page of a number."""
 
 
 class Tokens:
@@ -109,22 +116,25 @@ class Exchange:
         self._pace = pace
         self._clock = clock
         self._base = urljoin(str(client.base_url), dialect.base)
-        self._headers = {"accept": "application/json", "accept-encoding": "identity"}
+        self._headers = {"accept": "application/json", "accept-encoding": "identity", **dialect.headers}
         if dialect.reference is not None:
             self._headers[dialect.reference] = question_id
 
-    async def post(self, path: str, body: Any) -> tuple[int, httpx.Headers, Any]:
+    async def post(
+        self, path: str, body: Any, query: Mapping[str, str] = NO_QUERY
+    ) -> tuple[int, httpx.Headers, Any]:
         """Sends a body; gives the status, 200 or 202, the headers and the document. Raises Silent, Unreliable."""
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        return await self._send("POST", self._url(path), content)
+        return await self._send("POST", asked_with(self._url(path), query), content)
 
-    async def get(self, path: str) -> tuple[int, httpx.Headers, Any]:
+    async def get(self, path: str, query: Mapping[str, str] = NO_QUERY) -> tuple[int, httpx.Headers, Any]:
         """Fetches what stands at a path of the agency's. Raises Silent, Unreliable."""
-        return await self._send("GET", self._within(path), None)
+        return await self._send("GET", asked_with(self._within(path), query), None)
 
-    async def whole(self, first: Any, pages: Pages | None) -> Any:
-        """A document with its lists joined over all pages. Raises Unreliable where they have no end, or where a page
-        has not every list that the first one has.
+    async def whole(self, first: Any, pages: Pages | None, numbered: Numbered | None = None) -> Any:
+        """A document with its lists joined over all pages; `numbered` fetches the page of a number.
+
+        Raises Unreliable where they have no end, or where a page has not every list that the first one has.
         """
         if pages is None:
             return first
@@ -132,15 +142,25 @@ class Exchange:
             raise Unreliable
         # A list that is not there is no empty one: it stays away, and whoever needs it finds that out.
         lists = {name: list(_list(first, name)) for name in pages.lists if first.get(name) is not None}
-        page, seen = first, set[str]()
-        while (following := pages.next.text_of(page)) is not None:
+        if pages.next is not None:
+            following = self._linked(first, pages.next)
+        else:
+            assert numbered is not None  # `loading` refuses numbers where nothing is asked for by them
+            following = _counted(first, pages, numbered)
+        async for page in following:
+            for name, joined in lists.items():
+                joined += _list(page, name)
+        return {**first, **lists}
+
+    async def _linked(self, page: Any, leads: Expression) -> AsyncIterator[Any]:
+        """The pages after the first, each named by the one before."""
+        seen = set[str]()
+        while (following := leads.text_of(page)) is not None:
             if following in seen or len(seen) >= MAX_PAGES:
                 raise Unreliable("endless_pages")
             seen.add(following)
             _, _, page = await self.get(following)
-            for name, joined in lists.items():
-                joined += _list(page, name)
-        return {**first, **lists}
+            yield page
 
     async def _send(self, method: str, url: str, content: bytes | None) -> tuple[int, httpx.Headers, Any]:
         status, answered, body, token = await self._try(method, url, content, None)
@@ -215,6 +235,30 @@ class Exchange:
         if (there.scheme, there.netloc) != here or not there.path.startswith(f"{base.path}/"):
             raise Unreliable("other_origin")
         return there.geturl()
+
+
+async def _counted(page: Any, pages: Pages, numbered: Numbered) -> AsyncIterator[Any]:
+    """The pages after the first, by their numbers. A page that does not say whether another follows is no answer."""
+    assert pages.more is not None  # `loading` refuses numbers without it
+    number = pages.first
+    while (more := pages.more.flag_of(page)) is not False:
+        number += 1
+        if more is None:
+            raise Unreliable
+        before, page = page, await numbered(number)
+        if number - pages.first >= MAX_PAGES or all(
+            page.get(name) == before.get(name) for name in pages.lists
+        ):
+            # The same page again: whoever sends it pays no heed to the number, and what follows would be lost.
+            raise Unreliable("endless_pages")
+        yield page
+
+
+def asked_with(url: str, query: Mapping[str, str]) -> str:
+    """An address with the words of a query added to its own."""
+    if not query:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
 
 
 async def _read(response: httpx.Response) -> bytes:

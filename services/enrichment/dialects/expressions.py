@@ -97,6 +97,11 @@ class Expression:
         return [one for one in said if one is not None] if isinstance(said, list) else [said]
 
 
+def field_named(name: str) -> Expression:
+    """The expression that picks one field, as a path names it."""
+    return Expression(name, lambda document: document.get(name), {"type": "field", "value": name})
+
+
 def expression(node: Node, dates: Dates) -> Expression:
     """Compiles the expression that stands there. Raises DocumentError."""
     text = node.words()

@@ -1,10 +1,11 @@
 """Every expression of a dialect with its place in the file, and the document that it reads."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from services.enrichment.dialects.expressions import Expression
-from services.enrichment.dialects.terms import ASK, Coded, Dialect, FactsByCode, Template
+from services.enrichment.dialects.expressions import Expression, field_named
+from services.enrichment.dialects.terms import ASK, Coded, Dialect, FactsByCode, Pages, Template
 
 CANDIDATE = "who"
 """The document of whoever was found."""
@@ -28,7 +29,7 @@ def used(dialect: Dialect) -> Iterator[Used]:
     """What is read of an agency's answers, in the order of the file."""
     ask, reads = dialect.ask, dialect.reads
     if ask.pages is not None:
-        yield Used("ask.pages.next", ask.pages.next, ASK)
+        yield from _pages("ask.pages", ask.pages, ASK)
     if ask.states is not None:
         yield Used("ask.state", ask.states.read, ASK, frozenset(ask.states.codes))
     if ask.who is not None:
@@ -39,7 +40,9 @@ def used(dialect: Dialect) -> Iterator[Used]:
                 yield Used(f"ask.who.{name}", one, "ask.who.each")
     for section in dialect.sections:
         if section.pages is not None:
-            yield Used(f"sections.{section.name}.pages.next", section.pages.next, section.name)
+            yield from _pages(f"sections.{section.name}.pages", section.pages, section.name)
+        for name in re.findall(r"\{(\w+)\}", section.path):
+            yield Used(f"sections.{section.name}.get.{name}", field_named(name), "ask.who.each")
         for theirs, ours in section.same.values():
             yield Used(f"sections.{section.name}.same", theirs, section.name)
             yield Used(f"sections.{section.name}.same", ours, "ask.who.each")
@@ -63,6 +66,12 @@ def used(dialect: Dialect) -> Iterator[Used]:
         yield from _coded("reads.people.relation", reads.people.relation, "reads.people.each")
         for name, read in reads.people.fields.items():
             yield Used(f"reads.people.{name}", read, "reads.people.each")
+
+
+def _pages(place: str, pages: Pages, reads: str) -> Iterator[Used]:
+    for name, one in (("next", pages.next), ("more", pages.more)):
+        if one is not None:
+            yield Used(f"{place}.{name}", one, reads)
 
 
 def _facts(dialect: Dialect) -> Iterator[Used]:
@@ -93,3 +102,15 @@ def sent(template: Template, path: str = "") -> Iterator[str]:
             inner = f"{path}.{name}" if path else name
             yield inner
             yield from sent(one, inner)
+
+
+def leaves(template: Template, path: str = "") -> Iterator[tuple[str, Expression]]:
+    """The expressions of a body, each with the field that bears what it comes to."""
+    if isinstance(template, Expression):
+        yield path, template
+    elif isinstance(template, Mapping):
+        for name, one in template.items():
+            yield from leaves(one, f"{path}.{name}" if path else name)
+    else:
+        for one in template:
+            yield from leaves(one, path)

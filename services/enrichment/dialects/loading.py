@@ -1,12 +1,12 @@
 """Reads the `dialect` of an agency's file, and refuses what no answer could ever mean."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TypeVar
 
 from libs.schemas.codes import AdultRole
 from libs.schemas.dictionary import Dictionary
-from libs.schemas.document import DocumentError, Node, Record, nearest, read_all
+from libs.schemas.document import DocumentError, Node, nearest, read_all
 from libs.schemas.findings import AgencyState, Basis, FactValue, Period
 from libs.schemas.person import Relation
 from libs.schemas.plans import PlanKind
@@ -29,6 +29,16 @@ from services.enrichment.dialects.terms import (
     States,
     Template,
     Who,
+)
+from services.enrichment.dialects.values import (
+    authentication_in,
+    dates_in,
+    each_in,
+    headers_in,
+    names_in,
+    parts_in,
+    path_in,
+    query_in,
 )
 
 T = TypeVar("T")
@@ -67,10 +77,10 @@ PERSON = (
     "same_household",
     "thought_to_harm",
 )
-_DATE_PARTS = {"dd": "%d", "mm": "%m", "yyyy": "%Y"}
 _KEYS = {
     "base": True,
     "authentication": True,
+    "headers": False,
     "reference": False,
     "dates": False,
     "per_second": False,
@@ -86,15 +96,16 @@ _KEYS = {
 def load_dialect(node: Node, dictionary: Dictionary) -> Dialect:
     """Reads one dialect. Raises DocumentError naming every mistake with its place."""
     record = node.record(_KEYS)
-    dates = record.read("dates", _dates, Dates())
+    dates = record.read("dates", dates_in, Dates())
     reader = _Reader(dictionary, dates)
     ask = record.read("ask", reader.ask, None)
     dialect = Dialect(
-        base=record.read("base", _path, ""),
-        authentication=record.read("authentication", _authentication, Authentication(Scheme.NONE)),
+        base=record.read("base", path_in, ""),
+        authentication=record.read("authentication", authentication_in, Authentication(Scheme.NONE)),
+        headers=record.read("headers", headers_in, {}),
         reference=record.read("reference", Node.words, None),
         dates=dates,
-        parts=record.read("parts", _parts, {}),
+        parts=record.read("parts", parts_in, {}),
         ask=ask if ask is not None else Ask("", {}, False, None, None, None),
         sections=record.read("sections", reader.sections, ()),
         refusals=record.read("refusals", reader.refusals, ()),
@@ -102,6 +113,10 @@ def load_dialect(node: Node, dictionary: Dictionary) -> Dialect:
         reads=record.read("reads", reader.reads, Reads(None, None, None, None, (), None, {}, {}, None)),
         per_second=record.read("per_second", lambda one: one.whole(1), None),
     )
+    own = {(dialect.reference or "").lower(), dialect.authentication.header.lower()}
+    for name in dialect.headers:
+        if name.lower() in own:
+            record.add(f"{node.fields()['headers'].place_of(name)}: `{name}` is sent already")
     record.refuse()
     return dialect
 
@@ -124,31 +139,55 @@ class _Reader:
 
     def ask(self, node: Node) -> Ask:
         record = node.record(
-            {"post": True, "body": True, "submitted": False, "pages": False, "state": False, "who": False}
+            {
+                "post": True,
+                "query": False,
+                "body": True,
+                "submitted": False,
+                "pages": False,
+                "state": False,
+                "who": False,
+            }
         )
         found = Ask(
-            path=record.read("post", _path, ""),
+            path=record.read("post", path_in, ""),
             body=record.read("body", self.template, {}),
             submitted=record.read("submitted", Node.flag, False),
             pages=record.read("pages", self.pages, None),
             states=record.read("state", self.states, None),
             who=record.read("who", self.who, None),
+            query=record.read("query", query_in, {}),
         )
         record.refuse()
+        if found.submitted and found.pages is not None and found.pages.number:
+            place = node.place_of("pages")
+            raise DocumentError([f"{place}: what was submitted is fetched from one place: `next` leads on"])
         if found.states is None and found.who is None:
             raise DocumentError([f"{node.place}: neither `state` nor `who` says what an answer means"])
         return found
 
     def template(self, node: Node) -> Template:
         if isinstance(node.value, dict):
-            return _each(node, lambda _, one: self.template(one))
+            return each_in(node, lambda _, one: self.template(one))
         if isinstance(node.value, list):
             return read_all(node.value, self.template)
         return self.expression(node)
 
     def pages(self, node: Node) -> Pages:
-        fields = node.fields({"next": True, "lists": True})
-        return Pages(self.expression(fields["next"]), read_all(fields["lists"].items(), Node.words))
+        record = node.record({"lists": True, **dict.fromkeys(("next", "number", "more", "first"), False)})
+        found = Pages(
+            lists=record.read("lists", names_in, ()),
+            next=record.read("next", self.expression, None),
+            number=record.read("number", Node.words, ""),
+            more=record.read("more", self.expression, None),
+            first=record.read("first", Node.whole, 1),
+        )
+        record.refuse()
+        given = node.fields().keys() - {"lists"}
+        if given != {"next"} and given - {"first"} != {"number", "more"}:
+            said = "expected `next`, or `number` with `more`, which tells whether another page follows"
+            raise DocumentError([f"{node.place}: {said}"])
+        return found
 
     def states(self, node: Node) -> States:
         fields = node.fields({"read": True, "codes": True})
@@ -158,7 +197,7 @@ class _Reader:
                 return AgencyState.NO_ANSWER
             return None if one.text() == FOUND else _state(one, FOUND, WORKING)
 
-        return States(self.expression(fields["read"]), _each(fields["codes"], state))
+        return States(self.expression(fields["read"]), each_in(fields["codes"], state))
 
     def who(self, node: Node) -> Who:
         keys = ("certain", "family_name", "given_name", "born", "nhs_number", "upn")
@@ -169,25 +208,29 @@ class _Reader:
         )
 
     def sections(self, node: Node) -> tuple[Section, ...]:
-        return tuple(_each(node, self._section).values())
+        return tuple(each_in(node, self._section).values())
 
     def _section(self, name: str, node: Node) -> Section:
-        record = node.record({"get": True, "items": True, "pages": False, "same": False})
+        record = node.record({"get": True, "query": False, "items": True, "pages": False, "same": False})
 
         def same(one: Node) -> Mapping[str, tuple[Expression, Expression]]:
             def pair(name: str, own: Node) -> tuple[Expression, Expression]:
                 return expression(Node(one.place_of(name), name), self._dates), self.expression(own)
 
-            return _each(one, pair)
+            return each_in(one, pair)
 
         section = Section(
             name=name,
-            path=record.read("get", _path, ""),
-            items=frozenset(record.read("items", _names, ())),
+            path=record.read("get", path_in, ""),
+            items=frozenset(record.read("items", names_in, ())),
             pages=record.read("pages", self.pages, None),
             same=record.read("same", same, {}),
+            query=record.read("query", query_in, {}),
         )
         record.refuse()
+        if section.pages is not None and section.pages.number in section.query:
+            place = node.fields()["query"].place_of(section.pages.number)
+            raise DocumentError([f"{place}: `{section.pages.number}` is the number of the page"])
         return section
 
     def refusals(self, node: Node) -> tuple[Refusal, ...]:
@@ -215,7 +258,7 @@ class _Reader:
 
     def _expressions(self, known: Mapping[str, bool], node: Node) -> Mapping[str, Expression]:
         node.fields(known)
-        return _each(node, lambda _, one: self.expression(one))
+        return each_in(node, lambda _, one: self.expression(one))
 
     def _facts(self, node: Node) -> FactsByCode | FactByValue:
         if "fact" in node.fields():
@@ -224,7 +267,7 @@ class _Reader:
             {"each": True, "code": True, "means": True, "on": False, "basis": False, "period": False}
         )
         each, code = (record.read(key, self.expression, None) for key in ("each", "code"))
-        means = record.read("means", lambda one: _each(one, self._meaning), {})
+        means = record.read("means", lambda one: each_in(one, self._meaning), {})
         found = FactsByCode(
             each=each or _NOTHING,
             code=code or _NOTHING,
@@ -256,7 +299,7 @@ class _Reader:
             self._known(name, node.place_of(name))
             return value_of(self._dictionary.definitions[name], one)
 
-        return _each(node, value)
+        return each_in(node, value)
 
     def _fact(self, node: Node) -> str:
         self._known(node.words(), node.place)
@@ -275,7 +318,7 @@ class _Reader:
         fields = node.fields({"read": True, "codes": True, "otherwise": False})
         return Coded(
             self.expression(fields["read"]),
-            _each(fields["codes"], lambda _, one: one.choice(allowed, what)),
+            each_in(fields["codes"], lambda _, one: one.choice(allowed, what)),
             fields["otherwise"].choice(allowed, what) if "otherwise" in fields else None,
         )
 
@@ -300,62 +343,6 @@ class _Reader:
 
 def _state(node: Node, *beside: str) -> AgencyState:
     return SAID[node.choice([*SAID, *beside], "state")]
-
-
-def _path(node: Node) -> str:
-    text = node.words()
-    if not text.startswith(("/", "https://", "http://")) or "?" in text or "#" in text:
-        raise DocumentError([f"{node.place}: expected a path that begins with `/`, or a whole address"])
-    return text.rstrip("/")
-
-
-def _dates(node: Node) -> Dates:
-    form = node.words()
-    for part, directive in _DATE_PARTS.items():
-        form = form.replace(part, directive)
-    if sorted(form.count(directive) for directive in _DATE_PARTS.values()) != [1, 1, 1]:
-        raise DocumentError([f"{node.place}: expected a form such as dd/mm/yyyy"])
-    return Dates(form)
-
-
-def _authentication(node: Node) -> Authentication:
-    schemes = {
-        Scheme.NONE: (),
-        Scheme.BEARER: ("secret",),
-        Scheme.BASIC: ("client", "secret"),
-        Scheme.HEADER: ("header", "secret"),
-        Scheme.OAUTH2: ("token", "client", "secret", "scope"),
-    }
-    members = node.fields()
-    if "scheme" not in members:
-        raise DocumentError([f"{node.place}: the key `scheme` is missing"])
-    scheme = Scheme(members["scheme"].choice([one.value for one in Scheme], "scheme"))
-    demanded = dict.fromkeys(("scheme", *schemes[scheme]), True) | (
-        {"scope": False} if scheme is Scheme.OAUTH2 else {}
-    )
-    fields = node.fields(demanded)
-    return Authentication(scheme, **{key: one.words() for key, one in fields.items() if key != "scheme"})
-
-
-def _parts(node: Node) -> Mapping[str, frozenset[str]]:
-    return _each(node, lambda _, one: frozenset(_names(one)))
-
-
-def _names(node: Node) -> tuple[str, ...]:
-    return read_all(node.items(), Node.words)
-
-
-def _each(node: Node, read: Callable[[str, Node], T]) -> dict[str, T]:
-    """The members of a mapping, each read. Raises DocumentError with the faults of all that fail."""
-    found: dict[str, T] = {}
-    record = Record({}, ())
-    for name, one in node.fields().items():
-        try:
-            found[name] = read(name, one)
-        except DocumentError as error:
-            record.add(*error.faults)
-    record.refuse()
-    return found
 
 
 _NOTHING = Expression("null", lambda _: None)

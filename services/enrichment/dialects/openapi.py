@@ -1,13 +1,9 @@
-"""Compares a dialect with the OpenAPI document of an agency's interface, without calling it (OpenAPI 3.0 and 3.1)."""
+"""An OpenAPI document (3.0 and 3.1): its operations, and what an expression picks of their answers."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
-
-from services.enrichment.dialects.inventory import ALL, Used, sent, used
-from services.enrichment.dialects.terms import ASK, Dialect
 
 DEEPEST = 40
 _PARAMETER = re.compile(r"\{[^}]*\}")
@@ -17,32 +13,8 @@ ANYTHING: Schema = {}
 """A part that the document does not describe."""
 
 
-class Finding(StrEnum):
-    """What comparing came to."""
-
-    MAPPED = "mapped"
-    MISSING = "missing"
-    NOT_DESCRIBED = "not described"
-    CODES = "codes"
-    UNUSED = "unused"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a report. `place` is in the agency's file, or in the OpenAPI document for what is unused."""
-
-    finding: Finding
-    place: str
-    says: str
-
-    @property
-    def faulty(self) -> bool:
-        """Whether the file asks for something that the interface does not have."""
-        return self.finding in (Finding.MISSING, Finding.CODES)
-
-
 @dataclass(slots=True)
-class _Document:
+class Document:
     """An OpenAPI document, with its references resolved when they are looked at."""
 
     root: Schema
@@ -87,7 +59,7 @@ class _Document:
             )
         return found
 
-    def operation(self, method: str, path: str, base: str) -> tuple[str, Schema] | None:
+    def operation(self, method: str, path: str, base: str) -> "Operation | None":
         """An operation of a path, written with or without the base that the file names."""
         wanted = {_PARAMETER.sub("{}", one) for one in (path, f"{base}{path}")}
         for written, item in self.root.get("paths", {}).items():
@@ -95,25 +67,54 @@ class _Document:
             same = plain in wanted or any(one.endswith(plain) and plain.count("/") > 1 for one in wanted)
             fills = any(_fills(written, one) for one in (path, f"{base}{path}"))
             if (same or fills) and isinstance(item, Mapping) and method in item:
-                return written, item[method]
+                return self._operation(written, item, item[method])
         return None
 
-    def answer(self, operation: Schema) -> Schema:
-        """The schema of an operation's answer 200."""
-        responses = operation.get("responses", {})
-        response = responses.get("200", responses.get(200, {}))
-        content = self.resolved(response).get("content", {})
-        return self._json(content)
+    def _operation(self, written: str, item: Schema, fields: Schema) -> "Operation":
+        # What stands beside the operations of a path counts for each of them, unless one says it otherwise.
+        parameters: dict[tuple[str, str], Schema] = {}
+        for one in (*item.get("parameters", ()), *fields.get("parameters", ())):
+            parameter = self.resolved(one)
+            parameters[str(parameter.get("in")), str(parameter.get("name"))] = parameter
+        return Operation(
+            written=written,
+            body=self._json(self.resolved(fields.get("requestBody", {})).get("content", {})),
+            answers={
+                str(status): self._json(self.resolved(one).get("content", {}))
+                for status, one in fields.get("responses", {}).items()
+            },
+            parameters=parameters,
+            security=fields.get("security", self.root.get("security")),
+        )
 
-    def body(self, operation: Schema) -> Schema:
-        """The schema of an operation's body."""
-        return self._json(self.resolved(operation.get("requestBody", {})).get("content", {}))
+    def schemes(self) -> Mapping[str, Schema]:
+        """The ways of showing who one is that the document names."""
+        named = self.root.get("components", {}).get("securitySchemes", {})
+        return {name: self.resolved(one) for name, one in named.items()}
 
     def _json(self, content: Any) -> Schema:
         for media, one in content.items() if isinstance(content, Mapping) else ():
             if "json" in media and isinstance(one, Mapping):
                 return self.resolved(one.get("schema", ANYTHING))
         return ANYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request that an interface takes. `answers` are by status, as the document writes it."""
+
+    written: str
+    body: Schema
+    answers: Mapping[str, Schema]
+    parameters: Mapping[tuple[str, str], Schema]
+    """By where they stand (`header`, `query`, `path`, `cookie`) and their names."""
+    security: Any
+    """Alternatives, each naming schemes that are shown together; None where the document does not say."""
+
+    @property
+    def answer(self) -> Schema:
+        """The document of an answer 200."""
+        return self.answers.get("200", ANYTHING)
 
 
 def _fills(written: str, path: str) -> bool:
@@ -123,100 +124,20 @@ def _fills(written: str, path: str) -> bool:
     return len(theirs) == len(ours) and all(a == b or a.startswith("{") for a, b in pairs)
 
 
-def compare(dialect: Dialect, document: Schema) -> list[Line]:
-    """What of a dialect the document has, and what of the document no expression reads."""
-    described = _Document(document)
-    lines: list[Line] = []
-    documents = dict(_documents(dialect, described, lines))
-    for one in used(dialect):
-        lines += _expression(one, documents, described)
-    lines += _unused(documents, described)
-    return lines
-
-
-def _documents(dialect: Dialect, described: _Document, lines: list[Line]) -> Iterator[tuple[str, Schema]]:
-    ask = described.operation("post", dialect.ask.path, dialect.base)
-    if ask is None:
-        lines.append(Line(Finding.MISSING, "ask.post", f"no POST of {dialect.ask.path}"))
-        yield ASK, ANYTHING
-    else:
-        written, operation = ask
-        lines.append(Line(Finding.MAPPED, "ask.post", written))
-        lines += _body(dialect, described.body(operation), described)
-        if dialect.ask.submitted:
-            result = described.operation("get", f"{dialect.ask.path}/{{id}}", dialect.base)
-            if result is None:
-                lines.append(Line(Finding.MISSING, "ask.submitted", "no GET of what is submitted"))
-            yield ASK, ANYTHING if result is None else described.answer(result[1])
-        else:
-            yield ASK, described.answer(operation)
-    for section in dialect.sections:
-        place = f"sections.{section.name}.get"
-        found = described.operation("get", section.path, dialect.base)
-        if found is None:
-            lines.append(Line(Finding.MISSING, place, f"no GET of {section.path}"))
-            yield section.name, ANYTHING
-        else:
-            lines.append(Line(Finding.MAPPED, place, found[0]))
-            yield section.name, described.answer(found[1])
-
-
-def _body(dialect: Dialect, schema: Schema, described: _Document) -> Iterator[Line]:
-    fields = set(sent(dialect.ask.body))
-    for path in sorted(fields):
-        found: Schema | None = schema
-        for name in path.split("."):
-            found = None if found is None else _member(found, name, described)
-        if found is None:
-            yield Line(Finding.MISSING, f"ask.body.{path}", "no such field in the body")
-        else:
-            yield Line(Finding.MAPPED, f"ask.body.{path}", _kind(found))
-    for name in schema.get("required", ()):
-        if name not in fields:
-            yield Line(Finding.MISSING, f"ask.body.{name}", "the document demands it, and it is not sent")
-
-
-def _expression(one: Used, documents: dict[str, Schema], described: _Document) -> Iterator[Line]:
-    if one.reads == ALL:
-        base: Schema | None = {"type": "object", "properties": documents}
-    else:
-        base = documents.get(one.reads)
-        if base is not None and one.reads.endswith(".each"):
-            base = _items(base, described) if _is(base, "array") else base
-    if base is None:
-        yield Line(Finding.MISSING, one.place, f"{one.expression.text}: what it reads is missing")
-        return
-    found, lost = _resolve(one.expression.tree, base, described)
-    if one.place.endswith(".each"):
-        documents[one.place] = ANYTHING if found is None else found
-    if found is None:
-        yield Line(Finding.MISSING, one.place, f"{one.expression.text}: no `{lost}`")
-        return
-    if not found:
-        yield Line(Finding.NOT_DESCRIBED, one.place, one.expression.text)
-    else:
-        yield Line(Finding.MAPPED, one.place, f"{one.expression.text}: {_kind(found)}")
-    listed = _codes(found, described)
-    if one.codes is not None and listed:
-        for code in sorted(listed - one.codes):
-            yield Line(Finding.CODES, one.place, f"`{code}` is in the document and means nothing in the file")
-        for code in sorted(one.codes - listed):
-            yield Line(Finding.CODES, one.place, f"`{code}` is in the file and not in the document")
-
-
-def _codes(schema: Schema, described: _Document) -> frozenset[str]:
-    if _is(schema, "array"):
-        schema = _items(schema, described)
+def codes_of(schema: Schema, described: Document) -> frozenset[str]:
+    """The codes that a part, or each member of a list, may have; none where they are not listed."""
+    if is_a(schema, "array"):
+        schema = items_of(schema, described)
     listed = schema.get("enum", [schema["const"]] if "const" in schema else [])
     return frozenset(str(one) for one in listed if isinstance(one, str | int) and not isinstance(one, bool))
 
 
-def _resolve(tree: Mapping[str, Any], schema: Schema, described: _Document) -> tuple[Schema | None, str]:
+def picked(tree: Mapping[str, Any], schema: Schema, described: Document) -> tuple[Schema | None, str]:
     """What an expression picks of a document of this schema; None, and the name that is not there."""
     children = tree.get("children", [])
     match tree.get("type"):
         case "field":
-            return _member(schema, str(tree["value"]), described), str(tree["value"])
+            return member(schema, str(tree["value"]), described), str(tree["value"])
         case "identity" | "current":
             return schema, ""
         case "subexpression" | "index_expression" | "pipe":
@@ -225,35 +146,35 @@ def _resolve(tree: Mapping[str, Any], schema: Schema, described: _Document) -> t
             for child in children:
                 if found is None:
                     break
-                found, lost = _resolve(child, found, described)
+                found, lost = picked(child, found, described)
             return found, lost
         case "index" | "slice":
-            return (_items(schema, described) if _is(schema, "array") else ANYTHING), "[]"
+            return (items_of(schema, described) if is_a(schema, "array") else ANYTHING), "[]"
         case "flatten":
-            return _resolve(children[0], schema, described)
+            return picked(children[0], schema, described)
         case "projection" | "filter_projection" | "value_projection":
-            left, lost = _resolve(children[0], schema, described)
+            left, lost = picked(children[0], schema, described)
             if left is None:
                 return None, lost
-            member = _items(left, described) if _is(left, "array") else left
-            right, lost = _resolve(children[1], member, described)
+            each = items_of(left, described) if is_a(left, "array") else left
+            right, lost = picked(children[1], each, described)
             if right is None:
                 return None, lost
             if len(children) > 2:
-                condition, missing = _resolve(children[2], member, described)
+                condition, missing = picked(children[2], each, described)
                 if condition is None:
                     return None, missing
             return {"type": "array", "items": right}, ""
         case "multi_select_list":
-            parts = [_resolve(child, schema, described) for child in children]
+            parts = [picked(child, schema, described) for child in children]
             gone = next((lost for part, lost in parts if part is None), None)
             return (None, gone) if gone is not None else ({"type": "array", "items": parts[0][0]}, "")
         case "or_expression":
-            parts = [_resolve(child, schema, described) for child in children]
+            parts = [picked(child, schema, described) for child in children]
             return next((part for part in parts if part[0] is not None), parts[0])
         case "comparator" | "and_expression" | "not_expression" | "function_expression":
             for child in children:
-                part, lost = _resolve(child, schema, described)
+                part, lost = picked(child, schema, described)
                 if part is None:
                     return None, lost
             kind = "boolean" if tree["type"] != "function_expression" else "string"
@@ -263,7 +184,8 @@ def _resolve(tree: Mapping[str, Any], schema: Schema, described: _Document) -> t
     return ANYTHING, ""
 
 
-def _member(schema: Schema, name: str, described: _Document) -> Schema | None:
+def member(schema: Schema, name: str, described: Document) -> Schema | None:
+    """A field of an object; None where the document has no such field."""
     schema = described.resolved(schema)
     if not schema:
         return ANYTHING
@@ -271,16 +193,18 @@ def _member(schema: Schema, name: str, described: _Document) -> Schema | None:
     if isinstance(properties, Mapping) and name in properties:
         described.touched.add((id(properties), name))
         return described.resolved(properties[name])
-    if isinstance(properties, Mapping) or _is(schema, "array") or not _is(schema, "object"):
+    if isinstance(properties, Mapping) or is_a(schema, "array") or not is_a(schema, "object"):
         return None
     return ANYTHING
 
 
-def _items(schema: Schema, described: _Document) -> Schema:
+def items_of(schema: Schema, described: Document) -> Schema:
+    """What each member of a list is."""
     return described.resolved(described.resolved(schema).get("items", ANYTHING))
 
 
-def _is(schema: Schema, kind: str) -> bool:
+def is_a(schema: Schema, kind: str) -> bool:
+    """Whether a part is of a kind, such as `array`."""
     said = schema.get("type")
     kinds = said if isinstance(said, list) else [said]
     return (
@@ -290,27 +214,8 @@ def _is(schema: Schema, kind: str) -> bool:
     )
 
 
-def _kind(schema: Schema) -> str:
+def kind_of(schema: Schema) -> str:
+    """What a part is, in words."""
     said = schema.get("type", "anything")
     kind = " or ".join(said) if isinstance(said, list) else str(said)
     return f"{kind}, {schema['format']}" if "format" in schema else kind
-
-
-def _unused(documents: Mapping[str, Schema], described: _Document) -> Iterator[Line]:
-    """Fields of the answers that nothing reads."""
-
-    def walk(schema: Schema, path: str, depth: int) -> Iterator[Line]:
-        schema = described.resolved(schema)
-        if _is(schema, "array"):
-            yield from walk(_items(schema, described), f"{path}[]", depth + 1)
-            return
-        properties = schema.get("properties")
-        for name, one in properties.items() if isinstance(properties, Mapping) and depth < DEEPEST else ():
-            if (id(properties), name) not in described.touched:
-                yield Line(Finding.UNUSED, f"{path}.{name}", _kind(described.resolved(one)))
-            else:
-                yield from walk(one, f"{path}.{name}", depth + 1)
-
-    for name, schema in documents.items():
-        if not name.endswith(".each"):
-            yield from walk(schema, name, 0)

@@ -1,7 +1,7 @@
 """What an agency's file says of its interface: how it is asked, and what its answers mean."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from libs.schemas.findings import AgencyState, FactValue
@@ -38,10 +38,17 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """How an answer goes on: where the next page is, and which lists are joined."""
+    """How an answer goes on, and which lists are joined: by what leads to the next page, or by numbers.
 
-    next: Expression
+    `number` is where the page's number is sent: a parameter of the query, or a field of the body where the page is
+    asked for with one. `more` tells of a page whether another follows.
+    """
+
     lists: tuple[str, ...]
+    next: Expression | None = None
+    number: str = ""
+    more: Expression | None = None
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,8 @@ class Ask:
     pages: Pages | None
     states: States | None
     who: Who | None
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Fixed words in the address: nothing of a person ever stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class Section:
     pages: Pages | None
     same: Mapping[str, tuple[Expression, Expression]]
     """By what the answer must be about the same person: read from the answer, read from who was found."""
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +192,5 @@ class Dialect:
     """What an answer that names nobody means, where the file says so."""
     reads: Reads
     per_second: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Fixed words that every request bears, such as the interface's version."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.enrichment.agency import Unreliable
 from services.enrichment.dialects.inventory import ALL, CANDIDATE, used
-from services.enrichment.dialects.openapi import Finding, Line
+from services.enrichment.dialects.report import Finding, Line
 from services.enrichment.dialects.terms import Dialect
 
 

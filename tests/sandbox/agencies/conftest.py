@@ -83,13 +83,16 @@ async def early_help(http: httpx.AsyncClient, child: dict[str, Any], question: s
     )
 
 
+HOUSING = {"ocp-apim-subscription-key": AGENCY_KEY, "api-version": "2"}
+
+
 async def housing(http: httpx.AsyncClient, child: dict[str, Any], question: str = "q") -> httpx.Response:
     person = {"lastName": child.get("family_name"), "firstName": child.get("given_name")}
     person |= {"birthDate": child.get("born")}
     return await http.post(
         "/agencies/housing/api/households/lookup",
         json={"person": person, "include": ["tenancy", "notices", "property", "household"]},
-        headers={"ocp-apim-subscription-key": AGENCY_KEY, "x-correlation-id": question},
+        headers=HOUSING | {"x-correlation-id": question},
     )
 
 

@@ -20,6 +20,7 @@ from tests.sandbox.agencies.conftest import (
     ASKS,
     BASIC,
     FAMILIES,
+    HOUSING,
     LARK,
     MIA,
     ROBYN,
@@ -202,9 +203,12 @@ async def test_early_help_and_housing_tell_only_what_was_asked_for(http: httpx.A
         "person": {"lastName": "Kestrel-Test", "firstName": "Wren", "birthDate": "2015-02-11"},
         "include": ["notices"],
     }
-    key = {"ocp-apim-subscription-key": AGENCY_KEY, "x-correlation-id": "h"}
+    key = HOUSING | {"x-correlation-id": "h"}
     found = (await http.post("/agencies/housing/api/households/lookup", json=home, headers=key)).json()
     assert ([one["type"] for one in found["notices"]], "tenancy" in found) == (["POS"], False)
+    visits = f"/agencies/housing/api/households/{found['householdRef']}/visits?kind=home"
+    pages = [(await http.get(f"{visits}&page={number}", headers=key)).json() for number in (0, 1)]
+    assert [(len(page["visits"]), page["last"]) for page in pages] == [(2, False), (1, True)]
 
 
 async def test_every_resource_of_the_fhir_server_is_one_of_the_standards(http: httpx.AsyncClient) -> None:

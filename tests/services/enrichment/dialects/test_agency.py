@@ -1,10 +1,16 @@
 """An agency is asked as its file describes, to the last page or not at all."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from libs.schemas.findings import EXISTENCE_ONLY, PARTLY_UNDERSTOOD, AgencyState, Basis, Period
+from services.enrichment.dialects.asking import body_of_page
+from services.enrichment.dialects.loading import load_dialect
+from services.enrichment.dialects.terms import Pages
+from services.enrichment.partnership import agency_file, agency_terms
 from tests.services.enrichment.conftest import Sandbox
 from tests.services.enrichment.dialects.conftest import MIA, NOBODY, WREN, Asking
 
@@ -50,6 +56,36 @@ async def test_whom_an_agency_does_not_know_is_nothing_held_with_its_coverage(
     reply = await asking.ask(name, NOBODY)
     assert (reply.state, reply.reason) == (NOTHING, None)
     assert reply.coverage_from is not None
+
+
+async def test_pages_that_are_counted_are_read_to_the_last_and_never_round_in_a_circle(
+    asking: Asking, sandbox: Sandbox
+) -> None:
+    housing = connected(asking)
+    reply = await housing.ask("housing", WREN)
+    # What is unsafe stands on the second page only.
+    assert ("child.home_conditions", "unsafe") in {(fact.fact, fact.value) for fact in reply.facts}
+    await sandbox.tell("housing", "fail", fault="endless", step="visits")
+    reply = await housing.ask("housing", WREN)
+    assert (reply.state, reply.reason) == (UNAVAILABLE, "endless_pages")
+    assert not reply.has_content
+
+
+def test_where_a_page_is_asked_for_with_a_body_its_number_stands_there() -> None:
+    pages = Pages(lists=(), number="paging.page", first=0)
+    body = {"paging": {"size": 10}, "name": "Wren"}
+    assert body_of_page(body, pages, 2) == {"paging": {"size": 10, "page": 2}, "name": "Wren"}
+    assert body_of_page(body, None, 2) == body
+
+
+def connected(asking: Asking) -> Asking:
+    """With the housing service of the examples."""
+    fields = agency_file(Path("examples/agencies/housing.yaml"))
+    return replace(
+        asking,
+        terms={"housing": agency_terms("housing", fields)},
+        dialects={"housing": load_dialect(fields["dialect"], asking.dictionary)},
+    )
 
 
 async def test_an_unborn_child_is_looked_for_by_the_mother(asking: Asking) -> None:

@@ -45,6 +45,8 @@ async def test_a_housing_service_is_asked_and_its_answer_told_after_the_guides_t
         ("household.housing", "overcrowded_or_debt"),
         ("household.housing", "eviction"),
         ("child.home_conditions", "poor"),
+        # On the second page of the visits, which are paged by number.
+        ("child.home_conditions", "unsafe"),
     }
     assert [one.given_name for one in answer.people] == ["Jay"]
 
