@@ -13,6 +13,7 @@ from pydantic import Field
 
 from libs.schemas.alerts import AlertAcknowledged, AlertCalled, AlertDelivered, AlertFailed
 from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
+from libs.schemas.challenge import Challenged, ChallengedChild
 from libs.schemas.commands import CheckOrder, PersonDecision
 from libs.schemas.findings import AgencyState, Answer, Correction
 from libs.schemas.levels import Destination, Level, Rag
@@ -209,6 +210,10 @@ class CaseReopened(Payload[Reference, ReopenedChild]):
     """A late fact raised the outcome of a routed or decided case; a person is asked to look again."""
 
 
+class ChallengeMoved(Payload[Reference, ChallengedChild]):
+    """A challenge was taken in, went up a stage, or was settled."""
+
+
 class OverdueCase(Model):
     """A clock that has run out."""
 
@@ -306,6 +311,7 @@ class UntellableReferrer(Model):
     reference: str
     reason: str
     at: Instant
+    step: UUID | None = Field(None, description="The step of a challenge that is not told, if it is one.")
 
 
 class ReferrerUntellable(Payload[UntellableReferrer, Nothing]):
@@ -340,6 +346,7 @@ _I, _E, _T, _N = Service.INTAKE, Service.ENRICHMENT, Service.TRIAGE, Service.NOT
 RECEIVED = _type("referral.received", _I, Received, _T, _E, _N)
 INFORMATION_ADDED = _type("referral.information-added", _I, InformationAdded, _T, _E)
 WITHDRAWN = _type("referral.withdrawn", _I, Withdrawn, _T, _E)
+CHALLENGED = _type("referral.challenged", _I, Challenged, _T)
 INTAKE_STOPPED = _type("referral.processing-stopped", _I, ProcessingStopped, _T)
 INTAKE_RESUMED = _type("referral.processing-resumed", _I, ProcessingResumed, _T)
 
@@ -355,6 +362,7 @@ CASE_SCREENED = _type("triage.case-screened", _T, CaseScreened, _E, _N, _I)
 CASE_ROUTED = _type("triage.case-routed", _T, CaseRouted, _I)
 CASE_DECIDED = _type("triage.case-decided", _T, CaseDecided, _E, _N, _I)
 CASE_REOPENED = _type("triage.case-reopened", _T, CaseReopened)
+CHALLENGE_MOVED = _type("triage.challenge-moved", _T, ChallengeMoved, _N, _I)
 CASE_HANDED_OVER = _type("triage.case-handed-over", _T, CaseHandedOver)
 REFERRAL_CLOSED = _type("triage.referral-closed", _T, ReferralClosed)
 CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)

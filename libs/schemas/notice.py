@@ -9,6 +9,7 @@ class NoticeKind(StrEnum):
     RECEIPT = "receipt"
     BEING_LOOKED_AT = "being_looked_at"
     OUTCOME = "outcome"
+    CHALLENGE = "challenge"
 
 
 class NoticeChannel(StrEnum):

@@ -235,6 +235,28 @@ class Information(Model):
     children: tuple[ChildInformation, ...] = Field((), max_length=20)
 
 
+Part = Annotated[Text, Field(max_length=6_000)]
+"""One of several texts that are read together; all of them fit into one."""
+
+
+class Challenge(Model):
+    """The body of `POST /v1/referrals/{reference}/challenges`: the referrer's agency disagrees with a decision."""
+
+    challenger: Line = Field(description="Who disagrees, with their role.")
+    reach: Line = Field(description="Whom the reviewer talks to, and how they are reached.")
+    children: tuple[Annotated[StrictInt, Field(ge=1, le=20)], ...] = Field(
+        min_length=1,
+        max_length=20,
+        description="The children whose decision it is about, by their numbers in the referral.",
+    )
+    disagrees_with: Part = Field(description="With what of the decision they disagree.")
+    because: Part
+    safe_meanwhile: Part = Field(description="How the child is safe until this is settled, as they see it.")
+    evidence: Information | None = Field(
+        None, description="What is new. It is taken like further information, and counts at once."
+    )
+
+
 class Withdrawal(Model):
     """The body of `POST /v1/referrals/{reference}/withdrawal`. It is information: it closes and lowers nothing."""
 

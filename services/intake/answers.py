@@ -68,10 +68,10 @@ class ReferralAccepted(Model):
 
 
 class AdditionAccepted(Model):
-    """The body of the answer 201 to further information and to a withdrawal."""
+    """The body of the answer 201 to further information, to a challenge and to a withdrawal."""
 
     reference: str
-    kind: Literal["information", "withdrawal"]
+    kind: Literal["information", "withdrawal", "challenge"]
     id: UUID
     received_at: Instant
     status: str
@@ -81,18 +81,22 @@ class AdditionAccepted(Model):
 
 EFFECT = {
     "information": "The hub sees it at once, whatever has been decided before.",
+    "challenge": (
+        "The decision stands until it is changed. Somebody who did not make it looks at it again. Where nothing is"
+        " decided on a child yet, what you sent counts for it as further information. The status says how far it is."
+    ),
     "withdrawal": "It is kept with who withdraws and why. It closes, lowers and pauses nothing: a person decides.",
 }
 
 
 class SharedAddition(Model):
-    """An answer to further information or a withdrawal, as it is stored."""
+    """An answer to what was sent afterwards, as it is stored."""
 
     answer: AdditionAccepted
 
 
 class AdditionReceipt(Payload[SharedAddition, Nothing]):
-    """The answer to further information or a withdrawal, as it is stored."""
+    """The answer to what was sent afterwards, as it is stored."""
 
 
 def status_path(reference: str) -> str:

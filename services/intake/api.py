@@ -12,7 +12,7 @@ from libs.platform.idempotency import IdempotencyKey
 from libs.platform.problems import responses
 from libs.platform.traceparent import current_traceparent
 from libs.schemas.reference import parse_reference
-from libs.schemas.referral import Information, Referral, Withdrawal
+from libs.schemas.referral import Challenge, Information, Referral, Withdrawal
 from services.intake.acceptance import Acceptance, Sent
 from services.intake.additions import Additions
 from services.intake.answers import AdditionAccepted, ReferralAccepted, accepted, status_path
@@ -100,6 +100,26 @@ async def add_information(
     body, fingerprint = await read_json_body(request, Information)
     sent = Sent(caller.of_agency(), key, fingerprint, current_traceparent())
     answer = await desk.additions.inform(reference, body, sent)
+    return _created(answer.model_dump_json(), reference)
+
+
+@router.post(
+    "/{reference}/challenges",
+    status_code=201,
+    response_model=AdditionAccepted,
+    responses=REFUSALS_BY_REFERENCE,
+    openapi_extra=json_body(Challenge),
+    summary="Disagree with a decision",
+)
+async def challenge(
+    request: Request, caller: Submitter, reference: Reference, key: IdempotencyKey, desk: AtDesk
+) -> Response:
+    """Accepts a challenge by the agency that referred: somebody who did not decide looks again, and the child is safe
+    meanwhile. It changes no decision by itself; for a child without one it is kept as further information.
+    """
+    body, fingerprint = await read_json_body(request, Challenge)
+    sent = Sent(caller.of_agency(), key, fingerprint, current_traceparent())
+    answer = await desk.additions.challenge(reference, body, sent)
     return _created(answer.model_dump_json(), reference)
 
 

@@ -21,6 +21,7 @@ from libs.schemas.events import (
     CASE_RESTRICTED,
     CASE_ROUTED,
     CASE_SCREENED,
+    CHALLENGE_MOVED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
     INTAKE_RESUMED,
@@ -32,6 +33,7 @@ from libs.schemas.events import (
     CaseDecided,
     CaseRouted,
     CaseScreened,
+    ChallengeMoved,
     CheckReturned,
     ChecksCompleted,
     EventType,
@@ -102,6 +104,18 @@ SELECT DISTINCT ON (id, agency, question) id, referral, agency, question, state,
 ON CONFLICT (child_id, agency, question_id) DO UPDATE SET state = excluded.state, at = excluded.at
  WHERE (c.at, excluded.state) < (excluded.at, c.state)
 """
+_CHALLENGES = """
+INSERT INTO challenge_progress AS c
+       (challenge_id, child_id, referral_id, number, state, stage, outcome, may_tell, at)
+SELECT DISTINCT ON (id) id, child, referral, number, state, stage, outcome, may_tell, at
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::boolean[],
+              $9::timestamptz[])
+       AS t (id, child, referral, number, state, stage, outcome, may_tell, at)
+ ORDER BY id, number DESC
+ON CONFLICT (challenge_id) DO UPDATE SET number = excluded.number, state = excluded.state, stage = excluded.stage,
+       outcome = excluded.outcome, may_tell = excluded.may_tell, at = excluded.at
+ WHERE c.number < excluded.number
+"""
 COMPLETED = ""
 """Stands for the question where completion tells of an agency."""
 
@@ -123,6 +137,7 @@ class StatusProjection:
             CASE_ROUTED,
             CASE_DECIDED,
             CASE_RESTRICTED,
+            CHALLENGE_MOVED,
             CHECK_RETURNED,
             CHECKS_COMPLETED,
             PEOPLE_CORRECTED,
@@ -142,6 +157,7 @@ class StatusProjection:
         employers: list[tuple[UUID, str]] = []
         checks: list[tuple[Any, ...]] = []
         checked: list[tuple[UUID, UUID, datetime]] = []
+        challenges: list[tuple[Any, ...]] = []
         for event in events:
             if isinstance(event.payload, CaseScreened) and any(
                 child.immediate_danger for child in event.payload.children.values()
@@ -179,6 +195,21 @@ class StatusProjection:
                         for child_id, one in completed.items()
                         for agency, state in one.states.items()
                     ]
+                case ChallengeMoved(shared=shared, children=challenged):
+                    challenges += [
+                        (
+                            one.challenge,
+                            child_id,
+                            event.referral_id,
+                            one.number,
+                            str(one.state),
+                            one.stage,
+                            None if one.outcome is None else str(one.outcome),
+                            one.may_tell_referrer,
+                            shared.at,
+                        )
+                        for child_id, one in challenged.items()
+                    ]
                 case PeopleCorrected(shared=corrected):
                     employers += [(event.referral_id, each) for each in employers_of(corrected.adults)]
                 case NoticeDelivered(shared=notice) | NoticeFailed(shared=notice):
@@ -208,6 +239,8 @@ class StatusProjection:
             await unit.connection.execute(_CHECKS, *zip(*checks, strict=True))
         if checked:
             await unit.connection.execute(_CHECKED, *zip(*checked, strict=True))
+        if challenges:
+            await unit.connection.execute(_CHALLENGES, *zip(*challenges, strict=True))
         if in_danger:
             await unit.connection.execute(_SEEN_DANGER, *zip(*in_danger, strict=True), CLOCKS_APART)
         if employers:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import yaml
 
 from libs.schemas.base import Line, Model, Text
+from libs.schemas.challenge import ChallengeWords
 from libs.schemas.levels import Destination
 
 
@@ -54,6 +55,7 @@ class Wording(Model):
     looked_at: OutcomeWords
     decided: OutcomeWords
     destinations: Mapping[Destination, OutcomeWords]
+    challenges: ChallengeWords
 
 
 M = TypeVar("M", bound=Model)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from libs.messaging.codec import Decoded
 from libs.messaging.ledger import Ledger
 from libs.platform.access import note
@@ -14,6 +16,7 @@ from services.intake.employers import Employers
 from services.intake.hub import StateWords, Wording
 from services.intake.status import (
     AdditionStatus,
+    ChallengeStatus,
     CheckTold,
     NoticeStatus,
     Progress,
@@ -35,6 +38,10 @@ SELECT child_id, agency, question_id, state FROM check_progress WHERE referral_i
 _NOTICES = (
     "SELECT kind, channel, state, reason, at FROM notice_progress WHERE referral_id = $1 ORDER BY at, id"
 )
+_CHALLENGES = """
+SELECT child_id, state, stage, outcome, may_tell, at FROM challenge_progress WHERE referral_id = $1
+ ORDER BY at, challenge_id
+"""
 _ADDITIONS = "SELECT kind, received_at FROM addition WHERE referral_id = $1 ORDER BY received_at, id"
 NOTHING_YET = Progress()
 
@@ -81,6 +88,7 @@ class Lookup:
             children = await connection.fetch(_CHILDREN, row["id"])
             checks = await connection.fetch(_CHECKS, row["id"])
             notices = await connection.fetch(_NOTICES, row["id"])
+            challenges = await connection.fetch(_CHALLENGES, row["id"])
             additions = await connection.fetch(_ADDITIONS, row["id"])
         (stored,) = await self._ledger.codec.decode([(Receipt, row["answer"])])
         numbers = (
@@ -88,6 +96,7 @@ class Lookup:
             if isinstance(stored, Decoded)
             else {}
         )
+        professional = row["referrer_role"] in PROFESSIONAL_ROLES
         progress = {child["child_id"]: Progress(*tuple(child)[1:]) for child in children}
         return ReferralStatus(
             reference=reference,
@@ -99,7 +108,7 @@ class Lookup:
                     [CheckTold(*tuple(one)[1:]) for one in checks if one["child_id"] == child_id],
                     received_at=row["received_at"],
                     seen_within=self._seen_within.after(row["immediate_danger"]),
-                    professional=row["referrer_role"] in PROFESSIONAL_ROLES,
+                    professional=professional,
                     states=self._states,
                     wording=self._wording,
                     now=now,
@@ -108,5 +117,22 @@ class Lookup:
             ),
             notices=tuple(NoticeStatus(**dict(notice)) for notice in notices),
             added=tuple(AdditionStatus(**dict(addition)) for addition in additions),
+            challenges=tuple(
+                self._challenge(numbers[one["child_id"]], one, professional)
+                for one in challenges
+                if one["child_id"] in numbers
+            ),
             if_danger_rises=self._danger,
+        )
+
+    def _challenge(self, number: int, row: asyncpg.Record, professional: bool) -> ChallengeStatus:
+        told, outcome = self._wording.challenges.told(
+            row["state"], row["stage"], row["outcome"], professional=professional, may_tell=row["may_tell"]
+        )
+        return ChallengeStatus(
+            child=number,
+            state=row["state"],
+            words=f"{told.words} {told.next_step}",
+            outcome=outcome,
+            at=row["at"],
         )

@@ -150,6 +150,18 @@ class NoticeStatus(Model):
     at: Instant
 
 
+class ChallengeStatus(Model):
+    """How far the agency's disagreement with the decision on one child has come."""
+
+    child: int = Field(ge=1, description="The child's number.")
+    state: str = Field(
+        description="`heard`, `escalated`, `settled`, or `information` where nothing had been decided."
+    )
+    words: str
+    outcome: str | None = Field(None, description="How it ended, where the referrer's role may be told.")
+    at: Instant = Field(description="Since when it stands so.")
+
+
 class AdditionStatus(Model):
     """What the agency sent afterwards."""
 
@@ -165,6 +177,7 @@ class ReferralStatus(Model):
     children: tuple[ChildStanding, ...]
     notices: tuple[NoticeStatus, ...]
     added: tuple[AdditionStatus, ...]
+    challenges: tuple[ChallengeStatus, ...] = ()
     if_danger_rises: IfDangerRises
 
 

@@ -65,7 +65,7 @@ class Referral(_Table, table=True):
 
 
 class Addition(_Table, table=True):
-    """Further information, or a withdrawal, from the agency that referred.
+    """Further information, a challenge, or a withdrawal, from the agency that referred.
 
     `seen_at`: when triage said that it has seen the danger, where one was added.
     """
@@ -126,6 +126,23 @@ class CheckProgress(_Table, table=True):
     question_id: str = Field(sa_column=Column(Text, primary_key=True))
     referral_id: UUID = Field(index=True)
     state: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=_instant())
+
+
+class ChallengeProgress(_Table, table=True):
+    """How far a challenge of the agency that referred has come for one child."""
+
+    __tablename__ = "challenge_progress"
+    __table_args__ = ({"comment": "How far the referrer's challenges have come, as codes."},)
+
+    challenge_id: UUID = Field(primary_key=True)
+    child_id: UUID
+    referral_id: UUID = Field(index=True)
+    number: int
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    stage: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    outcome: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    may_tell: bool
     at: datetime = Field(sa_column=_instant())
 
 

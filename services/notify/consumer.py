@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from libs.messaging.codec import Codec, Undecodable
 from libs.messaging.consumer import Parked
@@ -22,6 +22,7 @@ from libs.schemas.events import (
     CASE_DECIDED,
     CASE_RESTRICTED,
     CASE_SCREENED,
+    CHALLENGE_MOVED,
     DISCARDED,
     NOTIFY_RESUMED,
     NOTIFY_STOPPED,
@@ -29,6 +30,7 @@ from libs.schemas.events import (
     REFERRER_UNTELLABLE,
     CaseDecided,
     CaseScreened,
+    ChallengeMoved,
     EventType,
     ProcessingResumed,
     ProcessingStopped,
@@ -61,11 +63,19 @@ class Known:
 
 
 class NotifyConsumer:
-    """Queues a receipt, `being looked at` once, and an outcome for each child's decision."""
+    """Queues a receipt, `being looked at` once, an outcome for each child's decision, and how challenges of it go."""
 
     name = Service.NOTIFY.value
     types: frozenset[EventType[Any]] = frozenset(
-        {RECEIVED, CASE_SCREENED, CASE_DECIDED, CASE_RESTRICTED, ALERT_CALLED, ALERT_ACKNOWLEDGED}
+        {
+            RECEIVED,
+            CASE_SCREENED,
+            CASE_DECIDED,
+            CASE_RESTRICTED,
+            CHALLENGE_MOVED,
+            ALERT_CALLED,
+            ALERT_ACKNOWLEDGED,
+        }
     )
 
     def __init__(self, wording: Wording, on_call: OnCall, codec: Codec, wake: Callable[[], None]) -> None:
@@ -124,7 +134,10 @@ class NotifyConsumer:
         for occasion in await store.add_untold(unit.connection, reasons, unit.now):
             reason, trace = untold[occasion]
             shared = UntellableReferrer(
-                reference=known[occasion.referral_id].referral.reference, reason=reason.value, at=unit.now
+                reference=known[occasion.referral_id].referral.reference,
+                reason=reason.value,
+                at=unit.now,
+                step=_step(occasion),
             )
             unit.emit(
                 REFERRER_UNTELLABLE, occasion.referral_id, ReferrerUntellable(shared=shared), trace=trace
@@ -189,6 +202,14 @@ class NotifyConsumer:
                 return telling.outcome(
                     self._wording, place, reference, who.recipient, children, occasion.child_id, decided
                 )
+            case NoticeKind.CHALLENGE:
+                if who.recipient is None or occasion.child_id is None:
+                    raise Permanent("unknown-recipient")
+                moved = event.payload.children[occasion.child_id]
+                children = who.referral.children
+                return telling.challenge(
+                    self._wording, place, reference, who.recipient, children, occasion.child_id, moved
+                )
 
 
 def _referral(event: Event, recipient: bytes) -> Referral:
@@ -207,7 +228,20 @@ def _occasions(event: Event) -> list[Occasion]:
                 Occasion(event.referral_id, NoticeKind.OUTCOME, child_id, decided.decision)
                 for child_id, decided in children.items()
             ]
+        case ChallengeMoved(children=moved):
+            # What was kept as information has no step; its sender reads it in the status.
+            return [
+                Occasion(event.referral_id, NoticeKind.CHALLENGE, child_id, one.number)
+                for child_id, one in moved.items()
+                if one.number
+            ]
     return []
+
+
+def _step(occasion: Occasion) -> UUID | None:
+    if occasion.kind is not NoticeKind.CHALLENGE or occasion.child_id is None:
+        return None
+    return uuid5(occasion.child_id, f"challenge/{occasion.decision}")
 
 
 async def _with_released(unit: Unit, events: Sequence[Event]) -> Sequence[Event]:

@@ -117,7 +117,9 @@ class Referral:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What a notice is about: each is told once. `decision` is 0 where it is about no decision."""
+    """What a notice is about: each is told once. `decision` is 0 where it is about no decision, and counts the
+    steps where it is about a challenge.
+    """
 
     referral_id: UUID
     kind: NoticeKind

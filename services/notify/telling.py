@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from libs.schemas.challenge import ChallengedChild
 from libs.schemas.codes import PROFESSIONAL_ROLES, ReferrerRole, SafeChannel
 from libs.schemas.events import DecidedChild
 from libs.schemas.levels import Destination
@@ -108,13 +109,32 @@ def outcome(
     words = told.words
     if decided.decision > 1 and decided.may_tell_referrer:
         words = f"{wording.changed} {words}"
-    if len(children) == 1:
-        name = wording.child.one
-    else:
-        name = wording.child.several.format(number=children.index(child) + 1, count=len(children))
-    about = AboutChild(personalisation={"child": name, "words": words, "next_step": told.next_step})
+    about = _about(wording, children, child, words, told.next_step)
     return StoredNotice(
         shared=_addressed(wording, NoticeKind.OUTCOME, where, reference), children={child: about}
+    )
+
+
+def challenge(
+    wording: Wording,
+    where: Place,
+    reference: str,
+    recipient: Recipient,
+    children: Sequence[UUID],
+    child: UUID,
+    moved: ChallengedChild,
+) -> StoredNotice:
+    """Says how far the referrer's challenge has come for one child, as far as their role and the decision allow."""
+    told, _ = wording.challenges.told(
+        moved.state,
+        moved.stage,
+        moved.outcome,
+        professional=_professional(recipient),
+        may_tell=moved.may_tell_referrer,
+    )
+    about = _about(wording, children, child, told.words, told.next_step)
+    return StoredNotice(
+        shared=_addressed(wording, NoticeKind.CHALLENGE, where, reference), children={child: about}
     )
 
 
@@ -135,6 +155,13 @@ def _words(wording: Wording, recipient: Recipient, decided: DecidedChild) -> Wor
     if _professional(recipient) and isinstance(decided.destination, Destination):
         return wording.destinations[decided.destination]
     return wording.decided
+
+
+def _about(wording: Wording, children: Sequence[UUID], child: UUID, words: str, next_step: str) -> AboutChild:
+    name = wording.child.one
+    if len(children) > 1:
+        name = wording.child.several.format(number=children.index(child) + 1, count=len(children))
+    return AboutChild(personalisation={"child": name, "words": words, "next_step": next_step})
 
 
 def _professional(recipient: Recipient) -> bool:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from libs.schemas.base import Line, Model, Text
+from libs.schemas.challenge import ChallengeWords
 from libs.schemas.levels import Destination
 from libs.schemas.notice import NoticeChannel, NoticeKind
 
@@ -53,6 +54,7 @@ class Wording(Model):
     looked_at: Words
     decided: Words
     destinations: Mapping[Destination, Words]
+    challenges: ChallengeWords
 
     @model_validator(mode="after")
     def _nothing_is_unsaid(self) -> Wording:

@@ -176,7 +176,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             )
             assembly = assemble(
                 ledger,
-                TriageConsumer(casework, codec, policies, app.state.index),
+                TriageConsumer(casework, codec, policies, app.state.index, partnership.ladder),
                 lambda: connect(dsn, service=Service.TRIAGE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,

@@ -10,12 +10,14 @@ from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.schemas.alerts import AlertDelivered, AlertFailed
 from libs.schemas.base import Payload
+from libs.schemas.challenge import Challenged
 from libs.schemas.events import (
     ALERT_DELIVERED,
     ALERT_FAILED,
     CASE_REOPENED,
     CASE_ROUTED,
     CASE_SCREENED,
+    CHALLENGED,
     CHECK_CORRECTED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
@@ -54,6 +56,8 @@ from libs.schemas.events import (
 from services.triage.alerts.calling import call_ended
 from services.triage.case import File
 from services.triage.casework import INDEX, Casework
+from services.triage.challenges.hearing import Hearing
+from services.triage.challenges.ladder import Ladder
 from services.triage.clocks.joining import keep_first_clock
 from services.triage.desk import Desk, load, save
 from services.triage.joined.news import tell_workers
@@ -86,6 +90,7 @@ class TriageConsumer:
             RECEIVED,
             INFORMATION_ADDED,
             WITHDRAWN,
+            CHALLENGED,
             CHECK_RETURNED,
             CHECKS_COMPLETED,
             CHECK_CORRECTED,
@@ -100,11 +105,14 @@ class TriageConsumer:
         )
     )
 
-    def __init__(self, casework: Casework, codec: Codec, policies: Policies, index: SearchIndex) -> None:
+    def __init__(
+        self, casework: Casework, codec: Codec, policies: Policies, index: SearchIndex, ladder: Ladder
+    ) -> None:
         self._casework = casework
         self._codec = codec
         self._policies = policies
         self._index = index
+        self._hearing = Hearing(casework, codec, ladder)
         self._stops = Stops(casework, codec, policies)
 
     async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
@@ -205,6 +213,8 @@ class TriageConsumer:
         elif isinstance(payload, Withdrawn):
             for file in files:
                 self._casework.withdraw(file, cause, payload)
+        elif isinstance(payload, Challenged):
+            changes += await self._hearing.hear(unit, desk, event, payload, cause)
         elif isinstance(payload, NoticeFailed):
             shared = payload.shared
             self._tell_by_telephone(unit, desk, event, shared.reason, shared.notice_id)
@@ -214,9 +224,8 @@ class TriageConsumer:
             if reason in A_PERSON_CAN_TELL:
                 # Notify speaks of an outcome only after triage decided: each further decision is told anew.
                 decisions = sum(file.case.decision for file in files)
-                self._tell_by_telephone(
-                    unit, desk, event, reason, uuid5(event.referral_id, f"untold/{decisions}")
-                )
+                told_once = payload.shared.step or uuid5(event.referral_id, f"untold/{decisions}")
+                self._tell_by_telephone(unit, desk, event, reason, told_once)
         if len(files) > 1:
             changes += work.spread(files, cause)
         tell(unit, changes, event.trace)

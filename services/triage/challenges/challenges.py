@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import sha256
+from typing import Literal
 from uuid import UUID, uuid5
 
 import asyncpg
@@ -14,9 +15,11 @@ from libs.platform import idempotency
 from libs.platform.auth import Principal
 from libs.platform.problems import Problem
 from libs.schemas.base import Identifier, Line, Model, Text
+from libs.schemas.challenge import ChallengeOutcome, ChallengeState
 from services.triage.access import note
 from services.triage.case import File
 from services.triage.casework import Casework
+from services.triage.challenges.hearing import announce, ask, is_referrer
 from services.triage.challenges.ladder import Ladder, Stage, may_review
 from services.triage.challenges.record import (
     ChallengeItem,
@@ -24,7 +27,6 @@ from services.triage.challenges.record import (
     ChallengeView,
     Channel,
     Did,
-    Outcome,
     Said,
     challenge_row,
     challenge_rows,
@@ -40,7 +42,6 @@ from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
 from services.triage.tasks.due import Due
 from services.triage.tasks.finishing import finish_tasks
-from services.triage.tasks.raising import NewTask, raise_tasks
 from services.triage.tasks.terms import CHALLENGE
 
 _INVOLVED = "SELECT decided_by, document FROM decision WHERE case_id = $1"
@@ -51,7 +52,8 @@ class ChallengeBody(Model):
 
     challenger: Line = Field(description="Who disagrees, with their role.")
     agency: Identifier | None = Field(None, description="Whose challenge it is; absent for a colleague's.")
-    channel: Channel
+    channel: Literal[Channel.TELEPHONE, Channel.MEETING, Channel.LETTER, Channel.COLLEAGUE]
+    reach: Line | None = Field(None, description="Whom the reviewer talks to, and how they are reached.")
     because: Text
     safe_meanwhile: Text = Field(description="How the child is safe until this is settled.")
 
@@ -66,7 +68,7 @@ class EscalationBody(Model):
 class ResolutionBody(Model):
     """The body of `PUT /v1/challenges/{id}/resolution`."""
 
-    outcome: Outcome
+    outcome: ChallengeOutcome
     agreed: bool = Field(description="Whether whoever challenged agrees.")
     because: Text
 
@@ -122,11 +124,19 @@ class Challenges:
                 caller.subject,
                 unit.now,
                 due.at,
+                referrers := await is_referrer(unit.connection, case.referral_id, body.agency),
                 given,
             )
-            said = Said(text=body.because, safe_meanwhile=body.safe_meanwhile, challenger=body.challenger)
+            said = Said(
+                text=body.because,
+                safe_meanwhile=body.safe_meanwhile,
+                challenger=body.challenger,
+                reach=body.reach,
+            )
             await self._step(unit, challenge_id, case_id, Did.RAISED, stage, caller, said)
-            await self._ask(unit, file, challenge_id, stage, due)
+            if referrers:
+                await announce(unit, self._ledger.codec, file, challenge_id, ChallengeState.HEARD, stage)
+            ask(desk, file, challenge_id, stage, unit.now, due)
             self._casework.open_again(file)
             await save(unit, self._ledger.codec, self._policies, desk)
             return await self._view(unit, challenge_id)
@@ -163,10 +173,12 @@ class Challenges:
             )
             said = Said(text=body.because, safe_meanwhile=body.safe_meanwhile)
             await self._step(unit, challenge_id, file.case.id, Did.ESCALATED, above, caller, said)
+            if row["referrers"]:
+                await announce(unit, self._ledger.codec, file, challenge_id, ChallengeState.ESCALATED, above)
             await finish_tasks(
                 unit, self._ledger.codec, file.case.id, [CHALLENGE], caller, "It went up a stage."
             )
-            await self._ask(unit, file, challenge_id, above, due)
+            ask(desk, file, challenge_id, above, unit.now, due)
             await save(unit, self._ledger.codec, self._policies, desk)
             return await self._view(unit, challenge_id)
 
@@ -197,8 +209,12 @@ class Challenges:
             await self._step(
                 unit, challenge_id, case.id, Did.RESOLVED, stage, caller, Said(text=body.because)
             )
+            if row["referrers"]:
+                await announce(
+                    unit, self._ledger.codec, file, challenge_id, ChallengeState.SETTLED, stage, body.outcome
+                )
             await finish_tasks(unit, self._ledger.codec, case.id, [CHALLENGE], caller, "It was settled.")
-            if body.outcome is Outcome.DECIDE_ANEW and case.decided:
+            if body.outcome is ChallengeOutcome.DECIDE_ANEW and case.decided:
                 cause = Cause(uuid5(challenge_id, "decide-anew"), unit.now, unit.now)
                 tell(unit, [(file, self._casework.reopened(file, cause))], case.trace)
             await self._handovers.settle(unit, desk, case.referral_id)
@@ -263,15 +279,6 @@ class Challenges:
             said,
         )
         await note(unit.connection, unit.now, caller, f"challenge.{did.value}", case_id)
-
-    async def _ask(self, unit: Unit, file: File, challenge_id: UUID, stage: Stage, due: Due) -> None:
-        """A task stands for the stage: it has the stage's clock, and keeps the referral open."""
-        case = file.case
-        about = uuid5(challenge_id, stage.id)
-        task = NewTask(
-            case.referral_id, case.id, CHALLENGE, unit.now, due, stage.id, about=about, trace=case.trace
-        )
-        await raise_tasks(unit, [task])
 
     async def _may(self, unit: Unit, file: File, row: asyncpg.Record, caller: Principal) -> Stage:
         stage = self.ladder.stage(row["stage"])

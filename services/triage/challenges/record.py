@@ -12,13 +12,14 @@ from pydantic import Field
 from libs.messaging.codec import Codec, Decoded
 from libs.platform.auth import Principal
 from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Payload, Text
+from libs.schemas.challenge import ChallengeOutcome
 from services.triage.restricted.rights import visible
 
 MOST = 200
 
 _SELECT = """
 SELECT g.id, g.case_id, g.referral_id, g.decision, g.agency, g.channel, g.stage, g.raised_by, g.raised_at, g.due_at,
-       g.reviewer, g.outcome, g.agreed, g.resolved_at, c.reference, c.child_number
+       g.reviewer, g.outcome, g.agreed, g.resolved_at, g.referrers, c.reference, c.child_number
   FROM challenge AS g JOIN child_case AS c ON c.id = g.case_id
 """
 _STEPS = """
@@ -26,12 +27,12 @@ SELECT did, stage, by, at, document FROM challenge_step WHERE challenge_id = $1 
 """
 _RAISE = """
 INSERT INTO challenge
-    (id, case_id, referral_id, decision, agency, channel, stage, raised_by, raised_at, due_at, fingerprint)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    (id, case_id, referral_id, decision, agency, channel, stage, raised_by, raised_at, due_at, referrers, fingerprint)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 _STEP = """
-INSERT INTO challenge_step (challenge_id, number, did, stage, by, at, document)
-SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6 FROM challenge_step WHERE challenge_id = $1
+INSERT INTO challenge_step (challenge_id, number, did, stage, by, at, document, sent)
+SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7 FROM challenge_step WHERE challenge_id = $1
 """
 _COUNTS = """
 SELECT agency, stage, outcome, agreed, count(*) AS challenges FROM challenge
@@ -47,25 +48,19 @@ class Channel(StrEnum):
     MEETING = "meeting"
     LETTER = "letter"
     COLLEAGUE = "colleague"
+    SYSTEM = "system"
+    """The referrer's own system sent it, through intake."""
 
 
 class Did(StrEnum):
     """What happened to a challenge."""
 
     RAISED = "raised"
+    ADDED = "added"
+    """Somebody challenges the same decision while it is open: what they say joins it."""
     TAKEN = "taken"
     ESCALATED = "escalated"
     RESOLVED = "resolved"
-
-
-class Outcome(StrEnum):
-    """How a challenge ends."""
-
-    STANDS = "stands"
-    """The decision holds."""
-    DECIDE_ANEW = "decide_anew"
-    """Somebody decides anew; the first decision stays on record."""
-    WITHDRAWN = "withdrawn"
 
 
 class Said(Model):
@@ -74,6 +69,8 @@ class Said(Model):
     text: Text
     safe_meanwhile: Text | None = Field(None, description="How the child is safe until this is settled.")
     challenger: Line | None = Field(None, description="Who disagrees, with their role.")
+    reach: Line | None = Field(None, description="Whom the reviewer talks to, and how they are reached.")
+    disagrees_with: Text | None = None
 
 
 class RecordedSaid(Payload[Nothing, Said]):
@@ -90,6 +87,8 @@ class StepView(Model):
     text: Text | None = None
     safe_meanwhile: Text | None = None
     challenger: Line | None = None
+    reach: Line | None = None
+    disagrees_with: Text | None = None
 
 
 class ChallengeItem(Model):
@@ -109,7 +108,7 @@ class ChallengeItem(Model):
     due_at: Instant
     overdue: bool
     reviewer: Line | None
-    outcome: Outcome | None
+    outcome: ChallengeOutcome | None
     agreed: bool | None = Field(description="Whether whoever challenged agrees with the outcome.")
     resolved_at: Instant | None
 
@@ -132,7 +131,7 @@ class ChallengeCount(Model):
 
     agency: str | None
     stage: str
-    outcome: Outcome | None = Field(description="Absent while it is open.")
+    outcome: ChallengeOutcome | None = Field(description="Absent while it is open.")
     agreed: bool | None
     challenges: int
 
@@ -159,10 +158,11 @@ async def keep_step(
     by: str,
     at: datetime,
     said: Said,
+    sent: UUID | None = None,
 ) -> None:
-    """Adds a step."""
+    """Adds a step. `sent`: what of a partner's system it comes from, which makes one step only."""
     (document,) = await codec.encode([RecordedSaid(shared=Nothing(), children={case_id: said})])
-    await connection.execute(_STEP, challenge_id, did.value, stage, by, at, document)
+    await connection.execute(_STEP, challenge_id, did.value, stage, by, at, document, sent)
 
 
 async def challenge_row(connection: asyncpg.Connection, challenge_id: UUID) -> asyncpg.Record | None:

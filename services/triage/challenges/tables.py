@@ -35,6 +35,7 @@ def challenge_tables(metadata: MetaData) -> None:
         Column("agreed", Boolean),
         Column("resolved_at", DateTime(timezone=True)),
         Column("fingerprint", LargeBinary, nullable=False),
+        Column("referrers", Boolean, nullable=False, server_default=text("false")),
         Index("challenge_one_open", "case_id", unique=True, postgresql_where=text("resolved_at IS NULL")),
         Index("challenge_of_time", "raised_at"),
         Index("challenge_due", "due_at", "id", postgresql_where=text("resolved_at IS NULL")),
@@ -49,4 +50,6 @@ def challenge_tables(metadata: MetaData) -> None:
         Column("by", Text, nullable=False),
         Column("at", DateTime(timezone=True), nullable=False),
         Column("document", LargeBinary, nullable=False),
+        Column("sent", Uuid),
+        Index("challenge_step_sent", "sent", unique=True, postgresql_where=text("sent IS NOT NULL")),
     )

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from libs.messaging.ledger import Ledger
+from libs.schemas.challenge import Challenged
 from libs.schemas.events import InformationAdded, Withdrawn
 from tests.services.intake.conftest import Caller, written
 
@@ -14,6 +15,15 @@ INFORMATION: dict[str, Any] = {
     ],
 }
 WITHDRAWAL = {"by": "head teacher", "reason": "The family asked us to."}
+CHALLENGE: dict[str, Any] = {
+    "challenger": "safeguarding lead",
+    "reach": "The office, before 16:00",
+    "children": [2],
+    "disagrees_with": "That early help is enough.",
+    "because": "He is hungrier than you think.",
+    "safe_meanwhile": "He eats with us.",
+}
+KINDS = [("information", INFORMATION), ("withdrawal", WITHDRAWAL), ("challenges", CHALLENGE)]
 
 
 async def refer(caller: Caller) -> dict[str, Any]:
@@ -55,7 +65,39 @@ async def test_a_withdrawal_is_kept_with_who_and_why_and_closes_nothing(
     ]
 
 
-@pytest.mark.parametrize(("kind", "body"), [("information", INFORMATION), ("withdrawal", WITHDRAWAL)])
+async def test_a_challenge_is_stored_with_its_event_after_what_is_new_in_it(
+    school: Caller, ledger: Ledger
+) -> None:
+    referred = await refer(school)
+    body = CHALLENGE | {"evidence": INFORMATION | {"immediate_danger": True}}
+    responses = [await school.add(referred["reference"], "challenges", body, "k-1") for _ in range(2)]
+    assert responses[0].status_code == 201, responses[0].text
+    assert responses[0].content == responses[1].content
+    rows = await ledger.pool.fetch("SELECT type, payload FROM outbox ORDER BY sequence")
+    assert [row["type"].split(".")[-2] for row in rows] == ["received", "information-added", "challenged"]
+    payload = Challenged.model_validate_json(rows[2]["payload"])
+    assert [str(child_id) for child_id in payload.children] == [referred["children"][1]["id"]]
+    assert str(payload.shared.addition) == responses[0].json()["id"]
+    assert InformationAdded.model_validate_json(rows[1]["payload"]).shared.worry == INFORMATION["worry"]
+    unseen = await ledger.pool.fetch("SELECT kind FROM addition WHERE immediate_danger AND seen_at IS NULL")
+    assert [row["kind"] for row in unseen] == ["information"]
+
+
+async def test_a_challenge_that_names_what_is_not_there_says_where(school: Caller, ledger: Ledger) -> None:
+    reference = (await refer(school))["reference"]
+    unknown = {"child": 1, "facts": [{"fact": "child.hungr", "value": True, "basis": "record"}]}
+    for changes, pointer in (
+        ({"children": [2, 3]}, "/children/1"),
+        ({"children": [1, 1]}, "/children/1"),
+        ({"evidence": {"children": [{"child": 3}]}}, "/evidence/children/0/child"),
+        ({"evidence": {"children": [unknown]}}, "/evidence/children/0/facts/0/fact"),
+    ):
+        response = await school.add(reference, "challenges", CHALLENGE | changes)
+        assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert (await written(ledger))["addition"] == 0
+
+
+@pytest.mark.parametrize(("kind", "body"), KINDS[:2])
 async def test_the_same_key_and_body_gives_the_same_answer(
     school: Caller, ledger: Ledger, kind: str, body: Any
 ) -> None:
@@ -66,7 +108,7 @@ async def test_the_same_key_and_body_gives_the_same_answer(
     assert (await written(ledger))["outbox"] == 2
 
 
-@pytest.mark.parametrize(("kind", "body"), [("information", INFORMATION), ("withdrawal", WITHDRAWAL)])
+@pytest.mark.parametrize(("kind", "body"), KINDS)
 async def test_the_same_key_for_another_referral_is_refused(
     school: Caller, ledger: Ledger, kind: str, body: Any
 ) -> None:
@@ -85,7 +127,7 @@ async def test_the_same_key_with_another_body_is_refused(school: Caller) -> None
     assert response.status_code == 422
 
 
-@pytest.mark.parametrize(("kind", "body"), [("information", INFORMATION), ("withdrawal", WITHDRAWAL)])
+@pytest.mark.parametrize(("kind", "body"), KINDS)
 async def test_nothing_is_taken_from_another_agency(
     school: Caller, police: Caller, ledger: Ledger, kind: str, body: Any
 ) -> None:

@@ -21,6 +21,7 @@ from libs.schemas.events import (
     CASE_RESTRICTED,
     CASE_ROUTED,
     CASE_SCREENED,
+    CHALLENGE_MOVED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
     NOTICE_DELIVERED,
@@ -104,6 +105,12 @@ class Told:
             "children": {self.children[0]: {"restricted": restricted}},
         }
         return self.event(CASE_RESTRICTED, CASE_RESTRICTED.payload.model_validate(payload))
+
+    def moved(self, child: UUID, number: int, state: str, **more: Any) -> Event:
+        """A step of a challenge."""
+        part = {"challenge": uuid.uuid5(child, "challenge"), "number": number, "state": state, **more}
+        payload = {"shared": self._reference(1000 * number), "children": {child: part}}
+        return self.event(CHALLENGE_MOVED, CHALLENGE_MOVED.payload.model_validate(payload))
 
     def notice(self, kind: EventType[Any], seconds: int, reason: str | None = None) -> Event:
         shared = {
@@ -364,3 +371,26 @@ async def test_found_something_and_found_nothing_read_the_same(
     told = await accepted(school, ledger)
     await tell(ledger, told.screened(), checks(told, "1", "police", state))
     assert await standing(school, told) == {"stage": "under_way", "answered": 1}
+
+
+async def test_a_challenge_is_told_by_its_last_step_and_its_outcome_where_it_may_be(
+    school: Caller, ledger: Ledger
+) -> None:
+    told = await accepted(school, ledger)
+    first, second = told.children
+    ended = told.moved(first, 3, "settled", stage="managers", outcome="stands")
+    await tell(ledger, ended)
+    await tell(ledger, told.moved(first, 1, "heard", stage="practitioners"))
+    untold = told.moved(second, 4, "settled", outcome="stands", may_tell_referrer=False)
+    await tell(ledger, told.moved(second, 0, "information"), untold)
+    read = (await school.status(told.reference)).json()["challenges"]
+    assert [(one["child"], one["state"], one["outcome"]) for one in read] == [
+        (1, "settled", "stands"),
+        (2, "settled", None),
+    ]
+    assert "the decision stands" in read[0]["words"]
+    assert "stands" not in read[1]["words"]
+    family = await accepted(school, ledger, referrer={"role": "family", "source": "1A"})
+    await tell(ledger, family.moved(family.children[0], 1, "heard", stage="practitioners"))
+    [one] = (await school.status(family.reference)).json()["challenges"]
+    assert "both services" not in one["words"]

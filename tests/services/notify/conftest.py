@@ -29,16 +29,19 @@ from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry, setup
+from libs.schemas.challenge import ChallengedChild, ChallengeOutcome, ChallengeState
 from libs.schemas.clock import Clock
 from libs.schemas.codes import ReferralSource, ReferrerRole, SafeChannel
 from libs.schemas.events import (
     CASE_DECIDED,
     CASE_RESTRICTED,
     CASE_SCREENED,
+    CHALLENGE_MOVED,
     RECEIVED,
     CaseDecided,
     CaseRestricted,
     CaseScreened,
+    ChallengeMoved,
     DecidedChild,
     Received,
     ReceivedReferral,
@@ -268,6 +271,18 @@ class Story:
         )
         shared = Reference(reference=self.reference, at=START)
         return self.event(CASE_DECIDED, CaseDecided(shared=shared, children={child: made}))
+
+    def moved(self, number: int, state: str) -> Event:
+        """A step of the referrer's challenge of the first child's decision, which stands in the end."""
+        child = ChallengedChild(
+            challenge=self.id,
+            number=number,
+            state=ChallengeState(state),
+            stage="practitioners",
+            outcome=ChallengeOutcome.STANDS if state == "settled" else None,
+        )
+        shared = Reference(reference=self.reference, at=START)
+        return self.event(CHALLENGE_MOVED, ChallengeMoved(shared=shared, children={self.children[0]: child}))
 
     def event(self, kind: Any, payload: Any) -> Event:
         sequence = self.sequences[kind.producer] = self.sequences.get(kind.producer, 0) + 1

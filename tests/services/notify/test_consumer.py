@@ -156,3 +156,19 @@ async def test_no_column_holds_what_belongs_into_a_payload(ledger: Ledger, wordi
     for row in await notices(ledger):
         assert b"Zebedee" not in row["content"]
         assert b"breakfast" not in row["content"]
+
+
+async def test_each_step_of_a_challenge_is_told_once_where_it_is_safe(
+    ledger: Ledger, wording: Wording
+) -> None:
+    told, untold = Story(), Story(anonymous=True)
+    for story in (told, untold):
+        steps = [story.moved(0, "information"), story.moved(1, "heard"), story.moved(2, "settled")]
+        await feed(ledger, wording, story.received(), *steps)
+        await feed(ledger, wording, story.moved(2, "settled"))
+    rows = [row for row in await notices(ledger) if row["kind"] == "challenge"]
+    assert [(row["referral_id"], row["decision"]) for row in rows] == [(told.id, 1), (told.id, 2)]
+    assert b"the decision stands" in rows[1]["content"]
+    assert b"child 1 of 2" in rows[1]["content"]
+    ids = [shared["step"] for _, shared in await emitted(ledger)]
+    assert (None in ids, len(set(ids)), len(ids)) == (True, 3, 3)

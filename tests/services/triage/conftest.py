@@ -60,14 +60,12 @@ from services.triage.desk import SELECT_CASES, case_of
 from services.triage.partnership import load_partnership
 from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
-from services.triage.search.index import SearchIndex
-from services.triage.search.keys import Keys
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
 from tests.conftest import execute
 from tests.services.triage.bell import Bell
 from tests.services.triage.enriched import Enriched
-from tests.services.triage.furnishing import furnished
+from tests.services.triage.furnishing import SEARCH_SECRET, consumer_of, furnished
 from tests.services.triage.staff import CANARY, Person
 
 ISSUER = "https://issuer.example.org"
@@ -76,8 +74,6 @@ PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
 AGENCIES = ("early_help", "education", "health", "marac", "police", "social_care")
 
 CODEC = PlainCodec()
-SEARCH_SECRET = "k" * 32
-INDEX = SearchIndex(Keys(SEARCH_SECRET))
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +129,7 @@ async def ledger(triage_database: str, clock: ManualClock) -> AsyncIterator[Ledg
 
 @pytest.fixture
 def hub(ledger: Ledger, thresholds: Thresholds, policies: Policies, clock: ManualClock) -> "HubWorld":
-    return HubWorld(ledger, TriageConsumer(Casework(thresholds), CODEC, policies, INDEX), policies, clock)
+    return HubWorld(ledger, consumer_of(thresholds, policies), policies, clock)
 
 
 @pytest.fixture(scope="session")

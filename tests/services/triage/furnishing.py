@@ -3,11 +3,29 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
+from libs.messaging.codec import PlainCodec
 from libs.platform.auth import Authenticator
 from services.triage.app import Parts, furnish
+from services.triage.casework import Casework
+from services.triage.challenges.ladder import load_ladder
+from services.triage.consumer import TriageConsumer
+from services.triage.policies.store import Policies
+from services.triage.search.index import SearchIndex
+from services.triage.search.keys import Keys
+from services.triage.thresholds import Thresholds
+
+SEARCH_SECRET = "k" * 32
+INDEX = SearchIndex(Keys(SEARCH_SECRET))
+LADDER = load_ladder(Path(__file__).resolve().parents[3] / "deploy" / "partnership" / "challenge.yaml")
+
+
+def consumer_of(thresholds: Thresholds, policies: Policies) -> TriageConsumer:
+    """Triage's consumer under these thresholds, with the shipped files."""
+    return TriageConsumer(Casework(thresholds), PlainCodec(), policies, INDEX, LADDER)
 
 
 @contextmanager

@@ -16,10 +16,9 @@ from libs.schemas.events import NOTICE_FAILED, NoticeFailed, NoticeResult
 from libs.schemas.history import EarlierReport
 from libs.schemas.notice import NoticeChannel, NoticeKind
 from libs.schemas.referral import ReferredChild
-from services.triage.casework import Casework
-from services.triage.consumer import TriageConsumer
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import AGENCIES, CODEC, INDEX, MONDAY, HubWorld, Story, stated
+from tests.services.triage.conftest import AGENCIES, MONDAY, HubWorld, Story, stated
+from tests.services.triage.furnishing import consumer_of
 
 FACTS = [
     stated("child.hunger", "persistent"),
@@ -179,7 +178,10 @@ async def test_two_instances_that_take_turns_at_one_referral_lose_and_double_not
     hub: HubWorld, thresholds: Thresholds
 ) -> None:
     other = HubWorld(
-        hub.ledger, TriageConsumer(Casework(thresholds), CODEC, hub.policies, INDEX), hub.policies, hub.clock
+        hub.ledger,
+        consumer_of(thresholds, hub.policies),
+        hub.policies,
+        hub.clock,
     )
     stories = [Story() for _ in range(6)]
     answers = {

@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import httpx
 import pytest
 from opentelemetry.metrics import get_meter
 
+from libs.messaging.event import Event
 from libs.messaging.timers import TimerLoop
+from libs.schemas.base import Nothing
+from libs.schemas.challenge import Challenged, ChallengedReferral
 from libs.schemas.document import DocumentError
+from libs.schemas.events import CHALLENGED
 from libs.schemas.levels import Stage
 from sandbox.issuer import Issuer
 from services.triage.challenges.ladder import load_ladder
@@ -172,6 +177,94 @@ async def test_to_decide_anew_asks_for_a_decision_and_leaves_the_first_one(
     case = await hub.case(decided.child_ids[0])
     assert (case.stage, case.decision) == (Stage.DECISION, 1)
     assert (await hub.names(decided.id))[-1] == "case-reopened"
+
+
+def sent(story: Story, **shared: Any) -> Event:
+    """The referrer's system disagrees with what was decided on the first child."""
+    said = {
+        "reference": story.reference,
+        "received_at": story.at,
+        "agency": "st_ives_primary",
+        "addition": uuid.uuid4(),
+        "challenger": f"{CANARY}, safeguarding lead",
+        "reach": "The office, before 16:00",
+        "disagrees_with": "That early help is enough.",
+        "because": f"{CANARY} is hungrier than you think.",
+        "safe_meanwhile": "He eats with us.",
+    }
+    payload = ChallengedReferral.model_validate(said | shared)
+    return story.event(CHALLENGED, Challenged(shared=payload, children={story.child_ids[0]: Nothing()}))
+
+
+async def moves(hub: HubWorld, story: Story) -> list[tuple[str, str | None, str | None, int]]:
+    """What was told of the first child's challenges: state, stage, outcome and number."""
+    told = [payload for name, payload in await hub.emitted(story.id) if name == "challenge-moved"]
+    children = [one.children[story.child_ids[0]] for one in told if story.child_ids[0] in one.children]
+    return [(one.state, one.stage, one.outcome, one.number) for one in children]
+
+
+async def test_the_referrers_system_challenges_each_case_once_from_when_it_was_sent(
+    hub: HubWorld, decided: Story, manager: Person, worker: Person
+) -> None:
+    hub.clock.advance(timedelta(hours=5))
+    event = sent(decided)
+    await hub.take(event)
+    await hub.take(replace(event, id=uuid.uuid4()))
+    [row] = await hub.rows("SELECT * FROM challenge")
+    assert row["id"] == uuid.uuid5(event.payload.shared.addition, str(decided.child_ids[0]))
+    assert row["raised_at"] == event.payload.shared.received_at
+    assert row["due_at"] == datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
+    case = await hub.case(decided.child_ids[0])
+    assert (case.closed_at, case.decision) == (None, 1)
+    path = f"/v1/challenges/{row['id']}"
+    [step] = (await manager.get(path)).json()["steps"]
+    assert (step["by"], step["safe_meanwhile"]) == ("st_ives_primary", "He eats with us.")
+    assert (await worker.put(f"{path}/review", {})).json()["code"] == "not-a-reviewer"
+    await hub.take(sent(decided, because="And he is cold."))
+    assert [one["did"] for one in (await manager.get(path)).json()["steps"]] == ["raised", "added"]
+    await manager.put(f"{path}/escalation", {"because": "They still disagree.", "safe_meanwhile": SAFE})
+    await manager.put(f"{path}/review", {})
+    settled = {"outcome": "stands", "agreed": True, "because": f"{CANARY} has a plan."}
+    assert (await manager.put(f"{path}/resolution", settled)).status_code == 200
+    assert await moves(hub, decided) == [
+        ("heard", "practitioners", None, 1),
+        ("heard", "practitioners", None, 2),
+        ("escalated", "managers", None, 3),
+        ("settled", "managers", "stands", 5),
+    ]
+
+
+async def test_what_the_referrer_says_before_a_decision_is_further_information_to_read(hub: HubWorld) -> None:
+    story = Story(children=2)
+    early = sent(story)
+    await hub.take(early)
+    await hub.take(story.received([HUNGRY], [HUNGRY]), story.completed())
+    assert await hub.rows("SELECT 1 FROM challenge") == []
+    kinds = await hub.rows("SELECT case_id FROM evidence WHERE kind = 'information'")
+    assert [row["case_id"] for row in kinds] == [story.child_ids[0]]
+    assert (await hub.case(story.child_ids[0])).unread
+    assert await moves(hub, story) == [("information", None, None, 0)]
+
+
+async def test_only_the_referrer_hears_of_a_challenge_and_of_its_outcome_where_the_decision_may_be_told(
+    hub: HubWorld, worker: Person, colleague: Person, manager: Person
+) -> None:
+    story = Story(children=2)
+    agreed = {"early_help": {"answer": "given"}}
+    await hub.take(story.received([HUNGRY], [HUNGRY], agreements=agreed), story.completed())
+    for case_id in story.child_ids:
+        await worker.read(case_id)
+        answer = await worker.decide(
+            case_id, (await worker.open(case_id))[1], may_tell_referrer=case_id == story.child_ids[1]
+        )
+        assert answer.status_code == 200
+    for place, agency in enumerate(("st_ives_primary", "health_visiting")):
+        path = f"/v1/cases/{story.child_ids[place]}/challenges"
+        assert (await colleague.post(path, BODY | {"agency": agency})).status_code == 201
+    told = [payload for name, payload in await hub.emitted(story.id) if name == "challenge-moved"]
+    assert [list(one.children) for one in told] == [[story.child_ids[0]]]
+    assert told[0].children[story.child_ids[0]].may_tell_referrer is False
+    assert CANARY not in str(told)
 
 
 async def test_what_is_new_is_evaluated_at_once(hub: HubWorld, decided: Story, colleague: Person) -> None:

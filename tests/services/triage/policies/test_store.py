@@ -10,8 +10,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from libs.messaging.ledger import Ledger
-from services.triage.casework import Casework
-from services.triage.consumer import TriageConsumer
 from services.triage.policies import shadow as shadow_module
 from services.triage.policies import store as module
 from services.triage.policies.rulebook import BEGINNING, InForce, Mode, Rulebook, Rulebooks, Timeline
@@ -26,7 +24,8 @@ from services.triage.policies.store import (
     stored_policies,
 )
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import CODEC, INDEX, MONDAY, HubWorld, Story, stated
+from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
+from tests.services.triage.furnishing import consumer_of
 from tests.services.triage.policies.versions import stricter
 
 CALM = stated("child.hunger", "none")
@@ -190,8 +189,7 @@ async def shadowed(ledger: Ledger, thresholds: Thresholds, strict: Rulebook) -> 
     await policies.start(ledger)
     await adopt(ledger, strict, MONDAY + AHEAD, Mode.SHADOW)
     ledger.clock.advance(AHEAD)  # type: ignore[attr-defined]
-    consumer = TriageConsumer(Casework(thresholds), CODEC, policies, INDEX)
-    return HubWorld(ledger, consumer, policies, ledger.clock), shadow  # type: ignore[arg-type]
+    return HubWorld(ledger, consumer_of(thresholds, policies), policies, ledger.clock), shadow  # type: ignore[arg-type]
 
 
 async def test_a_shadow_is_evaluated_beside_and_what_both_said_is_kept(

@@ -17,7 +17,8 @@ from services.triage.restricted.rights import visible
 from services.triage.search.index import SearchIndex, forget
 from services.triage.search.keys import SHORTEST_START, Keys, Matched
 from services.triage.search.search import SearchBody, search_statement
-from tests.services.triage.conftest import INDEX, SEARCH_SECRET, HubWorld, Story, stated
+from tests.services.triage.conftest import HubWorld, Story, stated
+from tests.services.triage.furnishing import INDEX, SEARCH_SECRET
 from tests.services.triage.restricted.test_leaks import STAFF
 from tests.services.triage.staff import Person
 
