@@ -18,6 +18,13 @@ from libs.schemas.commands import CheckOrder, PersonDecision
 from libs.schemas.findings import AgencyState, Answer, Correction
 from libs.schemas.levels import Destination, Level, Rag
 from libs.schemas.notice import NoticeChannel, NoticeKind
+from libs.schemas.outcomes import (
+    OverdueCase,
+    PanelOutcomeOfChild,
+    RecordedDiscussionOfChild,
+    RestrictedChild,
+    ToolUsedOnChild,
+)
 from libs.schemas.people import Linked
 from libs.schemas.referral import Adult, Agreements, ChildInformation, ReferralBody, ReferredChild
 
@@ -214,25 +221,24 @@ class ChallengeMoved(Payload[Reference, ChallengedChild]):
     """A challenge was taken in, went up a stage, or was settled."""
 
 
-class OverdueCase(Model):
-    """A clock that has run out."""
-
-    clock: str
-    due_at: Instant
-
-
 class CaseOverdue(Payload[Reference, OverdueCase]):
     """A case's clock ran out."""
 
 
-class RestrictedChild(Model):
-    """Whether a child's case is hidden from whoever has no right to restricted cases."""
-
-    restricted: bool
-
-
 class CaseRestricted(Payload[Reference, RestrictedChild]):
     """The cases named here are hidden from now on, or shown again. Why stays in the case."""
+
+
+class StrategyDiscussionRecorded(Payload[Reference, RecordedDiscussionOfChild]):
+    """A strategy discussion about the children named here is on record."""
+
+
+class ToolRecorded(Payload[Reference, ToolUsedOnChild]):
+    """The use of a tool about the children named here is on record."""
+
+
+class PanelConcluded(Payload[Reference, PanelOutcomeOfChild]):
+    """A panel's outcome about the children named here is on record."""
 
 
 class PersonDecided(Payload[Reference, PersonDecision]):
@@ -366,6 +372,9 @@ CHALLENGE_MOVED = _type("triage.challenge-moved", _T, ChallengeMoved, _N, _I)
 CASE_HANDED_OVER = _type("triage.case-handed-over", _T, CaseHandedOver)
 REFERRAL_CLOSED = _type("triage.referral-closed", _T, ReferralClosed)
 CASE_OVERDUE = _type("triage.case-overdue", _T, CaseOverdue)
+DISCUSSION_RECORDED = _type("triage.strategy-discussion-recorded", _T, StrategyDiscussionRecorded)
+TOOL_RECORDED = _type("triage.tool-recorded", _T, ToolRecorded)
+PANEL_CONCLUDED = _type("triage.panel-concluded", _T, PanelConcluded)
 CASE_RESTRICTED = _type("triage.case-restricted", _T, CaseRestricted, _E, _N, _I)
 ALERT_CALLED = _type("triage.alert-called", _T, AlertCalled, _N)
 ALERT_ACKNOWLEDGED = _type("triage.alert-acknowledged", _T, AlertAcknowledged, _N)

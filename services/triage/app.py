@@ -310,7 +310,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
         parts.partnership.authority,
         (early_help.decided, handovers.decided, clocks.decided, panels.decided),
     )
-    cases = Cases(ledger.codec, casework.thresholds, policies, parts.partnership.authority)
+    cases = Cases(ledger.codec, casework.thresholds, policies, parts.partnership)
     app.state.handovers = handovers
     app.state.challenges = Challenges(ledger, casework, policies, parts.partnership.ladder, handovers)
     app.state.offers = parts.partnership.offers

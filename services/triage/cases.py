@@ -17,7 +17,6 @@ from services.triage.case import Case, is_low
 from services.triage.clocks.kept import Running, running
 from services.triage.commands.record import CommandView, command_views, commands_of
 from services.triage.commands.record import Known as CommandsKnown
-from services.triage.decision.authority import Authority
 from services.triage.decision.proposals import last_proposal, view_of
 from services.triage.decision.record import not_found, read_decision
 from services.triage.desk import SELECT_CASES, case_of
@@ -26,12 +25,16 @@ from services.triage.explanation import Explanation, explain
 from services.triage.gathering import Gathered, gather
 from services.triage.handover.record import handovers_of
 from services.triage.known import Known
+from services.triage.panels.record import outcomes_of
+from services.triage.partnership import Partnership
 from services.triage.policies.store import Policies
 from services.triage.queue.tags import tags
 from services.triage.restricted.rights import hidden
 from services.triage.restricted.sight import cases_named, commands_without, without
+from services.triage.strategy.record import discussions_of
 from services.triage.tasks.record import task_views
 from services.triage.thresholds import Thresholds
+from services.triage.tools.record import tools_of
 from services.triage.views import (
     AtRisk,
     CaseView,
@@ -49,12 +52,12 @@ class Cases:
     """Reads cases."""
 
     def __init__(
-        self, codec: Codec, thresholds: Thresholds, policies: Policies, authority: Authority
+        self, codec: Codec, thresholds: Thresholds, policies: Policies, partnership: Partnership
     ) -> None:
         self._codec = codec
         self.thresholds = thresholds
         self._policies = policies
-        self._authority = authority
+        self._partnership = partnership
         self._words = Words(thresholds.clocks.zone)
 
     async def read(
@@ -107,10 +110,13 @@ class Cases:
                 decisions=tuple(decision for decision in made if decision is not None),
                 proposal=None
                 if last is None or (case.proposed_at is None and last.returned is None)
-                else view_of(last, self._authority),
+                else view_of(last, self._partnership.authority),
                 handovers=tuple(await handovers_of(connection, self._codec, case_id, now))
                 if case.decision
                 else (),
+                discussions=tuple(await discussions_of(connection, self._codec, case_id)),
+                tools=await tools_of(connection, self._codec, self._partnership.catalogue, case_id),
+                panels=await outcomes_of(connection, self._codec, self._partnership.programme, case_id),
                 at_risk=_at_risk(case, rows, decisions),
                 clocks=_clocks(case, await running(connection, case_id), now),
                 tasks=await task_views(

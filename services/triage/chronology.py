@@ -11,6 +11,7 @@ from libs.schemas.base import Identifier, Instant, IsoDate, Model
 from libs.schemas.findings import Between, Fact
 from services.triage.findings.finding import How, Told, ToldBy
 from services.triage.names import Names
+from services.triage.strategy.rules import Enquiry
 from services.triage.views import CaseView
 from services.triage.wording import silence
 
@@ -38,6 +39,9 @@ class EntryKind(StrEnum):
     FINDING = "finding"
     COMMAND = "command"
     DECISION = "decision"
+    STRATEGY_DISCUSSION = "strategy_discussion"
+    TOOL = "tool"
+    PANEL_OUTCOME = "panel_outcome"
 
 
 class Entry(Model):
@@ -71,6 +75,7 @@ def chronology(view: CaseView, today: Day, labels: Mapping[str, str], names: Nam
         *_answers(view, today, labels),
         *_findings(view, today, labels, names),
         *_staff(view, today, names),
+        *_work(view, today),
     ]
     # A day alone stands before the moments of that day.
     entries.sort(key=lambda one: (one.on, one.at is not None, one.at or _FIRST, one.kind, one.words))
@@ -232,6 +237,13 @@ _WHO: Mapping[str, str] = {
 }
 
 
+_ENQUIRY: Mapping[str, str] = {
+    Enquiry.SINGLE: "an enquiry by social care",
+    Enquiry.JOINT: "a joint enquiry with the police",
+    Enquiry.NO_ENQUIRY: "no enquiry",
+}
+
+
 def _findings(view: CaseView, today: Day, labels: Mapping[str, str], names: Names) -> Iterator[Entry]:
     """What staff were told, saw or read: on its day, as it counts now; and what became of the entry."""
     for entry in view.evidence.findings:
@@ -275,6 +287,35 @@ def _staff(view: CaseView, today: Day, names: Names) -> Iterator[Entry]:
         level, to = str(decision.level).replace("_", " "), str(decision.destination).replace("_", " ")
         words = f"{decision.decided_by} decided: {level}, to {to}."
         yield _by_staff(EntryKind.DECISION, decision.decided_at, words, today)
+
+
+def _work(view: CaseView, today: Day) -> Iterator[Entry]:
+    """What staff and panels came to beside the decision."""
+    for one in view.discussions:
+        if one.discussion is not None:
+            came = _ENQUIRY.get(one.discussion.outcome, str(one.discussion.outcome).replace("_", " "))
+            yield Entry(
+                on=today(one.discussion.held_at),
+                at=one.discussion.held_at,
+                kind=EntryKind.STRATEGY_DISCUSSION,
+                source="staff",
+                words=f"Strategy discussion: {came}.",
+                counts=one is view.discussions[-1],
+            )
+    for tool in view.tools:
+        who = "" if tool.by is None else f", used by {tool.by}"
+        result = "no result" if tool.result is None else tool.result.replace("_", " ")
+        words = f"{tool.label}{who}: {result}."
+        yield Entry(on=tool.on, kind=EntryKind.TOOL, source="staff", words=words)
+    for panel in view.panels:
+        came = panel.outcome_words or panel.outcome.replace("_", " ")
+        yield Entry(
+            on=panel.day,
+            kind=EntryKind.PANEL_OUTCOME,
+            source="staff",
+            words=f"{panel.name}: {came}".rstrip(".") + ".",
+            counts=panel.counts,
+        )
 
 
 def _by_staff(kind: EntryKind, at: datetime, words: str, today: Day) -> Entry:

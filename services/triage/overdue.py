@@ -12,7 +12,8 @@ from opentelemetry import metrics
 from libs.messaging.ledger import Unit
 from libs.messaging.runner import Alarm
 from libs.messaging.timers import Handler, Timer
-from libs.schemas.events import CASE_OVERDUE, CaseOverdue, OverdueCase, Reference
+from libs.schemas.events import CASE_OVERDUE, CaseOverdue, Reference
+from libs.schemas.outcomes import OverdueCase
 from services.triage.case import OWN_CLOCKS, Case, warning
 from services.triage.clocks.hub import Hub
 from services.triage.desk import SELECT_CASES, case_of

@@ -21,7 +21,10 @@ from services.triage.explanation import Explanation
 from services.triage.findings.finding import FindingView
 from services.triage.handover.record import HandoverView
 from services.triage.joined.report import JoinedReport
+from services.triage.panels.record import PanelOutcome
 from services.triage.queue.tags import Tag
+from services.triage.strategy.record import Discussion
+from services.triage.tools.record import ToolView
 
 
 class ReceivedView(Model):
@@ -260,6 +263,11 @@ class CaseView(Model):
         None, description="The decision that waits for a signature, or was returned without it."
     )
     handovers: tuple[HandoverView, ...] = Field((), description="The last one is the one that counts.")
+    discussions: tuple[Discussion, ...] = Field(
+        (), description="Strategy discussions on record; the last one counts."
+    )
+    tools: tuple[ToolView, ...] = Field((), description="Tools that were used about the child.")
+    panels: tuple[PanelOutcome, ...] = Field((), description="What panels came to about the child.")
     at_risk: AtRisk | None = None
     clocks: tuple[ClockView, ...] = ()
     tasks: tuple[TaskView, ...] = ()

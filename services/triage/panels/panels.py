@@ -13,7 +13,6 @@ from libs.messaging.ledger import Ledger, Unit
 from libs.platform.auth import Principal
 from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
-from libs.schemas.base import Nothing
 from libs.schemas.decision import Decision
 from libs.schemas.levels import Destination
 from services.triage.access import note
@@ -23,17 +22,16 @@ from services.triage.consumer import tell
 from services.triage.desk import Desk, load, save
 from services.triage.panels.calendar import Panel, Programme
 from services.triage.panels.children import ChildView, children_of
+from services.triage.panels.record import Concluded, PanelNote, RecordedOutcome, keep_outcome
 from services.triage.panels.views import (
     Agenda,
     AgendaItem,
     MeetingCount,
     MembersBody,
     OutcomeBody,
-    PanelNote,
     PanelsView,
     PanelView,
     RecordedMembers,
-    RecordedOutcome,
 )
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
@@ -64,10 +62,6 @@ _COUNTS = """
 SELECT i.panel, i.day, count(*) AS children, count(*) FILTER (WHERE i.outcome IS NULL) AS unsettled
   FROM panel_item AS i JOIN child_case AS c ON c.id = i.case_id
  WHERE {seen} AND (i.day >= $1 OR i.outcome IS NULL AND i.decision = c.decision) GROUP BY i.panel, i.day
-"""
-_SETTLE = """
-UPDATE panel_item SET outcome = $4, review_on = $5, settled_at = $6, settled_by = $7, document = $8
- WHERE panel = $1 AND day = $2 AND case_id = $3
 """
 _STANDS = "SELECT EXISTS (SELECT FROM panel_item WHERE panel = $1 AND day = $2)"
 _MEMBERS = """
@@ -239,12 +233,11 @@ class Panels:
                     "The panel's outcome stands on record already",
                     extra={"settled_by": before.settled_by, "outcome": before.outcome},
                 )
-            (document,) = await self._ledger.codec.encode(
-                [RecordedOutcome(shared=Nothing(), children={case_id: PanelNote(note=body.note)})]
+            said = PanelNote(note=body.note)
+            one = Concluded(
+                panel_id, day, case_id, referral_id, 1, body.outcome, review_on, said, caller.subject
             )
-            await unit.connection.execute(
-                _SETTLE, panel_id, day, case_id, body.outcome, review_on, unit.now, caller.subject, document
-            )
+            await keep_outcome(unit, self._ledger.codec, one)
             file = desk.files.get(case_id)
             if file is not None and body.again_on is not None:
                 await self._put(unit, panel, body.again_on, file, file.case.decision, listed=before.listed)

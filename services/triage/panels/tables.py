@@ -35,6 +35,19 @@ def panel_tables(metadata: MetaData) -> None:
         Index("panel_item_of_case", "case_id"),
     )
     Table(
+        "panel_outcome",
+        metadata,
+        Column("case_id", Uuid, primary_key=True),
+        Column("panel", Text, primary_key=True),
+        Column("day", Date, primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("outcome", Text, nullable=False),
+        Column("review_on", Date),
+        Column("by", Text, nullable=False),
+        Column("at", DateTime(timezone=True), nullable=False),
+        Column("document", LargeBinary, nullable=False),
+    )
+    Table(
         "panel_meeting",
         metadata,
         Column("panel", Text, primary_key=True),

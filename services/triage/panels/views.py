@@ -41,16 +41,6 @@ class OutcomeBody(Model):
     )
 
 
-class PanelNote(Model):
-    """What the panel wrote about a child."""
-
-    note: Text
-
-
-class RecordedOutcome(Payload[Nothing, PanelNote]):
-    """A panel's outcome as it stands on record."""
-
-
 class MeetingCount(Model):
     """One meeting, and how many children stand on its agenda."""
 

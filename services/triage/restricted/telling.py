@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from libs.messaging.ledger import Unit
-from libs.schemas.events import CASE_RESTRICTED, CaseRestricted, Reference, RestrictedChild
+from libs.schemas.events import CASE_RESTRICTED, CaseRestricted, Reference
+from libs.schemas.outcomes import RestrictedChild
 from services.triage.case import Case
 
 

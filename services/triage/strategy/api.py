@@ -11,7 +11,8 @@ from libs.platform.auth import Principal
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.problems import responses
 from services.triage.restricted.rights import on_case
-from services.triage.strategy.discussions import Discussion, Discussions, Strategy
+from services.triage.strategy.discussions import Strategy
+from services.triage.strategy.record import Discussion, Discussions
 from services.triage.strategy.rules import StrategyBody
 
 Reader = Annotated[Principal, on_case("case:read")]

@@ -1,26 +1,25 @@
 """Records strategy discussions, and sees to what follows from one."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-import asyncpg
-from pydantic import Field
-
-from libs.messaging.codec import Codec, Decoded
 from libs.messaging.ledger import Ledger, Unit
 from libs.platform.auth import Principal
 from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
-from libs.schemas.base import Instant, Line, Model, Nothing, Payload
+from libs.schemas.base import Nothing
+from libs.schemas.events import DISCUSSION_RECORDED, Reference, StrategyDiscussionRecorded
+from libs.schemas.outcomes import RecordedDiscussionOfChild
 from services.triage.access import note
 from services.triage.case import Case
 from services.triage.claims.claim import writes
 from services.triage.decision.record import referral_of
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.live.changes import touch
-from services.triage.strategy.rules import Enquiry, Flag, StrategyBody, caisu_knows, faults, flags
+from services.triage.strategy.record import KEPT, Discussion, Discussions, RecordedDiscussion, discussions_of
+from services.triage.strategy.rules import Enquiry, StrategyBody, caisu_knows, faults
 from services.triage.tasks.finishing import finish_tasks
 from services.triage.tasks.raising import NewTask, raise_tasks
 from services.triage.tasks.terms import STRATEGY, TELL_CAISU
@@ -35,30 +34,6 @@ _KEEP = """
 INSERT INTO strategy_discussion (case_id, number, held_at, outcome, recorded_by, recorded_at, fingerprint, document)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
-_KEPT = """
-SELECT number, recorded_by, recorded_at, fingerprint, document FROM strategy_discussion
- WHERE case_id = $1 ORDER BY number
-"""
-
-
-class RecordedDiscussion(Payload[Nothing, StrategyBody]):
-    """A strategy discussion as it stands on record."""
-
-
-class Discussion(Model):
-    """A strategy discussion, and what is flagged of it."""
-
-    number: int = Field(description="Later ones stand beside earlier ones; the last one counts.")
-    recorded_by: Line
-    recorded_at: Instant
-    flags: tuple[Flag, ...] = ()
-    discussion: StrategyBody | None = Field(description="Absent where it was erased.")
-
-
-class Discussions(Model):
-    """Every record of a case's strategy discussions, the first one first."""
-
-    items: tuple[Discussion, ...]
 
 
 class StatutoryClocks(Protocol):
@@ -91,7 +66,7 @@ class Strategy:
         """The discussions of a case. The reading is recorded."""
         async with self._ledger.pool.acquire() as connection:
             await note(connection, self._ledger.clock.now(), caller, "strategy.read", case_id)
-            return Discussions(items=tuple(await _discussions(connection, self._ledger.codec, case_id)))
+            return Discussions(items=tuple(await discussions_of(connection, self._ledger.codec, case_id)))
 
     async def record(
         self, case_id: UUID, body: StrategyBody, fingerprint: bytes, caller: Principal
@@ -105,9 +80,9 @@ class Strategy:
         referral_id = await referral_of(self._ledger, case_id)
         codec = self._ledger.codec
         async with self._ledger.unit([referral_id]) as unit:
-            rows = await unit.connection.fetch(_KEPT, case_id)
+            rows = await unit.connection.fetch(KEPT, case_id)
             if rows and rows[-1]["fingerprint"] == fingerprint and rows[-1]["recorded_by"] == caller.subject:
-                return (await _discussions(unit.connection, codec, case_id))[-1]
+                return (await discussions_of(unit.connection, codec, case_id))[-1]
             case = case_of(await unit.connection.fetchrow(f"{SELECT_CASES} WHERE id = $1", case_id))
             if case.closed_at is not None:
                 raise Problem(409, "referral-closed", "The referral is closed", "open it again first")
@@ -129,9 +104,10 @@ class Strategy:
                 document,
             )
             await self._follows(unit, case, body, number, caller)
+            _tell(unit, case, body, number)
             await touch(unit.connection, [case_id])
             await note(unit.connection, unit.now, caller, "strategy.record", case_id)
-            return (await _discussions(unit.connection, codec, case_id))[-1]
+            return (await discussions_of(unit.connection, codec, case_id))[-1]
 
     async def _follows(
         self, unit: Unit, case: Case, body: StrategyBody, number: int, caller: Principal
@@ -152,19 +128,13 @@ class Strategy:
         await self._afterwards(unit, case.referral_id)
 
 
-async def _discussions(connection: asyncpg.Connection, codec: Codec, case_id: UUID) -> Sequence[Discussion]:
-    rows = await connection.fetch(_KEPT, case_id)
-    read = await codec.decode([(RecordedDiscussion, row["document"]) for row in rows])
-    found = []
-    for row, item in zip(rows, read, strict=True):
-        body = item.payload.children.get(case_id) if isinstance(item, Decoded) else None
-        found.append(
-            Discussion(
-                number=row["number"],
-                recorded_by=row["recorded_by"],
-                recorded_at=row["recorded_at"],
-                flags=() if body is None else flags(body),
-                discussion=body,
-            )
-        )
-    return found
+def _tell(unit: Unit, case: Case, body: StrategyBody, number: int) -> None:
+    child = RecordedDiscussionOfChild(
+        number=number,
+        held_at=body.held_at,
+        outcome=str(body.outcome),
+        crime_may_have_occurred=body.crime_may_have_occurred,
+    )
+    about = Reference(reference=case.reference or "", at=unit.now)
+    payload = StrategyDiscussionRecorded(shared=about, children={case.id: child})
+    unit.emit(DISCUSSION_RECORDED, case.referral_id, payload, trace=case.trace)

@@ -7,7 +7,8 @@ from opentelemetry.metrics import Meter
 
 from libs.messaging.ledger import Unit
 from libs.messaging.timers import Handler, Timer
-from libs.schemas.events import CASE_OVERDUE, CaseOverdue, OverdueCase, Reference
+from libs.schemas.events import CASE_OVERDUE, CaseOverdue, Reference
+from libs.schemas.outcomes import OverdueCase
 from services.triage.live.changes import touch
 from services.triage.tasks.raising import TASK_CLOCK
 

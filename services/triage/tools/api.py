@@ -15,7 +15,8 @@ from libs.platform.problems import responses
 from libs.schemas.base import IsoDate
 from services.triage.restricted.rights import on_case
 from services.triage.tools.catalogue import ToolBody
-from services.triage.tools.tools import ToolCounts, Tools, ToolsUsed, ToolView
+from services.triage.tools.record import ToolsUsed, ToolView
+from services.triage.tools.tools import ToolCounts, Tools
 
 Reader = Annotated[Principal, on_case("case:read")]
 Worker = Annotated[Principal, on_case("case:write")]

@@ -42,12 +42,12 @@ from libs.schemas.events import (
     Received,
     ReceivedReferral,
     Reference,
-    RestrictedChild,
     ScreenedChild,
     Service,
 )
 from libs.schemas.findings import Answer
 from libs.schemas.levels import Level, Rag
+from libs.schemas.outcomes import RestrictedChild
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreement, Agreements, ReferralBody, ReferredChild, Referrer
 from sandbox.agencies import make_suppliers, suppliers_router

@@ -46,12 +46,12 @@ from libs.schemas.events import (
     Received,
     ReceivedReferral,
     Reference,
-    RestrictedChild,
     ScreenedChild,
     Service,
 )
 from libs.schemas.levels import Destination, Level, Rag
 from libs.schemas.on_call import load_on_call
+from libs.schemas.outcomes import RestrictedChild
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import ReferralBody, ReferredChild, Referrer, SafeContact
 from sandbox.issuer import CLIENTS

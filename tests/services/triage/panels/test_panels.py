@@ -92,25 +92,6 @@ async def test_a_later_decision_takes_the_child_off_the_agenda(
     assert (await chair.get(path)).json()["items"] == []
 
 
-async def test_an_outcome_is_written_once_and_sets_the_review(
-    hub: HubWorld, manager: Person, chair: Person
-) -> None:
-    story = await decided(hub, manager, **PANEL)
-    path = await path_of(chair, "masg_central_and_east")
-    item = f"{path}/items/{story.child_ids[0]}"
-    body = {"outcome": "plan_agreed", "note": f"School meets {CANARY}'s mother."}
-    answer = await chair.put(item, body)
-    assert answer.status_code == 200, answer.text
-    [kept] = answer.json()["items"]
-    assert (kept["outcome"], kept["settled_by"]) == ("plan_agreed", chair.id)
-    day = date.fromisoformat(answer.json()["day"])
-    assert kept["review_on"] == str(day + timedelta(weeks=12))
-    assert (await chair.put(item, body)).json() == answer.json()
-    other = await chair.put(item, {"outcome": "no_panel_help", "note": "No."})
-    assert (other.status_code, other.json()["settled_by"]) == (409, chair.id)
-    assert (await hub.case(story.child_ids[0])).stage is Stage.HAND_OVER
-
-
 async def test_an_outcome_that_says_so_asks_for_a_new_decision(
     hub: HubWorld, manager: Person, chair: Person
 ) -> None:

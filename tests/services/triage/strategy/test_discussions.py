@@ -50,8 +50,23 @@ async def test_a_discussion_finishes_its_task_and_starts_the_clock_of_the_confer
     assert "strategy_discussion" not in await open_tasks(hub)
     # The fifteenth working day after Monday 23 November, at close.
     assert await conference(hub) == datetime(2026, 12, 14, 17, 30, tzinfo=UTC)
-    _, after = await worker.open(story.child_ids[0])
+    view, after = await worker.open(story.child_ids[0])
     assert after == before, "what a decision rests on has not changed"
+    assert view["discussions"] == [made]
+    items = (await worker.get(f"/v1/cases/{story.child_ids[0]}/chronology")).json()["items"]
+    [entry] = [one for one in items if one["kind"] == "strategy_discussion"]
+    assert (entry["words"], entry["counts"]) == (
+        "Strategy discussion: a joint enquiry with the police.",
+        True,
+    )
+    [told] = [
+        payload for name, payload in await hub.emitted(story.id) if name == "strategy-discussion-recorded"
+    ]
+    assert (told.children[story.child_ids[0]].outcome, told.children[story.child_ids[0]].number) == (
+        "joint",
+        1,
+    )
+    assert CANARY not in told.model_dump_json()
     [row] = await hub.rows("SELECT * FROM strategy_discussion")
     assert CANARY not in str({name: value for name, value in dict(row).items() if name != "document"})
 

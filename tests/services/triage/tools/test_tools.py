@@ -51,6 +51,21 @@ async def test_a_tools_use_says_which_when_by_whom_and_with_what_result(
     )
     assert (used["answers"]["unknown"], used["could_be_graver"]) == (3, True)
     assert (used["recorded_by"], used["note"]) == ("staff-sw-1", DASH["note"])
+    view, _ = await worker.open(story.child_ids[0])
+    assert view["tools"] == [used]
+    items = (await worker.get(f"/v1/cases/{story.child_ids[0]}/chronology")).json()["items"]
+    [entry] = [one for one in items if one["kind"] == "tool"]
+    assert (entry["on"], entry["words"]) == (
+        "2026-11-20",
+        "DASH risk checklist, used by PC Shah, response: medium.",
+    )
+    [told] = [payload for name, payload in await hub.emitted(story.id) if name == "tool-recorded"]
+    assert told.children[story.child_ids[0]].model_dump(mode="json") == {
+        "tool": "dash",
+        "on": "2026-11-20",
+        "result": "medium",
+        "could_be_graver": True,
+    }
     [row] = await hub.rows("SELECT * FROM tool_used")
     assert CANARY not in str({name: value for name, value in dict(row).items() if name != "document"})
 

@@ -1,0 +1,51 @@
+"""What a panel comes to about a child is told, stands on the case, and can be corrected."""
+
+from datetime import date, timedelta
+
+import httpx
+import pytest
+
+from libs.schemas.levels import Stage
+from sandbox.issuer import Issuer
+from tests.services.triage.conftest import HubWorld
+from tests.services.triage.panels.test_panels import PANEL, decided, path_of
+from tests.services.triage.staff import CANARY, Person
+
+
+@pytest.fixture
+def chair(http: httpx.AsyncClient, issuer: Issuer) -> Person:
+    return Person(http, issuer, "panel-chair-1")
+
+
+async def test_an_outcome_is_written_once_and_sets_the_review(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    item = f"{path}/items/{story.child_ids[0]}"
+    body = {"outcome": "plan_agreed", "note": f"School meets {CANARY}'s mother."}
+    answer = await chair.put(item, body)
+    assert answer.status_code == 200, answer.text
+    [kept] = answer.json()["items"]
+    assert (kept["outcome"], kept["settled_by"]) == ("plan_agreed", chair.id)
+    day = date.fromisoformat(answer.json()["day"])
+    assert kept["review_on"] == str(day + timedelta(weeks=12))
+    assert (await chair.put(item, body)).json() == answer.json()
+    other = await chair.put(item, {"outcome": "no_panel_help", "note": "No."})
+    assert (other.status_code, other.json()["settled_by"]) == (409, chair.id)
+    case_id = story.child_ids[0]
+    [shown] = (await manager.open(case_id))[0]["panels"]
+    assert (shown["outcome"], shown["note"], shown["counts"]) == ("plan_agreed", body["note"], True)
+    items = (await manager.get(f"/v1/cases/{case_id}/chronology")).json()["items"]
+    [entry] = [one for one in items if one["kind"] == "panel_outcome"]
+    assert entry["on"] == str(day)
+    assert shown["name"] in entry["words"]
+    [told] = [payload for name, payload in await hub.emitted(story.id) if name == "panel-concluded"]
+    assert told.children[case_id].model_dump(mode="json") == {
+        "panel": "masg_central_and_east",
+        "day": str(day),
+        "number": 1,
+        "outcome": "plan_agreed",
+        "review_on": kept["review_on"],
+    }
+    assert (await hub.case(story.child_ids[0])).stage is Stage.HAND_OVER
