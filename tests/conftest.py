@@ -8,15 +8,19 @@ import shutil
 import tempfile
 import uuid
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
-import asyncpg
 import pytest
 
+from libs.platform.migrations import migrate
+from libs.platform.provision import prepare
+from libs.schemas.events import Service
+from sandbox.issuer import Client, load_clients
 from sandbox.jars import UnavailableJars
 from sandbox.kafka import EmbeddedKafka, create_topics
 from sandbox.postgres import EmbeddedPostgres
+from tests.databases import Databases, execute
 
 # SIGKILL of the server loses nothing all the same: only a crash of the machine needs fsync.
 FAST = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
@@ -26,13 +30,16 @@ FAST = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
 QUICK_GROUPS = {"group.min.session.timeout.ms": "1000"}
 
 
-LONG = ("tests/faults/", "tests/journeys/", "/test_openapi.py")
+FIRST = ("tests/faults/", "tests/journeys/", "tests/console/", "/test_openapi.py")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests come first, whatever the random order: one that starts last leaves a worker without work."""
-    items.sort(key=lambda item: not any(part in item.nodeid for part in LONG))
+    """Long tests come first, whatever the random order: one that starts last leaves a worker without work.
+
+    Those of a package stay together, so that they share one running system, which ends with the last of them.
+    """
+    items.sort(key=lambda item: next((n for n, part in enumerate(FIRST) if part in item.nodeid), len(FIRST)))
 
 
 @pytest.fixture(scope="session")
@@ -72,12 +79,29 @@ async def database(cluster: EmbeddedPostgres) -> AsyncIterator[str]:
     await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+@pytest.fixture(scope="session")
+def clients() -> Mapping[str, Client]:
+    """The clients of the sandbox, by id."""
+    return load_clients()
+
+
+@pytest.fixture(scope="session")
+def hub_databases(cluster: EmbeddedPostgres) -> Databases:
+    """Databases with the schemas of all services."""
+
+    async def fill(dsn: str) -> None:
+        await prepare(dsn, "postgres")
+        for service in Service:
+            await migrate(dsn, service, transport="postgres")
+
+    return Databases(cluster, fill)
+
+
+@pytest.fixture
+async def hub_database(hub_databases: Databases) -> AsyncIterator[str]:
+    """The administrator's DSN of a database with the schemas of all services that is this test's alone."""
+    async with hub_databases.lend() as dsn:
+        yield dsn
 
 
 class SharedBroker:

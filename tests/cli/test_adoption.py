@@ -20,7 +20,7 @@ from libs.platform.provision import prepare
 from libs.schemas.events import Service
 from services.triage.policy import Policy, load_policy, read_texts
 from services.triage.policy.claims import Claim, Finding, Report, Status
-from tests.conftest import execute
+from tests.databases import execute
 
 PARTNERSHIP = Path(__file__).resolve().parents[2] / "deploy" / "partnership"
 SAID = ("--by", "A. Lead", "--reason", "the board agreed")

@@ -16,7 +16,7 @@ from cli.main import app
 from cli.state import RunState, clear_state, read_state, remember_sent, running, sent, write_state
 from libs.messaging.tables import create_sql
 from libs.schemas.events import Service
-from tests.conftest import execute
+from tests.databases import execute
 
 URLS = {
     name: f"http://127.0.0.1:1/{name}" for name in ("sandbox", "intake", "enrichment", "triage", "notify")

@@ -1,4 +1,4 @@
-"""One running system on Kafka, shared by the journeys of a module."""
+"""One running system on Kafka, shared by all journeys."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,10 +32,10 @@ class Running:
         return {name: self.stack.url(name) for name in ("sandbox", *(service.value for service in Service))}
 
 
-@pytest.fixture(scope="module")
-def running(kafka: str, scratch: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+@pytest.fixture(scope="package")
+def running(kafka: str, scratch: Path) -> Iterator[Running]:
     """Fails or skips like every test on Kafka; the broker itself is the system's own, since one test stops it."""
-    data = scratch / f"system-{request.module.__name__.rpartition('.')[2]}"
+    data = scratch / "system-journeys"
     stack = Stack(Plan(data, events="kafka", ports={}, postgres_settings=FAST, environment=ENVIRONMENT))
     try:
         asyncio.run(stack.start())

@@ -17,10 +17,10 @@ from tests.conftest import FAST
 SECONDS = 60.0
 
 
-@pytest.fixture(params=["kafka", "postgres"])
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    events: Events = request.param
-    found = Stack(Plan(tmp_path, events=events, ports={}, instances=2, postgres_settings=FAST))
+@pytest.fixture
+def on_postgres(tmp_path: Path) -> Iterator[Stack]:
+    """Two instances of each service on the PostgreSQL event log."""
+    found = Stack(Plan(tmp_path, events="postgres", ports={}, instances=2, postgres_settings=FAST))
     try:
         asyncio.run(found.start())
         yield found
@@ -29,9 +29,15 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("events", ["kafka", "postgres"])
 def test_every_example_is_routed_where_it_should_be_and_every_notice_is_delivered(
-    stack: Stack, tmp_path: Path
+    events: Events, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    stack: Stack = (
+        request.getfixturevalue("running").stack
+        if events == "kafka"
+        else request.getfixturevalue("on_postgres")
+    )
     lines: list[str] = []
     urls = {name: stack.url(name) for name in ("sandbox", *(service.value for service in Service))}
     with Client(urls) as client:

@@ -38,7 +38,7 @@ from libs.schemas.events import (
     WithdrawnReferral,
 )
 from sandbox.postgres import EmbeddedPostgres
-from tests.conftest import execute
+from tests.databases import Databases, execute
 
 
 class Hands:
@@ -100,43 +100,33 @@ class World:
             await connection.close()
 
 
-async def make_template(cluster: EmbeddedPostgres) -> str:
-    name = f"world_{uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE template0")
+async def fill(dsn: str) -> None:
+    """Every service's schema, and a table of what triage has seen."""
     for service in Service:
-        await execute(
-            cluster.dsn(name), f"CREATE SCHEMA {service}; SET search_path = {service}; {create_sql()}"
-        )
+        await execute(dsn, f"CREATE SCHEMA {service}; SET search_path = {service}; {create_sql()}")
     await execute(
-        cluster.dsn(name),
+        dsn,
         "CREATE TABLE triage.seen (place bigint GENERATED ALWAYS AS IDENTITY, event_id uuid PRIMARY KEY, type text,"
         " referral_id uuid, sequence bigint, trace text)",
     )
-    return name
 
 
 @pytest.fixture(scope="session")
-def template(cluster: EmbeddedPostgres) -> str:
-    """A database with every service's schema, to be copied: that is faster than making the tables each time."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(make_template(cluster))
-    finally:
-        loop.close()
+def databases(cluster: EmbeddedPostgres) -> Databases:
+    """Databases with every service's schema."""
+    return Databases(cluster, fill)
 
 
 @pytest.fixture
-async def world(cluster: EmbeddedPostgres, template: str) -> AsyncIterator[World]:
-    name = f"t_{uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    made = World(cluster.dsn(name), Hands())
-    yield made
-    for each in made.connections:
-        with contextlib.suppress(Exception):
-            await each.close(timeout=1)
-    for pool in made.pools.values():
-        await pool.close()
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+async def world(databases: Databases) -> AsyncIterator[World]:
+    async with databases.lend() as dsn:
+        made = World(dsn, Hands())
+        yield made
+        for each in made.connections:
+            with contextlib.suppress(Exception):
+                await each.close(timeout=1)
+        for pool in made.pools.values():
+            await pool.close()
 
 
 class Recorder:

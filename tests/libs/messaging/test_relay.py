@@ -26,10 +26,10 @@ from libs.messaging.transports.kafka import KafkaTransport
 from libs.schemas.events import WITHDRAWN, Service
 from sandbox.kafka import EmbeddedKafka
 from sandbox.processes import free_port
-from tests.libs.messaging.conformance.conftest import database
+from tests.libs.messaging.conformance.conftest import database, furnished
 from tests.libs.messaging.conformance.world import QUICK, Recorder, World, eventually, opened, take, withdrawn
 
-__all__ = ["database"]
+__all__ = ["database", "furnished"]
 
 INTAKE = Service.INTAKE
 

@@ -22,8 +22,6 @@ from libs.messaging.timers import TimerLoop
 from libs.platform.alarms import Alarms
 from libs.platform.clock import SystemClock
 from libs.platform.database import create_pool, role_dsn
-from libs.platform.migrations import migrate
-from libs.platform.provision import prepare
 from libs.platform.telemetry import setup
 from libs.schemas.base import Payload
 from libs.schemas.codes import ReferralSource, ReferrerRole
@@ -52,15 +50,13 @@ from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreement, Agreements, ReferralBody, ReferredChild, Referrer
 from sandbox.agencies import make_suppliers, suppliers_router
 from sandbox.agencies.supplier import Supplier
-from sandbox.families import load_families
-from sandbox.postgres import EmbeddedPostgres
+from sandbox.families import Families, load_families
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.app import Checks, compose
 from services.enrichment.deadlines import OVERDUE_AFTER
 from services.enrichment.partnership import AgencyTerms, load_agencies
 from services.enrichment.reach import reach_agencies
 from services.enrichment.settings import EnrichmentSettings
-from tests.conftest import execute
 from tests.sandbox.serving import serve
 
 PARTNERSHIP = Path("deploy/partnership")
@@ -92,29 +88,6 @@ def dictionary() -> Dictionary:
     return load_dictionary(PARTNERSHIP / "facts.yaml")
 
 
-@pytest.fixture(scope="session")
-def enrichment_template(cluster: EmbeddedPostgres) -> str:
-    """The name of a database with enrichment's schema, to copy from."""
-    name = f"enrichment_{uuid.uuid4().hex[:8]}"
-
-    async def make() -> None:
-        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
-        await prepare(cluster.dsn(name), "postgres")
-        await migrate(cluster.dsn(name), Service.ENRICHMENT, transport="postgres")
-
-    asyncio.run(make())
-    return name
-
-
-@pytest.fixture
-async def enrichment_database(cluster: EmbeddedPostgres, enrichment_template: str) -> AsyncIterator[str]:
-    """The administrator's DSN of a database with enrichment's schema that is this test's alone."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {enrichment_template} STRATEGY FILE_COPY")
-    yield cluster.dsn(name)
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @dataclass
 class Sandbox:
     """The sandbox's agencies behind a real socket."""
@@ -135,10 +108,16 @@ class Sandbox:
         return questions
 
 
+@pytest.fixture(scope="session")
+def families() -> Families:
+    """The sandbox's families."""
+    return load_families()
+
+
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
+async def sandbox(families: Families) -> AsyncIterator[Sandbox]:
     app = FastAPI()
-    suppliers = make_suppliers(load_families(), key=AGENCY_KEY, clock=SystemClock())
+    suppliers = make_suppliers(families, key=AGENCY_KEY, clock=SystemClock())
     app.include_router(suppliers_router(suppliers))
     async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
         yield Sandbox(url, http, suppliers)
@@ -239,7 +218,7 @@ class World:
 
 
 @pytest.fixture
-async def world(enrichment_database: str, sandbox: Sandbox) -> AsyncIterator[World]:
+async def world(hub_database: str, sandbox: Sandbox) -> AsyncIterator[World]:
     settings = EnrichmentSettings(
         environment="test",
         database_url="unused",
@@ -254,7 +233,7 @@ async def world(enrichment_database: str, sandbox: Sandbox) -> AsyncIterator[Wor
         shutdown_seconds=0.1,
     )
     async with AsyncExitStack() as stack:
-        yield World(enrichment_database, settings, stack)
+        yield World(hub_database, settings, stack)
 
 
 @dataclass

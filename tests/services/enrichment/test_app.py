@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,44 +18,18 @@ from libs.messaging.ledger import Ledger
 from libs.platform import logging
 from libs.platform.clock import SystemClock
 from libs.platform.database import create_pool, role_dsn
-from libs.platform.migrations import differences, migrate
-from libs.platform.provision import prepare
+from libs.platform.migrations import differences
 from libs.schemas.events import Service
 from sandbox.agencies.pulling import MARAC_CLIENT, Pulling
 from sandbox.issuer import Issuer, issuer_router, load_clients, load_key
-from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.app import build
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.tables import metadata
-from tests.conftest import execute
 from tests.sandbox.serving import serve
 from tests.services.enrichment.conftest import WREN, Case, Sandbox, until
 
 ISSUER = "https://issuer.example.org"
-
-
-@pytest.fixture(scope="session")
-def log_template(cluster: EmbeddedPostgres) -> str:
-    """The name of a database with the schemas of enrichment and of the services whose events it reads."""
-    name = f"log_{uuid.uuid4().hex[:8]}"
-
-    async def make() -> None:
-        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
-        await prepare(cluster.dsn(name), "postgres")
-        for service in (Service.INTAKE, Service.TRIAGE, Service.ENRICHMENT):
-            await migrate(cluster.dsn(name), service, transport="postgres")
-
-    asyncio.run(make())
-    return name
-
-
-@pytest.fixture
-async def log_database(cluster: EmbeddedPostgres, log_template: str) -> AsyncIterator[str]:
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {log_template} STRATEGY FILE_COPY")
-    yield cluster.dsn(name)
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -101,9 +74,9 @@ async def _beside(marac: Pulling) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 async def test_two_instances_carry_every_referral_to_its_answers_once_and_show_no_person(
-    log_database: str, sandbox: Sandbox, issuer: tuple[str, Issuer]
+    hub_database: str, sandbox: Sandbox, issuer: tuple[str, Issuer]
 ) -> None:
     stream = io.StringIO()
     logging.configure(Service.ENRICHMENT, "debug", SystemClock(), stream)
@@ -116,11 +89,11 @@ async def test_two_instances_carry_every_referral_to_its_answers_once_and_show_n
     }
     await sandbox.tell("health", "fail", fault="someone_else", child={"nhs_number": "9990041296"})
     await sandbox.tell("police", "fail", fault="malformed", child={"family_name": "Qvkestrel"})
-    cases = [Case(children=(WREN,)) for _ in range(20)] + [Case(children=(canary,))]
+    cases = [Case(children=(WREN,)) for _ in range(12)] + [Case(children=(canary,))]
     url, tokens = issuer
     settings = EnrichmentSettings(
         environment="test",
-        database_url=role_dsn(log_database, Service.ENRICHMENT),
+        database_url=role_dsn(hub_database, Service.ENRICHMENT),
         events="postgres",
         issuer=ISSUER,
         jwks_url=f"{url}/issuer/jwks.json",
@@ -128,13 +101,13 @@ async def test_two_instances_carry_every_referral_to_its_answers_once_and_show_n
         people_secret="p" * 32,
         agencies_url=sandbox.url,
         agency_key=AGENCY_KEY,
-        check_deadline_cap_seconds=10.0,
+        check_deadline_cap_seconds=5.0,
         shutdown_seconds=1.0,
     )
     async with AsyncExitStack() as stack:
-        intake = await stack.enter_async_context(_producer(log_database, Service.INTAKE))
-        triage = await stack.enter_async_context(_producer(log_database, Service.TRIAGE))
-        own = await stack.enter_async_context(_producer(log_database, Service.ENRICHMENT))
+        intake = await stack.enter_async_context(_producer(hub_database, Service.INTAKE))
+        triage = await stack.enter_async_context(_producer(hub_database, Service.TRIAGE))
+        own = await stack.enter_async_context(_producer(hub_database, Service.ENRICHMENT))
         first, second = [await stack.enter_async_context(_running(settings)) for _ in range(2)]
         marac = Pulling(sandbox.suppliers["marac"], first, lambda: tokens.token(MARAC_CLIENT))
         await stack.enter_async_context(_beside(marac))
@@ -147,7 +120,7 @@ async def test_two_instances_carry_every_referral_to_its_answers_once_and_show_n
         async def all_completed() -> bool:
             return bool(await own.pool.fetchval(count) == len(cases))
 
-        await until(all_completed, 40)
+        await until(all_completed, 60)
         types = await own.pool.fetch("SELECT type, count(*) FROM outbox GROUP BY type ORDER BY type")
         counts = dict(map(tuple, types))
         # The cases are about one child: what a later one adds is told to the earlier ones again.
@@ -168,6 +141,10 @@ async def test_two_instances_carry_every_referral_to_its_answers_once_and_show_n
         assert await own.pool.fetchval("SELECT count(*) FROM parked") == 0
         headers = {"Authorization": f"Bearer {tokens.token('operations')}"}
         shown = await first.get(f"/v1/journeys/{cases[-1].reference}", headers=headers)
+        # MARAC's computer comes when it can, and what it says after the deadline is taken.
+        while '"no_answer"' in shown.text:
+            await asyncio.sleep(0.1)
+            shown = await first.get(f"/v1/journeys/{cases[-1].reference}", headers=headers)
         assert shown.status_code == 200
         by_id = await first.get(f"/v1/journeys/{cases[-1].id}", headers=headers)
         assert (by_id.status_code, by_id.json()["code"]) == (404, "referral-not-found")
@@ -205,11 +182,11 @@ JOURNEYS: list[tuple[str, str | None, int, str | None]] = [
 ]
 
 
-async def test_a_journey_is_shown_to_operations_only(log_database: str, issuer: tuple[str, Issuer]) -> None:
+async def test_a_journey_is_shown_to_operations_only(hub_database: str, issuer: tuple[str, Issuer]) -> None:
     url, tokens = issuer
     settings = EnrichmentSettings(
         environment="test",
-        database_url=role_dsn(log_database, Service.ENRICHMENT),
+        database_url=role_dsn(hub_database, Service.ENRICHMENT),
         events="postgres",
         issuer=ISSUER,
         jwks_url=f"{url}/issuer/jwks.json",
@@ -229,5 +206,5 @@ async def test_a_journey_is_shown_to_operations_only(log_database: str, issuer: 
 
 # The messaging library's tables, which are left out, have a type that SQLAlchemy does not know.
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
-async def test_the_migrations_and_the_tables_agree(log_database: str) -> None:
-    assert await differences(log_database, Service.ENRICHMENT, metadata) == []
+async def test_the_migrations_and_the_tables_agree(hub_database: str) -> None:
+    assert await differences(hub_database, Service.ENRICHMENT, metadata) == []

@@ -4,7 +4,6 @@ The process is the service as it is shipped, with its API; what it knew dies wit
 referral: whatever the last one completes was found in the database.
 """
 
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,14 +19,10 @@ from libs.messaging.failpoints import NAMES
 from libs.messaging.ledger import Ledger
 from libs.platform.clock import SystemClock
 from libs.platform.database import create_pool, role_dsn
-from libs.platform.migrations import migrate
-from libs.platform.provision import prepare
 from libs.schemas.events import CHECK_RETURNED, CHECKS_COMPLETED, Service
 from sandbox.agencies import AGENCIES
 from sandbox.issuer import Issuer
-from sandbox.postgres import EmbeddedPostgres
 from sandbox.settings import AGENCY_KEY
-from tests.conftest import execute
 from tests.faults.system import PLACES
 from tests.services.enrichment.conftest import STRANGER, Case, Sandbox, until
 from tests.services.enrichment.crash import Lives
@@ -101,13 +96,8 @@ class Killed:
 
 
 @pytest.fixture
-async def killed(cluster: EmbeddedPostgres, sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Killed]:
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} STRATEGY FILE_COPY")
-    dsn = cluster.dsn(name)
-    await prepare(dsn, "postgres")
-    for service in (Service.INTAKE, Service.TRIAGE, Service.ENRICHMENT):
-        await migrate(dsn, service, transport="postgres")
+async def killed(hub_database: str, sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Killed]:
+    dsn = hub_database
     pools = {
         service: await create_pool(role_dsn(dsn, service), service=service, size=2)
         for service in (Service.INTAKE, Service.TRIAGE, Service.ENRICHMENT)
@@ -134,7 +124,6 @@ async def killed(cluster: EmbeddedPostgres, sandbox: Sandbox, tmp_path: Path) ->
         lives.kill()
     for pool in pools.values():
         await pool.close()
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_every_failpoint_there_is_kills_here_or_in_the_suite_for_faults() -> None:

@@ -16,7 +16,7 @@ import yaml
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Reply
 from services.enrichment.standing import Standings, standing_words
-from tests.conftest import execute
+from tests.databases import execute
 from tests.services.enrichment.conftest import FOUR, Case, Sandbox, World, until, until_completed
 
 ALERTS = Path("deploy/prometheus/alerts.yml")

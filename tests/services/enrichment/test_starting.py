@@ -63,10 +63,10 @@ async def state_of(hub: Hub, case: Told) -> tuple[str, str | None]:
 
 
 async def test_what_may_be_asked_from_a_day_on_is_asked_on_that_day_and_not_before(
-    hub: Hub, desk: Desk, later: Agreement, enrichment_database: str
+    hub: Hub, desk: Desk, later: Agreement, hub_database: str
 ) -> None:
     clock = ManualClock(MIDNIGHT - 3 * DAY)
-    async with at_work(hub, replace(desk, agreement=later), enrichment_database, clock) as now:
+    async with at_work(hub, replace(desk, agreement=later), hub_database, clock) as now:
         waiting, decided = Told(), Told()
         for case in (waiting, decided):
             await now.take(case.received(), case.screened())

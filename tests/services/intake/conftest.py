@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import copy
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,19 +21,15 @@ from libs.messaging.ledger import Ledger
 from libs.platform.auth import Authenticator
 from libs.platform.clock import ManualClock
 from libs.platform.database import create_pool, role_dsn
-from libs.platform.migrations import migrate
-from libs.platform.provision import prepare
 from libs.platform.service import create_app
 from libs.platform.telemetry import setup
 from libs.schemas.clock import Clock
 from libs.schemas.events import Service
-from sandbox.issuer import Issuer, load_clients, load_key
-from sandbox.postgres import EmbeddedPostgres
+from sandbox.issuer import Client, Issuer, load_key
 from sandbox.processes import free_port
 from services.intake.api import router
 from services.intake.app import build, desk
 from services.intake.settings import IntakeSettings
-from tests.conftest import execute
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ISSUER = "https://issuer.example.org"
@@ -57,30 +53,6 @@ def referral(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(REFERRAL), **changes}
 
 
-@pytest.fixture(scope="session")
-def intake_template(cluster: EmbeddedPostgres) -> str:
-    """The name of a database to copy from: intake's schema, and those whose events it reads."""
-    name = f"intake_{uuid.uuid4().hex[:8]}"
-
-    async def make() -> None:
-        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
-        await prepare(cluster.dsn(name), "postgres")
-        for service in (Service.INTAKE, Service.TRIAGE, Service.NOTIFY):
-            await migrate(cluster.dsn(name), service, transport="postgres")
-
-    asyncio.run(make())
-    return name
-
-
-@pytest.fixture
-async def intake_database(cluster: EmbeddedPostgres, intake_template: str) -> AsyncIterator[str]:
-    """The administrator's DSN of a database with intake's schema that is this test's alone."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {intake_template} STRATEGY FILE_COPY")
-    yield cluster.dsn(name)
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[list[Any]]:
     """What is logged during a test, event by event."""
@@ -94,8 +66,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def ledger(intake_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
-    pool = await create_pool(role_dsn(intake_database, Service.INTAKE), service=Service.INTAKE, size=20)
+async def ledger(hub_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
+    pool = await create_pool(role_dsn(hub_database, Service.INTAKE), service=Service.INTAKE, size=20)
     yield Ledger(
         pool, Service.INTAKE, partnership="peterborough", codec=PlainCodec(), clock=clock, failpoints=NEVER
     )
@@ -128,8 +100,8 @@ def issuer_key(scratch: Path) -> Any:
 
 
 @pytest.fixture
-def issuer(issuer_key: Any, clock: ManualClock) -> Issuer:
-    return Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
+def issuer(issuer_key: Any, clients: Mapping[str, Client], clock: ManualClock) -> Issuer:
+    return Issuer(issuer_key, clients, issuer=ISSUER, audience="mash", clock=clock)
 
 
 @pytest.fixture

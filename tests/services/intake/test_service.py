@@ -18,7 +18,7 @@ from libs.schemas.events import Service
 from sandbox.issuer import Issuer
 from sandbox.processes import free_port
 from services.intake import tables
-from tests.conftest import execute
+from tests.databases import execute
 from tests.libs.messaging.conftest import until
 from tests.services.intake.conftest import Caller, referral, served
 
@@ -28,11 +28,11 @@ def client(app: FastAPI) -> httpx.AsyncClient:
 
 
 async def test_without_kafka_it_starts_is_ready_accepts_and_answers(
-    intake_database: str, issuer: Issuer, clock: ManualClock
+    hub_database: str, issuer: Issuer, clock: ManualClock
 ) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     async with (
-        served(intake_database, issuer, clock, events="kafka", kafka_bootstrap=nowhere) as app,
+        served(hub_database, issuer, clock, events="kafka", kafka_bootstrap=nowhere) as app,
         client(app) as http,
     ):
         assert (await http.get("/readyz")).json() == {"status": "ok", "checks": {"database": "ok"}}
@@ -46,17 +46,17 @@ async def test_without_kafka_it_starts_is_ready_accepts_and_answers(
 
 
 async def test_an_event_log_that_cannot_go_on_is_an_alarm_and_it_accepts_all_the_same(
-    intake_database: str, issuer: Issuer, clock: ManualClock
+    hub_database: str, issuer: Issuer, clock: ManualClock
 ) -> None:
     await execute(
-        intake_database,
+        hub_database,
         "INSERT INTO intake.outbox (xid, event_id, type, topic, source, referral_id, sequence, time, payload)"
         " VALUES ('9000000000', gen_random_uuid(), 't', 't', 's', gen_random_uuid(), 1, '2026-03-02Z', '')",
     )
     nowhere = f"127.0.0.1:{free_port()}"
     with capture_logs() as logs:
         async with (
-            served(intake_database, issuer, clock, events="kafka", kafka_bootstrap=nowhere) as app,
+            served(hub_database, issuer, clock, events="kafka", kafka_bootstrap=nowhere) as app,
             client(app) as http,
         ):
 
@@ -73,19 +73,17 @@ async def test_an_event_log_that_cannot_go_on_is_an_alarm_and_it_accepts_all_the
 
 
 async def test_readiness_depends_on_the_database_alone(
-    intake_database: str, issuer: Issuer, clock: ManualClock
+    hub_database: str, issuer: Issuer, clock: ManualClock
 ) -> None:
-    async with served(intake_database, issuer, clock) as app, client(app) as http:
+    async with served(hub_database, issuer, clock) as app, client(app) as http:
         assert (await http.get("/readyz")).status_code == 200
         await app.state.pool.close()
         assert (await http.get("/readyz")).status_code == 503
         assert (await http.get("/livez")).status_code == 200
 
 
-async def test_parked_messages_can_be_listed(
-    intake_database: str, issuer: Issuer, clock: ManualClock
-) -> None:
-    async with served(intake_database, issuer, clock) as app, client(app) as http:
+async def test_parked_messages_can_be_listed(hub_database: str, issuer: Issuer, clock: ManualClock) -> None:
+    async with served(hub_database, issuer, clock) as app, client(app) as http:
         operations = Caller(http, issuer.token("operations"))
         listed = await http.get("/v1/parked", headers=operations.headers())
         assert listed.json() == {"items": [], "next_after": None}
@@ -94,17 +92,17 @@ async def test_parked_messages_can_be_listed(
 
 
 async def test_it_refuses_to_start_on_a_schema_that_is_not_this_releases(
-    intake_database: str, issuer: Issuer, clock: ManualClock
+    hub_database: str, issuer: Issuer, clock: ManualClock
 ) -> None:
-    await execute(intake_database, "DELETE FROM intake.alembic_version")
+    await execute(hub_database, "DELETE FROM intake.alembic_version")
     with pytest.raises(SchemaMismatch, match="mash migrate"):
-        async with served(intake_database, issuer, clock):
+        async with served(hub_database, issuer, clock):
             pass
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
-async def test_models_and_revisions_agree(intake_database: str) -> None:
-    assert await differences(intake_database, Service.INTAKE, tables.metadata) == []
+async def test_models_and_revisions_agree(hub_database: str) -> None:
+    assert await differences(hub_database, Service.INTAKE, tables.metadata) == []
 
 
 async def test_a_crash_between_commit_and_reply_loses_nothing_and_doubles_nothing(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,8 +24,6 @@ from libs.messaging.ledger import Ledger
 from libs.platform.clock import ManualClock
 from libs.platform.database import create_pool, role_dsn
 from libs.platform.http import http_client
-from libs.platform.migrations import migrate
-from libs.platform.provision import prepare
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.challenge import ChallengedChild, ChallengeOutcome, ChallengeState
@@ -57,13 +54,11 @@ from libs.schemas.referral import ReferralBody, ReferredChild, Referrer, SafeCon
 from sandbox.issuer import CLIENTS
 from sandbox.messages import Behaviour, Messages
 from sandbox.notify import NotifyApi, load_templates, notify_router
-from sandbox.postgres import EmbeddedPostgres
 from services.notify.consumer import NotifyConsumer
 from services.notify.courier import Courier
 from services.notify.govuk import GovUkNotify
 from services.notify.progress import Patience
 from services.notify.wording import Wording, load_wording
-from tests.conftest import execute
 from tests.sandbox.serving import serve
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -84,30 +79,6 @@ SMS = SafeContact(channel=SafeChannel.SMS, phone="07700 900123")
 @pytest.fixture(scope="session")
 def wording() -> Wording:
     return load_wording(PARTNERSHIP)
-
-
-@pytest.fixture(scope="session")
-def notify_template(cluster: EmbeddedPostgres) -> str:
-    """The name of a database with the schemas that notify reads and writes, to copy from."""
-    name = f"notify_{uuid.uuid4().hex[:8]}"
-
-    async def make() -> None:
-        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
-        await prepare(cluster.dsn(name), "postgres")
-        for service in (Service.INTAKE, Service.TRIAGE, Service.NOTIFY):
-            await migrate(cluster.dsn(name), service, transport="postgres")
-
-    asyncio.run(make())
-    return name
-
-
-@pytest.fixture
-async def notify_database(cluster: EmbeddedPostgres, notify_template: str) -> AsyncIterator[str]:
-    """The administrator's DSN of a database that is this test's alone."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {notify_template} STRATEGY FILE_COPY")
-    yield cluster.dsn(name)
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -134,8 +105,8 @@ async def open_ledger(
 
 
 @pytest.fixture
-async def ledger(notify_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
-    async with open_ledger(notify_database, clock) as opened:
+async def ledger(hub_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
+    async with open_ledger(hub_database, clock) as opened:
         yield opened
 
 

@@ -138,14 +138,14 @@ async def test_what_goes_out_twice_in_the_window_that_remains_is_counted(
 
 async def test_a_crash_between_sending_and_recording_sends_nothing_twice(
     ledger: Ledger,
-    notify_database: str,
+    hub_database: str,
     wording: Wording,
     govuk: GovUk,
     couriers: Couriers,
     clock: ManualClock,
 ) -> None:
     crash = Failpoints.parse("notify.after_send=fail")
-    async with open_ledger(notify_database, clock, failpoints=crash) as doomed:
+    async with open_ledger(hub_database, clock, failpoints=crash) as doomed:
         await feed(ledger, wording, Story().received())
         await couriers.start(ledger=doomed)
         await until(lambda: len(govuk.sent()) == 1)
@@ -162,7 +162,7 @@ async def test_a_crash_between_sending_and_recording_sends_nothing_twice(
 
 async def test_two_couriers_send_each_notice_once(
     ledger: Ledger,
-    notify_database: str,
+    hub_database: str,
     wording: Wording,
     govuk: GovUk,
     couriers: Couriers,
@@ -173,7 +173,7 @@ async def test_two_couriers_send_each_notice_once(
     await feed(
         ledger, wording, *(event for story in stories for event in (story.received(), story.screened()))
     )
-    async with open_ledger(notify_database, clock) as other:
+    async with open_ledger(hub_database, clock) as other:
         await couriers.start(at_once=7)
         await couriers.start(ledger=other, at_once=7)
 

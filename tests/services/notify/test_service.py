@@ -30,8 +30,8 @@ CANARIES = ("canary.referrer@example.org", "Zebedee", "Canary-Test", "breakfast"
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type")  # of the event log's own tables
-async def test_the_models_are_the_tables(notify_database: str) -> None:
-    assert await differences(notify_database, Service.NOTIFY, metadata) == []
+async def test_the_models_are_the_tables(hub_database: str) -> None:
+    assert await differences(hub_database, Service.NOTIFY, metadata) == []
 
 
 def free_port() -> int:
@@ -71,7 +71,7 @@ async def receive(dsn: str, story: Story) -> None:
 
 @pytest.mark.timeout(60)
 async def test_killed_between_sending_and_recording_it_sends_once_and_tells_nobody_else(
-    notify_database: str, tmp_path: Path
+    hub_database: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "notify.log"
     port = free_port()
@@ -82,10 +82,10 @@ async def test_killed_between_sending_and_recording_it_sends_once_and_tells_nobo
         app = FastAPI()
         templates = load_templates(PARTNERSHIP / "wording.yaml")
         app.include_router(notify_router(NotifyApi(messages, templates, api_key=KEY, clock=clock)))
-        async with serve(app) as govuk, open_ledger(notify_database, clock) as ledger:
+        async with serve(app) as govuk, open_ledger(hub_database, clock) as ledger:
             settings = {
                 "MASH_ENVIRONMENT": "test",
-                "MASH_DATABASE_URL": role_dsn(notify_database, Service.NOTIFY),
+                "MASH_DATABASE_URL": role_dsn(hub_database, Service.NOTIFY),
                 "MASH_EVENTS": "postgres",
                 "MASH_ISSUER": "https://issuer.example.org",
                 "MASH_JWKS_URL": "http://127.0.0.1:9/jwks.json",
@@ -99,7 +99,7 @@ async def test_killed_between_sending_and_recording_it_sends_once_and_tells_nobo
                 "MASH_POLL_AFTER_SECONDS": "30",
             }
             contact = SafeContact(channel="email", email=CANARIES[0])
-            await receive(notify_database, Story(contacts=(contact,)))
+            await receive(hub_database, Story(contacts=(contact,)))
             async with running(log, **settings, MASH_FAILPOINTS="notify.after_send=kill:1") as doomed:
                 assert await doomed.wait() == -signal.SIGKILL
             assert len(messages.everything()) == 1

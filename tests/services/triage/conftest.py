@@ -1,9 +1,8 @@
 """Triage on a real database, with the shipped thresholds, fed with the other services' events."""
 
-import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,8 +21,6 @@ from libs.messaging.ledger import Ledger
 from libs.platform.auth import Authenticator
 from libs.platform.clock import ManualClock
 from libs.platform.database import create_pool, role_dsn
-from libs.platform.migrations import migrate
-from libs.platform.provision import prepare
 from libs.platform.service import create_app
 from libs.platform.telemetry import setup
 from libs.schemas.base import Payload
@@ -51,8 +48,7 @@ from libs.schemas.findings import AgencyState, Answer, Fact
 from libs.schemas.person import Date
 from libs.schemas.reference import new_reference
 from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, ReferredChild
-from sandbox.issuer import Issuer, load_clients, load_key
-from sandbox.postgres import EmbeddedPostgres
+from sandbox.issuer import Client, Issuer, load_key
 from services.triage.app import Parts, routers
 from services.triage.casework import Casework
 from services.triage.consumer import TriageConsumer
@@ -62,7 +58,6 @@ from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds, load_thresholds
-from tests.conftest import execute
 from tests.services.triage.bell import Bell
 from tests.services.triage.enriched import Enriched
 from tests.services.triage.furnishing import SEARCH_SECRET, consumer_of, furnished
@@ -92,37 +87,14 @@ def policies(thresholds: Thresholds) -> Policies:
     return Policies(thresholds.rulebooks)
 
 
-@pytest.fixture(scope="session")
-def triage_template(cluster: EmbeddedPostgres) -> str:
-    """The name of a database with triage's schema, to copy from."""
-    name = f"triage_{uuid.uuid4().hex[:8]}"
-
-    async def make() -> None:
-        await execute(cluster.dsn(), f"CREATE DATABASE {name}")
-        await prepare(cluster.dsn(name), "postgres")
-        await migrate(cluster.dsn(name), Service.TRIAGE, transport="postgres")
-
-    asyncio.run(make())
-    return name
-
-
-@pytest.fixture
-async def triage_database(cluster: EmbeddedPostgres, triage_template: str) -> AsyncIterator[str]:
-    """The administrator's DSN of a database with triage's schema that is this test's alone."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {triage_template} STRATEGY FILE_COPY")
-    yield cluster.dsn(name)
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(MONDAY)
 
 
 @pytest.fixture
-async def ledger(triage_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
-    pool = await create_pool(role_dsn(triage_database, Service.TRIAGE), service=Service.TRIAGE, size=10)
+async def ledger(hub_database: str, clock: ManualClock) -> AsyncIterator[Ledger]:
+    pool = await create_pool(role_dsn(hub_database, Service.TRIAGE), service=Service.TRIAGE, size=10)
     yield Ledger(pool, Service.TRIAGE, partnership="peterborough", codec=CODEC, clock=clock)
     await pool.close()
 
@@ -138,8 +110,8 @@ def issuer_key(scratch: Path) -> Any:
 
 
 @pytest.fixture
-def issuer(issuer_key: Any, clock: ManualClock) -> Issuer:
-    return Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
+def issuer(issuer_key: Any, clients: Mapping[str, Client], clock: ManualClock) -> Issuer:
+    return Issuer(issuer_key, clients, issuer=ISSUER, audience="mash", clock=clock)
 
 
 def made_settings() -> TriageSettings:

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -19,16 +18,12 @@ from libs.messaging.ledger import Ledger
 from libs.platform import logging
 from libs.platform.clock import SystemClock
 from libs.platform.database import create_pool, role_dsn
-from libs.platform.migrations import migrate
-from libs.platform.provision import prepare
 from libs.schemas.base import Payload
 from libs.schemas.document import DocumentError
 from libs.schemas.events import Service
 from sandbox.issuer import Issuer, issuer_router, load_clients, load_key
-from sandbox.postgres import EmbeddedPostgres
 from services.triage.app import build
 from services.triage.settings import TriageSettings
-from tests.conftest import execute
 from tests.sandbox.serving import serve
 from tests.services.triage.conftest import AGENCIES, ISSUER, NEGLECTED, Story, stated
 from tests.services.triage.staff import CANARY
@@ -46,21 +41,6 @@ class Garbled(PlainCodec):
             document["shared"]["referral"]["worry"] = {"text": CANARY}
             found.append(json.dumps(document).encode())
         return found
-
-
-@pytest.fixture
-async def log_database(cluster: EmbeddedPostgres) -> AsyncIterator[str]:
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
-    dsn = cluster.dsn(name)
-    await prepare(dsn, "postgres")
-    for service in Service:
-        if any(
-            (Path(__file__).parents[3] / "services" / service.value / "migrations" / "versions").glob("*.py")
-        ):
-            await migrate(dsn, service, transport="postgres")
-    yield dsn
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @asynccontextmanager
@@ -93,7 +73,7 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> 
 
 @pytest.mark.timeout(60)
 async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what_cannot(
-    log_database: str, scratch: Path
+    hub_database: str, scratch: Path
 ) -> None:
     stream = io.StringIO()
     logging.configure(Service.TRIAGE, "debug", SystemClock(), stream)
@@ -107,7 +87,7 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
         url = await stack.enter_async_context(serve(keys))
         settings = TriageSettings(
             environment="test",
-            database_url=role_dsn(log_database, Service.TRIAGE),
+            database_url=role_dsn(hub_database, Service.TRIAGE),
             events="postgres",
             issuer=ISSUER,
             jwks_url=f"{url}/issuer/jwks.json",
@@ -115,10 +95,10 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
             search_secret="k" * 32,
             shutdown_seconds=1.0,
         )
-        intake = await stack.enter_async_context(writing(log_database, Service.INTAKE))
-        garbled = await stack.enter_async_context(writing(log_database, Service.INTAKE, Garbled()))
-        enrichment = await stack.enter_async_context(writing(log_database, Service.ENRICHMENT))
-        own = await stack.enter_async_context(writing(log_database, Service.TRIAGE))
+        intake = await stack.enter_async_context(writing(hub_database, Service.INTAKE))
+        garbled = await stack.enter_async_context(writing(hub_database, Service.INTAKE, Garbled()))
+        enrichment = await stack.enter_async_context(writing(hub_database, Service.ENRICHMENT))
+        own = await stack.enter_async_context(writing(hub_database, Service.TRIAGE))
         first, second = [await stack.enter_async_context(running(settings)) for _ in range(2)]
 
         await emit(enrichment, *(story.answer(agency) for story in stories for agency in AGENCIES))

@@ -31,8 +31,8 @@ STRANGLED = stated("household.strangulation_or_weapon", True)
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
-async def test_the_migration_makes_what_the_tables_say(triage_database: str) -> None:
-    assert await differences(triage_database, Service.TRIAGE, metadata) == []
+async def test_the_migration_makes_what_the_tables_say(hub_database: str) -> None:
+    assert await differences(hub_database, Service.TRIAGE, metadata) == []
 
 
 async def test_danger_is_in_the_duty_teams_queue_before_any_check(hub: HubWorld) -> None:

@@ -53,7 +53,7 @@ def crowd_issuer(issuer_key: Any, clock: ManualClock) -> Issuer:
 
 @pytest.fixture
 async def instances(
-    triage_database: str,
+    hub_database: str,
     hub: HubWorld,
     settings: TriageSettings,
     crowd_issuer: Issuer,
@@ -66,7 +66,7 @@ async def instances(
     async with AsyncExitStack() as stack:
         found = []
         for _ in range(2):
-            dsn = role_dsn(triage_database, Service.TRIAGE)
+            dsn = role_dsn(hub_database, Service.TRIAGE)
             pool = await create_pool(dsn, service=Service.TRIAGE, size=8)
             stack.push_async_callback(pool.close)
             ledger = Ledger(pool, Service.TRIAGE, partnership="peterborough", codec=CODEC, clock=clock)

@@ -1,29 +1,25 @@
 from __future__ import annotations
 
-import contextlib
-import uuid
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 
 from sandbox.postgres import EmbeddedPostgres
-from tests.conftest import execute
+from tests.databases import Databases
 from tests.libs.messaging.conformance.world import World, furnish, opened
 
-TEMPLATE = "conformance_template"
+
+@pytest.fixture(scope="session")
+def furnished(cluster: EmbeddedPostgres) -> Databases:
+    """Databases with the tables of this suite."""
+    return Databases(cluster, furnish)
 
 
 @pytest.fixture
-async def database(cluster: EmbeddedPostgres) -> AsyncIterator[str]:
+async def database(furnished: Databases) -> AsyncIterator[str]:
     """A database of this test's own that has every service's schema."""
-    with contextlib.suppress(asyncpg.DuplicateDatabaseError):
-        await execute(cluster.dsn(), f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
-        await furnish(cluster.dsn(TEMPLATE))
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await execute(cluster.dsn(), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
-    yield cluster.dsn(name)
-    await execute(cluster.dsn(), f"DROP DATABASE {name} WITH (FORCE)")
+    async with furnished.lend() as dsn:
+        yield dsn
 
 
 @pytest.fixture(params=["kafka", "postgres"])

@@ -19,7 +19,7 @@ from libs.messaging.event import Event
 from libs.messaging.transports.kafka import KafkaTransport
 from libs.messaging.transports.watch import Stuck
 from libs.schemas.events import WITHDRAWN
-from tests.libs.messaging.conformance.conftest import database
+from tests.libs.messaging.conformance.conftest import database, furnished
 from tests.libs.messaging.conformance.world import (
     PARTITIONS,
     QUICK,
@@ -30,7 +30,7 @@ from tests.libs.messaging.conformance.world import (
     take,
 )
 
-__all__ = ["database"]
+__all__ = ["database", "furnished"]
 
 
 @pytest.fixture

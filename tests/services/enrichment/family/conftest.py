@@ -228,10 +228,8 @@ def index() -> Index:
 
 
 @pytest.fixture
-async def hub(
-    enrichment_database: str, dictionary: Dictionary, desk: Desk, index: Index
-) -> AsyncIterator[Hub]:
-    pool = await create_pool(role_dsn(enrichment_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
+async def hub(hub_database: str, dictionary: Dictionary, desk: Desk, index: Index) -> AsyncIterator[Hub]:
+    pool = await create_pool(role_dsn(hub_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
     codec = PlainCodec()
     ledger = Ledger(pool, Service.ENRICHMENT, partnership="peterborough", codec=codec, clock=SystemClock())
     store = Store(codec)

@@ -91,6 +91,6 @@ async def running(dsn: str) -> AsyncIterator[Hub]:
 
 
 @pytest.fixture
-async def hub(enrichment_database: str) -> AsyncIterator[Hub]:
+async def hub(hub_database: str) -> AsyncIterator[Hub]:
     async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(running(enrichment_database))
+        yield await stack.enter_async_context(running(hub_database))

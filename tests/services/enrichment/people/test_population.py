@@ -39,8 +39,8 @@ def test_a_population_has_twins_namesakes_and_every_error() -> None:
     assert {name for name, group in world.groups(5, 2).items() if not group} == set()
 
 
-async def test_people_are_found_and_nobody_is_taken_for_another(enrichment_database: str) -> None:
-    found = await measure(enrichment_database, 2500, mixed=120, each=12)
+async def test_people_are_found_and_nobody_is_taken_for_another(hub_database: str) -> None:
+    found = await measure(hub_database, 2500, mixed=120, each=12)
     wanted = found["wanted"]
     assert found["everybody"]["precision_of_links"] >= wanted["precision_of_links_at_least"]
     assert (

@@ -41,12 +41,12 @@ class Caller:
 
 
 @pytest.fixture
-async def api(enrichment_database: str, scratch: Path) -> AsyncIterator[Caller]:
+async def api(hub_database: str, scratch: Path) -> AsyncIterator[Caller]:
     key = load_key(scratch / "sharing-issuer")
     tokens = Issuer(key, load_clients(), issuer=ISSUER, audience="mash", clock=SystemClock())
     issuing = FastAPI()
     issuing.include_router(issuer_router(tokens))
-    pool = await create_pool(role_dsn(enrichment_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
+    pool = await create_pool(role_dsn(hub_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
     settings = EnrichmentSettings(
         environment="test",
         database_url="unused",

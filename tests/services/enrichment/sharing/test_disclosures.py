@@ -50,8 +50,8 @@ class Record:
 
 
 @pytest.fixture
-async def record(enrichment_database: str) -> AsyncIterator[Record]:
-    pool = await create_pool(role_dsn(enrichment_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
+async def record(hub_database: str) -> AsyncIterator[Record]:
+    pool = await create_pool(role_dsn(hub_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
     yield Record(pool, Disclosures(PlainCodec()), uuid.uuid4())
     await pool.close()
 

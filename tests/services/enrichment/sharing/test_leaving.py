@@ -17,7 +17,7 @@ from libs.schemas.levels import Level, Rag
 from services.enrichment.agency import InstantAgency, Reply
 from services.enrichment.partnership import load_agencies
 from services.enrichment.question import SENDABLE, Question
-from tests.conftest import execute
+from tests.databases import execute
 from tests.services.enrichment.conftest import (
     PARTNERSHIP,
     WREN,

@@ -41,7 +41,13 @@ def all_circumstances() -> Iterator[frozenset[str]]:
 
 
 ALL = tuple(all_circumstances())
-PLACED = {(level, around): PLACES.place(level, around) for level in Level for around in ALL}
+Placed = dict[tuple[Level, frozenset[str]], Placement]
+
+
+@pytest.fixture(scope="session")
+def everywhere() -> Placed:
+    """Where every level goes in every circumstance."""
+    return {(level, around): PLACES.place(level, around) for level in Level for around in ALL}
 
 
 def placed(level: Level, *around: str) -> Placement:
@@ -49,39 +55,41 @@ def placed(level: Level, *around: str) -> Placement:
     return PLACES.place(level, frozenset(around))
 
 
-def test_placement_never_lowers_a_level_whatever_the_circumstances() -> None:
-    assert len(PLACED) == 5 * 18 * 2 ** len(READ)
-    assert all(placement.level >= level for (level, _), placement in PLACED.items())
+def test_placement_never_lowers_a_level_whatever_the_circumstances(everywhere: Placed) -> None:
+    assert len(everywhere) == 5 * 18 * 2 ** len(READ)
+    assert all(placement.level >= level for (level, _), placement in everywhere.items())
 
 
-def test_every_case_has_one_owner_that_serves_its_level() -> None:
-    for placement in PLACED.values():
+def test_every_case_has_one_owner_that_serves_its_level(everywhere: Placed) -> None:
+    for placement in everywhere.values():
         assert MINIMUM[placement.destination] <= placement.level <= HIGHEST[placement.destination]
         assert placement.destination not in placement.listed
 
 
-def test_placing_again_what_was_placed_changes_nothing() -> None:
-    assert all(PLACED[placement.level, around] == placement for (_, around), placement in PLACED.items())
+def test_placing_again_what_was_placed_changes_nothing(everywhere: Placed) -> None:
+    assert all(
+        everywhere[placement.level, around] == placement for (_, around), placement in everywhere.items()
+    )
 
 
-def test_a_higher_level_never_ends_milder() -> None:
+def test_a_higher_level_never_ends_milder(everywhere: Placed) -> None:
     for milder, worse in zip(Level, list(Level)[1:], strict=False):
-        assert all(PLACED[milder, around].level <= PLACED[worse, around].level for around in ALL)
+        assert all(everywhere[milder, around].level <= everywhere[worse, around].level for around in ALL)
 
 
-def test_no_further_circumstance_ends_milder() -> None:
-    for (level, around), placement in PLACED.items():
+def test_no_further_circumstance_ends_milder(everywhere: Placed) -> None:
+    for (level, around), placement in everywhere.items():
         for one in around:
-            assert PLACED[level, around - {one}].level <= placement.level
+            assert everywhere[level, around - {one}].level <= placement.level
 
 
 @pytest.mark.parametrize("agreement", ["early_help", "panel"])
-def test_refusing_ends_no_child_milder_than_agreeing(agreement: str) -> None:
-    for (level, around), placement in PLACED.items():
+def test_refusing_ends_no_child_milder_than_agreeing(agreement: str, everywhere: Placed) -> None:
+    for (level, around), placement in everywhere.items():
         if f"{agreement}_refused" in around:
             instead = around - {f"{agreement}_refused"}
-            assert placement.level >= PLACED[level, instead].level
-            assert placement.level >= PLACED[level, instead | {f"{agreement}_agreed"}].level
+            assert placement.level >= everywhere[level, instead].level
+            assert placement.level >= everywhere[level, instead | {f"{agreement}_agreed"}].level
 
 
 READY = ("panel_agreed", "assessed", "help_not_resolving")
@@ -244,8 +252,8 @@ def test_others_list_what_one_owns(level: Level, around: tuple[str, ...], listed
     assert set(placed(level, *around).listed) == listed
 
 
-def test_a_panel_never_sits_without_agreement_assessment_and_a_reason_to_meet() -> None:
-    for (_, around), placement in PLACED.items():
+def test_a_panel_never_sits_without_agreement_assessment_and_a_reason_to_meet(everywhere: Placed) -> None:
+    for (_, around), placement in everywhere.items():
         if placement.destination is Destination.MASG:
             assert "panel_agreed" in around
             assert around & {"assessed", "closing_plan"}

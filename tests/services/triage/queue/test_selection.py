@@ -98,8 +98,8 @@ async def test_every_filter_is_served_by_its_own_index(many: HubWorld, sees: str
         assert "Seq Scan on child_case" not in found[name], found[name]
 
 
-async def test_counts_are_read_from_their_index_alone(many: HubWorld, triage_database: str) -> None:
-    connection = await asyncpg.connect(triage_database)
+async def test_counts_are_read_from_their_index_alone(many: HubWorld, hub_database: str) -> None:
+    connection = await asyncpg.connect(hub_database)
     await connection.execute("VACUUM ANALYZE triage.child_case")
     await connection.execute("SET search_path TO triage")
     for caller in RIGHTS.values():

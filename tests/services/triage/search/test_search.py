@@ -227,7 +227,7 @@ def test_the_keys_of_two_secrets_have_nothing_in_common() -> None:
     assert not one & other
 
 
-async def test_a_search_reads_the_keys_and_not_the_cases(hub: HubWorld, triage_database: str) -> None:
+async def test_a_search_reads_the_keys_and_not_the_cases(hub: HubWorld, hub_database: str) -> None:
     """At 40,000 cases, of which one in forty has the name."""
     keys = Keys(SEARCH_SECRET)
     [term] = keys.name("Smith")
@@ -245,7 +245,7 @@ async def test_a_search_reads_the_keys_and_not_the_cases(hub: HubWorld, triage_d
         " SELECT $1, id FROM (SELECT id, row_number() OVER () AS n FROM child_case) AS c WHERE n % 40 = 0",
         spelt,
     )
-    connection = await asyncpg.connect(triage_database)
+    connection = await asyncpg.connect(hub_database)
     await connection.execute("SET search_path TO triage")
     await connection.execute("VACUUM ANALYZE search_key, child_case")
     body = SearchBody(name="Smith")
