@@ -326,8 +326,8 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     take_up = {TAKE_UP: Stops(casework, ledger.codec, policies).closed}
     app.state.tasks = Tasks(ledger, casework.thresholds, take_up, handovers.look)
     app.state.strategy = Strategy(ledger, casework.thresholds, clocks, handovers.look)
-    app.state.tools = Tools(ledger, clocks.hub, parts.partnership.catalogue, handovers.look)
-    app.state.findings = Findings(ledger, casework, policies)
+    app.state.findings = findings = Findings(ledger, casework, policies)
+    app.state.tools = Tools(ledger, clocks.hub, parts.partnership.catalogue, findings.keep, handovers.look)
     app.state.vault = Vault(ledger, Restrictions(ledger, casework), BreakGlass(ledger, parts.alarms))
     app.state.office = Office(
         ledger,

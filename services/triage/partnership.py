@@ -42,7 +42,9 @@ def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
             calendar=thresholds.clocks.calendar,
         ),
         offers=load_offers(folder / "offers.yaml"),
-        catalogue=load_catalogue(folder / "tools.yaml", directory.policy.actions),
+        catalogue=load_catalogue(
+            folder / "tools.yaml", directory.policy.actions, directory.policy.dictionary
+        ),
         on_call=load_on_call(folder / "on_call.yaml"),
         ladder=load_ladder(folder / "challenge.yaml"),
     )

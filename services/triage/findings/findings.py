@@ -95,6 +95,18 @@ class Findings:
             await note(unit.connection, unit.now, caller, "case.fact-added", case_id)
             return _kept(file.case, file.known.findings[finding_id])
 
+    async def keep(self, unit: Unit, case_id: UUID, finding: Finding) -> None:
+        """Adds what follows from another record, in its unit, and evaluates the child and its home anew. The caller has
+        checked it, and needs no pen. Raises Problem 409 where the referral could not be read.
+        """
+        (referral_id,) = unit.referrals
+        desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
+        file = desk.files.get(case_id)
+        if file is None:
+            raise processing_stopped()
+        cause = Cause(finding.id, unit.now, unit.now)
+        await self._follow(unit, desk, file, cause, self._casework.find(file, cause, finding))
+
     async def correct(
         self, case_id: UUID, entry_id: UUID, body: ChangedFinding, caller: Principal, fingerprint: bytes
     ) -> tuple[FindingKept, str]:

@@ -53,8 +53,9 @@ async def read_tools(caller: Reader, case_id: UUID, tools: InTools) -> ToolsUsed
 async def record_tool(
     request: Request, caller: Worker, case_id: UUID, key: IdempotencyKey, tools: InTools
 ) -> ToolView:
-    """Where an obliged action asks for the tool, its task is done with it. What it tells of the child counts once it is
-    added as facts.
+    """Where an obliged action asks for the tool, its task is done with it. Where its yes answers count for a fact, as
+    those of a DASH do, the child is evaluated at once, every question that was left open being unknown; the entry is
+    corrected and taken back as any other of staff. What else it tells of the child counts once it is added as facts.
     """
     body, fingerprint = await read_json_body(request, ToolBody)
     return await tools.record(case_id, body, caller, key, fingerprint)

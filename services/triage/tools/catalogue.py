@@ -9,7 +9,9 @@ from typing import NamedTuple
 from pydantic import Field, StrictInt
 
 from libs.schemas.base import Identifier, IsoDate, Line, Model, Text
+from libs.schemas.dictionary import STAFF, Dictionary, Kind
 from libs.schemas.document import DocumentError, Node, distinct, read_all, read_document
+from libs.schemas.findings import Basis, Between, Fact
 
 MOST_QUESTIONS = 200
 
@@ -25,6 +27,8 @@ class Tool:
     questions: int | None = None
     finishes: str | None = None
     """The obliged action that its use answers."""
+    states: str | None = None
+    """The fact that counts how many of its questions were answered yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,18 @@ def could_be_graver(tool: Tool | None, result: str | None, answers: Answers | No
     return not gravest and answers is not None and answers.unknown > 0
 
 
-def load_catalogue(path: Path, actions: Collection[str]) -> Catalogue:
+def stated(tool: Tool, body: ToolBody) -> Fact | None:
+    """What the answers state of the child: a question that was left open may be a yes. None where the tool counts for
+    no fact. What a person judged it to come to, its result, stands on record and is no fact.
+    """
+    if tool.states is None or body.answers is None:
+        return None
+    yes, unknown = body.answers.yes, body.answers.unknown
+    value = Between(at_least=yes, at_most=yes + unknown) if unknown else yes
+    return Fact(fact=tool.states, value=value, basis=Basis.RECORD, on=body.on)
+
+
+def load_catalogue(path: Path, actions: Collection[str], dictionary: Dictionary) -> Catalogue:
     """Reads and checks `tools.yaml`; `actions` are those of `actions.yaml`. Raises DocumentError naming every mistake
     with its place.
     """
@@ -99,14 +114,13 @@ def load_catalogue(path: Path, actions: Collection[str]) -> Catalogue:
     if not named:
         raise DocumentError([f"{root['tools'].place}: there is no tool"])
     names = {id(node): name for name, node in named.items()}
-    tools = read_all(named.values(), lambda node: _tool(names[id(node)], node, actions))
+    tools = read_all(named.values(), lambda node: _tool(names[id(node)], node, actions, dictionary))
     return Catalogue({tool.id: tool for tool in tools})
 
 
-def _tool(name: str, node: Node, actions: Collection[str]) -> Tool:
-    fields = node.fields(
-        {"label": True, "results": True, "cite": True, "questions": False, "finishes": False}
-    )
+def _tool(name: str, node: Node, actions: Collection[str], dictionary: Dictionary) -> Tool:
+    optional = dict.fromkeys(("questions", "finishes", "states"), False)
+    fields = node.fields({"label": True, "results": True, "cite": True, **optional})
     results = distinct(fields["results"], tuple(one.words() for one in fields["results"].items()))
     if not results:
         raise DocumentError([f"{fields['results'].place}: a tool comes to something"])
@@ -114,4 +128,19 @@ def _tool(name: str, node: Node, actions: Collection[str]) -> Tool:
     if questions is not None and questions > MOST_QUESTIONS:
         raise DocumentError([f"{fields['questions'].place}: at most {MOST_QUESTIONS} questions"])
     finishes = fields["finishes"].choice(list(actions), "action") if "finishes" in fields else None
-    return Tool(name, fields["label"].words(), results, fields["cite"].words(), questions, finishes)
+    states = _states(fields["states"], questions, dictionary) if "states" in fields else None
+    return Tool(name, fields["label"].words(), results, fields["cite"].words(), questions, finishes, states)
+
+
+def _states(node: Node, questions: int | None, dictionary: Dictionary) -> str:
+    """A count of just as many as there are questions, which staff may state."""
+    counts = [
+        name
+        for name, one in dictionary.definitions.items()
+        if one.kind is Kind.COUNT and one.maximum == questions and STAFF in one.sources
+    ]
+    if not counts:
+        raise DocumentError(
+            [f"{node.place}: staff may state no fact that counts to the number of the tool's questions"]
+        )
+    return node.choice(counts, "count of so many questions")

@@ -1,7 +1,7 @@
 """Records which tools were used about a child, and counts them."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -17,15 +17,17 @@ from libs.platform.problems import invalid_body
 from libs.platform.validation import FieldError
 from libs.schemas.base import Identifier, IsoDate, Model, Nothing
 from libs.schemas.events import TOOL_RECORDED, Reference, ToolRecorded
+from libs.schemas.findings import Fact
 from libs.schemas.outcomes import ToolUsedOnChild
 from services.triage.access import note
 from services.triage.claims.claim import renew
 from services.triage.clocks.hub import Hub
 from services.triage.decision.record import referral_of
+from services.triage.findings.finding import Finding, How, ToldBy
 from services.triage.live.changes import touch
 from services.triage.restricted.rights import visible
 from services.triage.tasks.finishing import finish_tasks
-from services.triage.tools.catalogue import Catalogue, ToolBody, faults
+from services.triage.tools.catalogue import Catalogue, Tool, ToolBody, faults, stated
 from services.triage.tools.record import (
     SELECT,
     RecordedToolUse,
@@ -84,9 +86,13 @@ class Tools:
         ledger: Ledger,
         hub: Hub,
         catalogue: Catalogue,
+        state: Callable[[Unit, UUID, Finding], Awaitable[None]],
         afterwards: Callable[[Unit, UUID], Awaitable[None]],
     ) -> None:
-        """`afterwards`: what is done for a referral when a task of it is, in the same unit."""
+        """`state`: takes what a tool states of a child. `afterwards`: what is done for a referral when a task of it is.
+        Both in the same unit.
+        """
+        self._state = state
         self._ledger = ledger
         self._hub = hub
         self._catalogue = catalogue
@@ -106,8 +112,10 @@ class Tools:
     async def record(
         self, case_id: UUID, body: ToolBody, caller: Principal, key: str, fingerprint: bytes
     ) -> ToolView:
-        """Records a tool's use, and takes the task as done that asked for it. The same request sent again is the same
-        answer. Raises Problem: 404, 422.
+        """Records a tool's use, and takes the task as done that asked for it. What its answers count for is evaluated
+        at once. The same request sent again is the same answer.
+
+        Raises Problem: 404, 409 where it states something and the referral could not be read, 422.
         """
         referral_id = await referral_of(self._ledger, case_id)
         hashed = sha256(key.encode()).digest()
@@ -121,13 +129,14 @@ class Tools:
             found = [FieldError(*one) for one in faults(self._catalogue, body, self._hub.day(unit.now))]
             if found:
                 raise invalid_body(found)
+            used_id = uuid7()
             use = ToolUse(by=body.by, answers=body.answers, note=body.note)
             (document,) = await self._ledger.codec.encode(
                 [RecordedToolUse(shared=Nothing(), children={case_id: use})]
             )
             await unit.connection.execute(
                 _KEEP,
-                uuid7(),
+                used_id,
                 case_id,
                 body.tool,
                 body.on,
@@ -139,6 +148,9 @@ class Tools:
                 document,
             )
             tool = self._catalogue.tools[body.tool]
+            fact = stated(tool, body)
+            if fact is not None:
+                await self._state(unit, case_id, _finding(used_id, tool, body, fact, caller, unit.now))
             if tool.finishes is not None:
                 on_record = f"{tool.label} is on record."
                 await finish_tasks(unit, self._ledger.codec, case_id, [tool.finishes], caller, on_record)
@@ -180,6 +192,23 @@ class Tools:
                 ToolCount(tool=name, label=label_of(self._catalogue, name), times=times, results=results)
             )
         return ToolCounts(first=first, last=last, items=tuple(items))
+
+
+def _finding(
+    used_id: UUID, tool: Tool, body: ToolBody, fact: Fact, caller: Principal, now: datetime
+) -> Finding:
+    """What the tool states, as an entry of staff, which is corrected and taken back like any other."""
+    return Finding(
+        id=used_id,
+        by=caller.subject,
+        at=now,
+        facts=(fact,),
+        source=ToldBy.PROFESSIONAL,
+        said_by=body.by,
+        how=How.RECORD,
+        on=body.on,
+        note=tool.label,
+    )
 
 
 async def _before(connection: asyncpg.Connection, subject: str, key: bytes) -> Any:

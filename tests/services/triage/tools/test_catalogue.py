@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.schemas.dictionary import load_dictionary
 from libs.schemas.document import DocumentError
 from services.triage.tools.catalogue import (
     Answers,
@@ -21,7 +22,8 @@ from tests.services.triage.conftest import PARTNERSHIP
 
 ACTIONS = ("exploitation_screen",)
 TODAY = date(2026, 11, 23)
-CATALOGUE = load_catalogue(PARTNERSHIP / "tools.yaml", ACTIONS)
+DICTIONARY = load_dictionary(PARTNERSHIP / "facts.yaml")
+CATALOGUE = load_catalogue(PARTNERSHIP / "tools.yaml", ACTIONS, DICTIONARY)
 
 
 def body(**changed: Any) -> ToolBody:
@@ -82,7 +84,7 @@ def load(tmp_path: Path, old: str, new: str) -> Catalogue:
     text = (PARTNERSHIP / "tools.yaml").read_text()
     assert old in text
     (tmp_path / "tools.yaml").write_text(text.replace(old, new, 1))
-    return load_catalogue(tmp_path / "tools.yaml", ACTIONS)
+    return load_catalogue(tmp_path / "tools.yaml", ACTIONS, DICTIONARY)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,8 @@ def load(tmp_path: Path, old: str, new: str) -> Catalogue:
         ("questions: 24", "questions: 0", "at least 1"),
         ("questions: 24", "questions: 240", "at most 200"),
         ("questions: 24", "question: 24", "did you mean `questions`?"),
+        ("questions: 24", "questions: 23", "staff may state no fact that counts to"),
+        ("states: household.dash_score", "states: household.dash", "did you mean `household.dash_score`?"),
         ("label: DASH risk checklist", 'label: " "', "this says nothing"),
     ],
 )

@@ -70,6 +70,31 @@ async def test_a_tools_use_says_which_when_by_whom_and_with_what_result(
     assert CANARY not in str({name: value for name, value in dict(row).items() if name != "document"})
 
 
+async def test_a_dash_reaches_the_marac_list_where_the_threshold_says_so_and_an_open_question_is_no_no(
+    hub: HubWorld, worker: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received([stated("child.hunger", "persistent")]), story.completed())
+    case_id = story.child_ids[0]
+
+    async def listed() -> list[Any]:
+        return [one["child"]["dash"] for one in (await worker.get("/v1/lists/marac_weekly")).json()["items"]]
+
+    await worker.read(case_id)
+    below = {**DASH, "answers": {"yes": 13, "no": 8, "unknown": 3}}
+    await worker.post(path(story), below)
+    assert await listed() == []
+    outcome = (await worker.open(case_id))[0]["evaluation"]["outcome"]
+    assert outcome["level"] != "section_47"
+    assert outcome["could_rise_to"] == "section_47", "three open questions may be three yes"
+    grave = {**DASH, "answers": {"yes": 14, "no": 8, "unknown": 2}}
+    assert (await worker.post(path(story), grave)).status_code == 201
+    assert await listed() == [{"yes": 14, "no": 8, "unknown": 2}]
+    view, _ = await worker.open(case_id)
+    assert view["evaluation"]["outcome"]["level"] == "section_47"
+    assert len(view["evidence"]["findings"]) == 2
+
+
 async def test_the_screening_tool_finishes_the_task_that_asked_for_it(
     hub: HubWorld, story: Story, worker: Person
 ) -> None:
