@@ -3,21 +3,29 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import asyncpg
+import httpx
 import structlog
 import yaml
+from fastapi import APIRouter, FastAPI
 
+from libs.platform.alarms import Alarms
+from libs.platform.telemetry import Telemetry
+from libs.schemas.events import Service
 from libs.schemas.findings import AgencyState
 from services.enrichment.agency import Reply
-from services.enrichment.standing import Standings, standing_words
+from services.enrichment.deadlines import OVERDUE_AFTER
+from services.enrichment.partnership import load_check_terms
+from services.enrichment.standing import Standings, router, standing_words
 from tests.databases import execute
-from tests.services.enrichment.conftest import FOUR, Case, Sandbox, World, until, until_completed
+from tests.services.enrichment.conftest import FOUR, PARTNERSHIP, Case, Sandbox, World, until, until_completed
+from tests.services.enrichment.serving import interface
 
 ALERTS = Path("deploy/prometheus/alerts.yml")
 
@@ -49,6 +57,52 @@ async def test_an_agency_that_fails_is_shown_with_who_waits_and_taken_up_when_it
     await until(others_answered)
     told = {one.agency: one for one in await instance.checks.standings.standings()}
     assert all(told[name].answering and told[name].waiting == 0 for name in FOUR - {"police"})
+
+    # Who was never sent to it is told at the deadline why, which is another fact than that nobody answered in time.
+    last = Case()
+    await instance.take(last.received(), last.screened())
+
+    async def waits_for_police_alone() -> bool:
+        return {each.agency for each in await instance.answers(last.child)} >= FOUR - {"police"}
+
+    await until(waits_for_police_alone)
+    past = instance.ledger.clock.now() - OVERDUE_AFTER - timedelta(seconds=1)
+    for table, key in (("child", "id"), ("agency_check", "child_id")):
+        await instance.ledger.pool.execute(
+            f"UPDATE {table} SET due_at = $2 WHERE {key} = $1", last.child, past
+        )
+    await instance.checks.deadlines.reconcile()
+    assert (await until_completed(instance, last.child))["police"] == AgencyState.UNAVAILABLE
+    (silence,) = [one for one in await instance.answers(last.child) if one.agency == "police"]
+    assert (silence.state, silence.reason) == (AgencyState.UNAVAILABLE, "not_answering")
+
+    # Whoever may read it is told by every instance, and so is whoever scrapes its metrics.
+    others: list[Standings] = []
+
+    def reading(app: FastAPI, telemetry: Telemetry) -> APIRouter:
+        terms = load_check_terms(PARTNERSHIP / "checks.yaml").breaker
+        zone = ZoneInfo("Europe/London")
+        alarms = Alarms(Service.ENRICHMENT, instance.ledger.clock, telemetry.meter)
+        others.append(Standings(instance.ledger, world.terms, terms, telemetry.meter, alarms, zone))
+        app.state.standings = others[0]
+        return router
+
+    async with interface(world.settings, reading) as (url, tokens), httpx.AsyncClient(base_url=url) as http:
+        for client, status in ((None, 401), ("st_ives_primary", 403), ("staff-worker-1", 200)):
+            headers = {} if client is None else {"Authorization": f"Bearer {tokens.token(client)}"}
+            answer = await http.get("/v1/agencies", headers=headers)
+            assert answer.status_code == status, client
+        (police,) = [one for one in answer.json() if one["agency"] == "police"]
+        assert re.fullmatch(
+            r"Cambridgeshire Constabulary: not answering since \d\d:\d\d; 8 children waiting", police["words"]
+        )
+        await others[0].count()
+        metrics = (await http.get("/metrics")).text
+    assert 'mash_agencies_not_answering{agency="police"} 1.0' in metrics
+    assert 'mash_agencies_waiting{agency="police"} 8.0' in metrics
+    read = set(re.findall(r"mash_agencies[a-z_]+", ALERTS.read_text(encoding="utf-8")))
+    assert read
+    assert read <= set(re.findall(r"^mash_agencies[a-z_]+", metrics, re.MULTILINE))
 
     # It is tried with one question; the others wait, and none is lost.
     await sandbox.tell("police", "answer")
@@ -171,9 +225,3 @@ def test_a_number_that_an_alert_tells_is_the_one_that_its_words_name() -> None:
     assert telling
     for rule in telling:
         assert "mash_agencies_waiting" in rule["expr"].split(" and ")[0]
-
-
-def test_every_metric_that_an_alert_reads_is_one_that_enrichment_has() -> None:
-    source = Path("services/enrichment/standing.py").read_text(encoding="utf-8")
-    named = {name.replace(".", "_") for name in re.findall(r'"(mash\.[a-z_.]+)"', source)}
-    assert set(re.findall(r"mash_agencies[a-z_]+", ALERTS.read_text(encoding="utf-8"))) <= named

@@ -313,6 +313,8 @@ def checks(told: Told, question: str, agency: str, state: str, seconds: int = 50
     answer = {"agency": agency, "question_id": question, "state": state}
     if state == "returned":
         answer |= {"narrative": "CANARY", "reason": "existence_only"}
+    if state == "unavailable":
+        answer |= {"reason": "not_answering"}
     shared = {"reference": told.reference, "at": START + timedelta(seconds=seconds)}
     payload = {"shared": shared, "children": {told.children[0]: answer}}
     return told.event(CHECK_RETURNED, CHECK_RETURNED.payload.model_validate(payload))
@@ -360,7 +362,7 @@ async def test_the_checks_tell_every_silence_apart_and_not_whether_anything_is_h
         "awaited": 1,
     }
     body = (await school.status(told.reference)).text
-    for agency in ("police", "marac", "returned", "nothing_held", "CANARY"):
+    for agency in ("police", "marac", "housing", "returned", "nothing_held", "not_answering", "CANARY"):
         assert agency not in body
 
 

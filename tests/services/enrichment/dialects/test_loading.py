@@ -24,8 +24,9 @@ def load(tmp_path: Path, name: str, old: str, new: str, dictionary: Dictionary) 
     return load_dialects(folder, load_agencies(folder), dictionary)
 
 
+ASSOCIATES = "pages: {next: links.next, lists: [associates]}"
 SEARCHED = "{next: links.next, lists: [nominals]}"
-NUMBERED = "      pages: {number: page, more: more, lists: []}"
+NUMBERED = "    pages: {number: page, more: more, lists: []}"
 
 
 @pytest.mark.parametrize(
@@ -46,10 +47,10 @@ NUMBERED = "      pages: {number: page, more: more, lists: []}"
         ("police", "post: /v2/nominals/search", "post: /v2/nominals/search?x=1", "expected a path"),
         ("police", SEARCHED, "{lists: [nominals]}", "expected `next`, or `number`"),
         ("police", SEARCHED, "{number: page, lists: [nominals]}", "with `more`"),
-        ("police", "items: [adults]", f"items: [adults]\n      query: {{page: 1}}\n{NUMBERED}", "`page` is the number"),
+        ("police", ASSOCIATES, f"query: {{page: 1}}\n  {NUMBERED}", "`page` is the number"),
         ("police", "  dates:", "  headers: {Authorization: none}\n  dates:", "no header that a file may set"),
         ("police", "  dates:", "  headers: {x-request-reference: 1}\n  dates:", "is sent already"),
-        ("education", "    submitted: yes", f"    submitted: yes\n{NUMBERED[2:]}", "fetched from one place"),
+        ("education", "    submitted: yes", f"    submitted: yes\n{NUMBERED}", "fetched from one place"),
         ("social_care", "CIN: child_in_need", "CIN: child_in_ned", "did you mean `child_in_need`"),
         ("education", "value: answer.attendance.percent", "valeu: answer.attendance.percent", "did you mean `value`"),
         ("education", "fact: child.attendance_percent", "fact: child.atendance_percent", "did you mean"),
