@@ -66,7 +66,7 @@ def build(settings: SandboxSettings, *, clock: Clock | None = None) -> FastAPI:
         traces.close()
 
     app = FastAPI(title="MASH Triage sandbox", lifespan=lifespan, docs_url=None, redoc_url=None)
-    authorization = Authorization(issuer, load_people())
+    authorization = Authorization(issuer, load_people(), settings.sign_in_url)
     app.include_router(issuer_router(issuer, authorization.exchange))
     app.include_router(authorization_router(authorization))
     app.include_router(suppliers_router(suppliers))

@@ -46,11 +46,15 @@ class Code:
 
 
 class Authorization:
-    """Gives codes to people who choose themselves on a page, and tokens for the codes, each once."""
+    """Gives codes to people who choose themselves on a page, and tokens for the codes, each once.
 
-    def __init__(self, issuer: Issuer, people: Mapping[str, Client]) -> None:
+    `browsers_at`: where people reach the sandbox, such as `http://localhost:8100`, when not where the services do.
+    """
+
+    def __init__(self, issuer: Issuer, people: Mapping[str, Client], browsers_at: str | None = None) -> None:
         self._issuer = issuer
         self._people = people
+        self._page = f"{browsers_at}/issuer" if browsers_at else issuer.name
         self._codes: dict[str, Code] = {}
 
     def check(self, query: Mapping[str, str]) -> Client:
@@ -121,7 +125,7 @@ class Authorization:
         name = self._issuer.name
         return {
             "issuer": name,
-            "authorization_endpoint": f"{name}/authorize",
+            "authorization_endpoint": f"{self._page}/authorize",
             "token_endpoint": f"{name}/token",
             "jwks_uri": f"{name}/jwks.json",
             "response_types_supported": ["code"],

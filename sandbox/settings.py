@@ -30,6 +30,9 @@ class SandboxSettings(BaseSettings):
     public_url: str | None = Field(
         None, description="Where others reach the sandbox, when not at host and port."
     )
+    sign_in_url: str | None = Field(
+        None, description="Where a person's browser reaches the sandbox, when not where the services do."
+    )
     agency_key: str = AGENCY_KEY
     enrichment_url: str | None = Field(
         None, description="Where MARAC's stand-in fetches its questions; it fetches none when not set."

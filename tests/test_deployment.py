@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
+from joserfc.jwk import ECKey
 from pydantic_settings import BaseSettings
 
+from libs.platform.clock import SystemClock
 from libs.platform.migrate import MigrationSettings
+from libs.platform.signin import DONE
 from libs.schemas.events import PARTITIONS, RETENTION_DAYS, TOPICS, Service
+from sandbox.authorization import Authorization
+from sandbox.issuer import Issuer, load_clients, load_people
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -78,6 +83,30 @@ def test_every_service_raises_alarms_and_both_ends_of_a_key_have_the_same() -> N
     ]
     for service_name, key in keys:
         assert environment[service_name][key] == environment["sandbox"][key]
+
+
+def test_staff_sign_in_at_the_console_with_a_client_that_the_sandbox_knows() -> None:
+    """A browser is sent where it can go: the names of the stack's network mean nothing outside it."""
+    environment = {
+        key: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+        for key, value in SERVICES["triage"]["environment"].items()
+    }
+    client = load_clients()[environment["MASH_SIGN_IN_CLIENT"]]
+    assert client.secret == environment["MASH_SIGN_IN_SECRET"]
+    assert client.returns_to == DONE
+    assert {"referral:submit", "checks:read"} <= {*client.scopes}
+    for name in ("intake", "enrichment"):
+        assert environment[f"MASH_{name.upper()}_URL"] == f"http://{name}:8000"
+    published = {"MASH_PUBLIC_URL": "triage", "MASH_SIGN_IN_URL": "sandbox"}
+    both = environment | {"MASH_SIGN_IN_URL": SERVICES["sandbox"]["environment"]["MASH_SIGN_IN_URL"]}
+    for variable, service in published.items():
+        port = SERVICES[service]["ports"][0].split(":")[1]
+        assert both[variable] == f"http://localhost:{port}"
+    key, here = ECKey.generate_key("P-256"), "http://sandbox:8000/issuer"
+    issuer = Issuer(key, load_clients(), issuer=here, audience="mash", clock=SystemClock())
+    described = Authorization(issuer, load_people(), both["MASH_SIGN_IN_URL"]).description()
+    assert described["authorization_endpoint"] == "http://localhost:8100/issuer/authorize"
+    assert described["token_endpoint"] == "http://sandbox:8000/issuer/token"
 
 
 def test_every_dependency_is_a_service_and_waits_for_a_check_that_exists() -> None:

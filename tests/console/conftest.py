@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -22,12 +24,14 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from cli import staff
 from cli.client import Client
 from cli.journey import Snapshot
 from cli.watch import Follower
 from libs.schemas.events import Service
 from sandbox.stack import Plan, Stack
 from tests.conftest import FAST
+from tests.console.families import FAMILIES, Family, send
 from tests.journeys.referrals import until
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
@@ -47,17 +51,28 @@ class Site:
         """How far a referral has come, everywhere."""
         return self.follower.look(reference)
 
-    def referred(self, agency: str, referral: dict[str, Any]) -> str:
-        """Sends a referral and waits until its children have been evaluated on complete checks."""
-        reference = str(self.client.refer(agency, referral)["reference"])
+    def checked(self, reference: str) -> None:
+        """Waits until a referral's children have been evaluated on complete checks."""
 
-        def checked() -> bool | None:
+        def stands() -> bool | None:
             children = (self.look(reference).triage or {}).get("children", ())
             done = children and all(child["stage"] in ("decision", "to_be_read") for child in children)
             return True if done else None
 
-        until(checked, f"{reference} to be checked")
-        return reference
+        until(stands, f"{reference} to be checked")
+
+    def ask(self, person: str, method: str, path: str, body: dict[str, Any]) -> None:
+        """Does something as a person would by triage's API."""
+        headers = {
+            "Authorization": f"Bearer {self.client.token(person)}",
+            "Idempotency-Key": uuid4().hex,
+        }
+        answer = httpx.request(method, f"{self.url}{path}", json=body, headers=headers, trust_env=False)
+        assert answer.is_success, answer.text
+
+    def act(self, reference: str) -> None:
+        """The sandbox's staff go one step on with a referral: from decision to signature, or to acceptance."""
+        staff.act(self.client, self.look(reference), {"facts": []})
 
     def case_of(self, reference: str, child: int = 0) -> str:
         """The case of a referral's child."""
@@ -98,12 +113,21 @@ def site(chromium: str, scratch: Path) -> Iterator[Site]:
         stack.stop()
 
 
+@pytest.fixture(scope="session")
+def references(site: Site) -> dict[Family, str]:
+    """The families' referrals, checked. All are sent before any is waited for: their checks run side by side."""
+    sent = {family: send(site.client, family) for family in FAMILIES}
+    for reference in sent.values():
+        site.checked(reference)
+    return sent
+
+
 @pytest.fixture(scope="module")
 def browser(site: Site, chromium: str) -> Iterator[Browser]:
     # Playwright holds this thread's event loop while it lives: nothing asynchronous may be tested beside it.
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium)
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--disable-gpu"])
         yield launched
         launched.close()
 

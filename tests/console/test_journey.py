@@ -7,7 +7,17 @@ from playwright.sync_api import Page, expect
 
 from cli.journey import has_delivered
 from tests.console.conftest import Opens, Site
-from tests.console.families import SCHOOL, add_by_telephone, choose, give_reasons, neglected
+from tests.console.families import (
+    SCHOOL,
+    Family,
+    add_by_telephone,
+    choose,
+    give_reasons,
+    most_urgent,
+    neglected,
+    today,
+)
+from tests.console.test_every_page import at_each_width, faults
 from tests.journeys.referrals import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -21,12 +31,26 @@ def told(site: Site, reference: str) -> None:
     )
 
 
-def test_from_the_most_urgent_case_to_the_referrers_notice(site: Site, opened: Opens) -> None:
-    reference = site.referred(SCHOOL, neglected("Robin"))
+def picked(page: Page, references: dict[Family, str]) -> Family:
+    """Whose case stands on top of what waits for a decision."""
+    row = most_urgent(page)
+    expect(row).to_contain_text("Red")
+    of = {reference: family for family, reference in references.items()}
+    family = of[row.get_by_role("link").inner_text().partition(",")[0]]
+    assert family in (Family.URGENT, Family.URGENT_TOO)
+    return family
+
+
+def test_from_the_most_urgent_case_to_the_referrers_notice(
+    site: Site, opened: Opens, references: dict[Family, str]
+) -> None:
     page = opened("staff-sw-1")
-    page.get_by_role("link", name=f"{reference}, child 1").click()
+    family = picked(page, references)
+    reference = references[family]
+    most_urgent(page).get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Family, {reference}")
-    page.get_by_role("link", name="Robin Example").click()
+    expect(page.get_by_text("What the class teacher saw this week.")).to_be_visible()
+    page.get_by_role("link", name=f"{family} Example").click()
     page.get_by_role("button", name="Take the pen").click()
     expect(page.get_by_role("alert")).to_contain_text("You have the pen")
     add_by_telephone(page, "child.injury", "unexplained")
@@ -42,7 +66,7 @@ def test_from_the_most_urgent_case_to_the_referrers_notice(site: Site, opened: O
     manager.get_by_role("combobox", name="Stage").select_option("sign_off")
     manager.get_by_role("button", name="Show").click()
     manager.get_by_role("link", name=f"{reference}, child 1").click()
-    manager.get_by_role("link", name="Robin Example").click()
+    manager.get_by_role("link", name=f"{family} Example").click()
     manager.get_by_role("link", name="Read and sign").click()
     expect(manager.get_by_text("The injury has no explanation")).to_be_visible()
     manager.get_by_label("Yes, I sign this decision").check()
@@ -51,20 +75,38 @@ def test_from_the_most_urgent_case_to_the_referrers_notice(site: Site, opened: O
     told(site, reference)
 
 
+STOPS_BETWEEN = """(wanted) => {
+    const kinds = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
+    const open = (one) => one.checkVisibility() || one.matches(".govuk-skip-link");
+    const alone = (one) => one.type !== "radio" || one === document.activeElement || one === first(one);
+    const first = (one) => document.querySelector(`input[name="${CSS.escape(one.name)}"]:checked`)
+        ?? document.querySelector(`input[name="${CSS.escape(one.name)}"]`);
+    const stops = [...document.querySelectorAll(kinds)].filter((one) => open(one) && alone(one));
+    const here = stops.indexOf(document.activeElement), there = stops.indexOf(wanted);
+    return there >= here ? there - here : stops.length - here + there;
+}"""
+"""How often the tabulator key is to be pressed until an element has the focus. A group of radio buttons is one stop."""
+
+
 class Keyboard:
     """Somebody who has a keyboard, no pointer, and a browser that runs no script."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    def reach(self, selector: str, most: int = 220) -> None:
-        """Goes on with the tabulator key until the element has the focus."""
+    def reach(self, selector: str) -> None:
+        """Goes on with the tabulator key until the element has the focus.
+
+        The page says how many stops are between, so that one look, and not one for each, tells where the focus is.
+        """
         wanted = self.page.locator(selector).first
         expect(wanted).to_be_attached()
-        for _ in range(most):
-            if wanted.evaluate("one => one === document.activeElement"):
+        for _ in range(4):
+            away = wanted.evaluate(STOPS_BETWEEN)
+            if away == 0:
                 return
-            self.page.keyboard.press("Tab")
+            for _ in range(away):
+                self.page.keyboard.press("Tab")
         raise AssertionError(f"{selector} is not reached by keyboard")
 
     def follow(self, selector: str) -> None:
@@ -90,18 +132,24 @@ class Keyboard:
         self.page.keyboard.type(text)
 
 
-def test_the_same_without_a_script_and_by_keyboard_alone(site: Site, opened: Opens) -> None:
-    reference = site.referred(SCHOOL, neglected("Wren"))
+def test_the_same_without_a_script_and_by_keyboard_alone(
+    site: Site, opened: Opens, references: dict[Family, str]
+) -> None:
     page = opened("staff-sw-1", scripts=False)
     keys = Keyboard(page)
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to main content")
-    keys.follow(f"a[href$='/{site.case_of(reference)}/family']")
+    keys.write("#stage", "To be decided")
+    keys.follow(".mash-filters button")
+    row = page.locator("#live tbody tr").first
+    expect(row).to_contain_text("Red")
+    reference = row.get_by_role("link").inner_text().partition(",")[0]
+    assert reference in (references[Family.URGENT], references[Family.URGENT_TOO])
+    keys.follow("#live tbody tr:first-child th a")
     keys.follow(".mash-card__title a")
     keys.follow("a[href$='/facts']")
     keys.mark("input[name=how][value=telephone]")
-    on = page.evaluate("new Date().toLocaleDateString('en-GB', {timeZone: 'Europe/London'})").split("/")
-    for part, digits in zip(("day", "month", "year"), on, strict=True):
+    for part, digits in zip(("day", "month", "year"), today(page), strict=True):
         keys.write(f"#on-{part}", digits)
     keys.mark("input[name=source][value=professional]")
     keys.mark("input[name=immediate_danger][value=no]")
@@ -125,16 +173,20 @@ def test_the_same_without_a_script_and_by_keyboard_alone(site: Site, opened: Ope
     expect(page.get_by_role("alert")).to_contain_text("It stands once it is signed")
 
     manager = opened("staff-mgr-1", scripts=False)
-    manager.goto(f"{site.url}/console/cases/{site.case_of(reference)}/sign-off")
     keys = Keyboard(manager)
+    keys.write("#stage", "Waits for a signature")
+    keys.follow(".mash-filters button")
+    keys.follow(f"a[href$='/{site.case_of(reference)}/family']")
+    keys.follow(".mash-card__title a")
+    keys.follow("main a[href$='/sign-off']")
     keys.mark("input[name=agree][value=yes]")
     keys.follow("main form button")
     expect(manager.get_by_role("alert")).to_contain_text("The decision stands")
     told(site, reference)
 
 
-def test_two_people_at_once_on_one_case(site: Site, opened: Opens) -> None:
-    reference = site.referred(SCHOOL, neglected("Finch"))
+def test_two_people_at_once_on_one_case(site: Site, opened: Opens, references: dict[Family, str]) -> None:
+    reference = references[Family.SHARED]
     path = f"{site.url}/console/cases/{site.case_of(reference)}"
     first, second = opened("staff-mgr-1"), opened("staff-mgr-2")
     for page in (first, second):
@@ -160,14 +212,49 @@ def test_two_people_at_once_on_one_case(site: Site, opened: Opens) -> None:
 
 def test_the_queue_brings_itself_up_to_date_and_nobody_loses_their_place(site: Site, opened: Opens) -> None:
     page = opened("staff-sw-2")
-    reference = site.referred(SCHOOL, neglected("Martin"))
+    page.locator("[data-live-status][data-listening]").wait_for(state="attached")
+    reference = str(site.client.refer(SCHOOL, neglected("Martin"))["reference"])
     row = page.get_by_role("link", name=f"{reference}, child 1")
     expect(row).to_be_visible()
     expect(page.locator("[data-live-status]")).to_contain_text("brought up to date")
     row.focus()
-    case = site.case_of(reference)
-    worker = opened("staff-mgr-1")
-    worker.goto(f"{site.url}/console/cases/{case}")
-    worker.get_by_role("button", name="Take the pen").click()
-    page.wait_for_timeout(4_000)
+    site.ask("staff-mgr-1", "PUT", f"/v1/cases/{site.case_of(reference)}/claim", {})
+    page.wait_for_timeout(3_500)
     expect(row).to_be_focused()
+
+
+def test_a_call_is_taken_with_what_intake_refuses_at_its_field_and_nothing_lost(
+    site: Site, opened: Opens
+) -> None:
+    page = opened("staff-worker-1")
+    page.get_by_role("link", name="New referral").click()
+    page.locator("input[name=danger][value=no]").check()
+    page.get_by_label("What is the caller worried about").fill("Two children cry at night.")
+    page.get_by_label("Who is calling?").select_option("public")
+    page.get_by_label("How is it safe to reach the caller?").select_option("telephone")
+    page.get_by_label("Number or address").fill("by the garden gate")
+    page.locator("#given_1").fill("Plover")
+    page.get_by_role("button", name="Add another child").click()
+    page.locator("#given_2").fill("Curlew")
+    page.locator("#address_2").fill("2 Sandbox Row")
+    page.locator("#postcode_2").fill("nowhere")
+    page.locator("input[name=adult_harm_1][value=yes]").check()
+    page.get_by_role("button", name="Take the referral").click()
+    for field, told in (("contact", "Enter a telephone number"), ("postcode_2", "Enter a full postcode")):
+        expect(page.locator(f"#{field}-error")).to_contain_text(told)
+        expect(page.locator(f".govuk-error-summary a[href='#{field}']")).to_be_visible()
+    assert faults(page) == []
+    for field, kept in (("given_1", "Plover"), ("given_2", "Curlew"), ("postcode_2", "nowhere")):
+        expect(page.locator(f"#{field}")).to_have_value(kept)
+    expect(page.get_by_label("What is the caller worried about")).to_have_value("Two children cry at night.")
+    expect(page.locator("input[name=adult_harm_1][value=yes]")).to_be_checked()
+    page.get_by_label("Number or address").fill("01632 960001")
+    page.locator("#postcode_2").fill("PE1 1AA")
+    page.get_by_role("button", name="Take the referral").click()
+    expect(page.get_by_role("heading", name="Referral taken")).to_be_visible()
+    assert at_each_width(page) == []
+    reference = page.locator(".govuk-panel strong").inner_text()
+    until(lambda: site.look(reference).triage, f"{reference} to reach the queue")
+    page.goto(f"{site.url}/console/cases/{site.case_of(reference)}/family")
+    for said in ("Two children cry at night.", "Plover", "Curlew", "01632 960001", "Thought to harm"):
+        expect(page.get_by_text(said).first).to_be_visible()
