@@ -115,7 +115,7 @@ def addresses_of(router: APIRouter) -> Iterator[str]:
     """What of a router, and of those in it, a browser may get."""
     for route in router.routes:
         if isinstance(route, APIRoute):
-            yield from (route.path for method in route.methods if method == "GET")
+            yield from [route.path] if "GET" in (route.methods or ()) else []
         else:
             yield from addresses_of(route.original_router)  # type: ignore[attr-defined]
 
