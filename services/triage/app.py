@@ -316,7 +316,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.offers = parts.partnership.offers
     app.state.chamber = Chamber(ledger, panels)
     app.state.families = Families(cases)
-    app.state.hub = clocks.hub
+    app.state.hub, app.state.terms = clocks.hub, parts.partnership.terms
     app.state.clocks = ClockRoom(ledger, Timekeeper(ledger, casework, clocks))
     app.state.alerts = Alerts(ledger, parts.partnership.on_call)
     app.state.feed = Feed(ledger.pool)

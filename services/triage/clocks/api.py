@@ -14,11 +14,13 @@ from libs.platform.bodies import json_body, read_json_body
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, Instant
 from services.triage.access import note
+from services.triage.clocks.counting import BreachCounts, count_breaches
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.preview import ClockPreview, preview
-from services.triage.clocks.record import CaseClocks, ReasonBody, StartBody, StopBody
+from services.triage.clocks.record import BreachBody, CaseClocks, ReasonBody, StartBody, StopBody
 from services.triage.clocks.timekeeper import Timekeeper
 from services.triage.clocks.unexplained import MOST, SilentBreaches, unexplained
+from services.triage.handover.terms import Terms
 from services.triage.restricted.rights import on_case
 
 Reader = Annotated[Principal, requires("queue:read")]
@@ -43,6 +45,11 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _terms(request: Request) -> Terms:
+    terms: Terms = request.app.state.terms
+    return terms
+
+
 async def _room(request: Request) -> ClockRoom:
     room: ClockRoom = request.app.state.clocks
     return room
@@ -60,15 +67,22 @@ router = APIRouter(prefix="/v1", tags=["clocks"])
 )
 async def preview_clock(
     caller: Reader,
-    clock: Annotated[str, Query(description="The clock's id in `clocks.yaml`.", max_length=63)],
+    clock: Annotated[
+        str,
+        Query(
+            description="The clock's id in `clocks.yaml`, or `hand_over.` and a destination.", max_length=63
+        ),
+    ],
     start: Annotated[Instant, Query(description="When it starts.")],
     hub: Annotated[Hub, Depends(_hub)],
+    terms: Annotated[Terms, Depends(_terms)],
 ) -> ClockPreview:
     """The due time of a clock that starts at an instant, explained sentence by sentence. Nothing is stored."""
-    found = hub.clocks.get(clock)
+    known = {**hub.clocks, **terms.clocks(hub)}
+    found = known.get(clock)
     if found is None:
         raise Problem(
-            404, "clock-not-found", "There is no such clock", f"there are {', '.join(sorted(hub.clocks))}"
+            404, "clock-not-found", "There is no such clock", f"there are {', '.join(sorted(known))}"
         )
     return preview(hub, found, start)
 
@@ -85,6 +99,21 @@ async def read_breaches(
     async with room.ledger.pool.acquire() as connection:
         await note(connection, room.ledger.clock.now(), caller, "breaches.read")
         return await unexplained(connection, caller, clock, team, limit)
+
+
+@router.get(
+    "/clocks/breaches/counts", responses=READS, summary="How many clocks ran out, and the kinds of reasons"
+)
+async def read_breach_counts(
+    caller: Reader,
+    room: InRoom,
+    start: Annotated[Instant, Query(alias="from", description="Due from then on.")],
+    end: Annotated[Instant, Query(alias="to", description="Due before then.")],
+) -> BreachCounts:
+    """By clock and kind of reason, for the board. Nothing in it is about one child."""
+    async with room.ledger.pool.acquire() as connection:
+        await note(connection, room.ledger.clock.now(), caller, "breaches.counted")
+        return await count_breaches(connection, start, end)
 
 
 @router.get("/cases/{case_id}/clocks", responses=READS, summary="The clocks of a case")
@@ -167,12 +196,12 @@ async def resume_clock(
 @router.put(
     "/cases/{case_id}/clocks/{clock}/breach",
     responses=WRITES,
-    openapi_extra=json_body(ReasonBody),
+    openapi_extra=json_body(BreachBody),
     summary="Say why a clock ran out",
 )
 async def explain_breach(
     request: Request, caller: Worker, case_id: UUID, clock: ClockId, room: InRoom
 ) -> CaseClocks:
-    """Gives the reason that is asked for where a clock ran out. It stays on record."""
-    body, _ = await read_json_body(request, ReasonBody)
-    return await room.timekeeper.explain(case_id, clock, body.reason, caller)
+    """Gives the reason that is asked for where a clock ran out, and its kind, which is counted. It stays on record."""
+    body, _ = await read_json_body(request, BreachBody)
+    return await room.timekeeper.explain(case_id, clock, body, caller)

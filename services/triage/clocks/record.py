@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 import asyncpg
@@ -26,9 +27,33 @@ class StartBody(Model):
 
 
 class ReasonBody(Model):
-    """Why a target stands still, goes on, or why a clock ran out."""
+    """Why a target stands still, or goes on."""
 
     reason: Text
+
+
+class Because(StrEnum):
+    """What kind of reason there is for a clock that ran out: counted for the board, beside the words that say it."""
+
+    WORKLOAD = "workload"
+    AGENCY_LATE = "agency_late"
+    FAMILY_NOT_REACHED = "family_not_reached"
+    TOLD_LATE = "told_late"
+    """The hub was told late, or of something else than what had happened."""
+    SIGNATURE_LATE = "signature_late"
+    RECEIVER_LATE = "receiver_late"
+    """The receiving end accepted late."""
+    SYSTEM = "system"
+    RECORDED_LATE = "recorded_late"
+    """It was done in time, and written down late."""
+    OTHER = "other"
+
+
+class BreachBody(Model):
+    """The body of `PUT /v1/cases/{id}/clocks/{clock}/breach`."""
+
+    why: Because
+    reason: Text = Field(description="In words: what happened, and what is done about it.")
 
 
 class ClockWords(Model):
@@ -46,6 +71,7 @@ class Breach(Model):
 
     due_at: Instant
     at: Instant = Field(description="When it was noticed.")
+    why: Because | None = None
     reason: Text | None = Field(None, description="Absent while nobody has said why: somebody is asked to.")
     explained_by: Line | None = None
     explained_at: Instant | None = None
@@ -99,7 +125,8 @@ SELECT clock, number, started_at, due_at, rules, warned_at, stopped_at, stopped_
  WHERE case_id = $1 ORDER BY stopped_at NULLS FIRST, due_at, clock
 """
 _BREACHES = """
-SELECT clock, due_at, at, explained_at, explained_by, document FROM breach WHERE case_id = $1 ORDER BY due_at, clock
+SELECT clock, due_at, at, explained_at, explained_by, why, document FROM breach
+ WHERE case_id = $1 ORDER BY due_at, clock
 """
 _PAUSES = """
 SELECT from_at, by, document, until_at, resumed_by, resumption FROM target_pause WHERE case_id = $1 ORDER BY from_at
@@ -158,6 +185,7 @@ async def breaches(
             Breach(
                 due_at=row["due_at"],
                 at=row["at"],
+                why=row["why"],
                 reason=reason,
                 explained_by=row["explained_by"],
                 explained_at=row["explained_at"],

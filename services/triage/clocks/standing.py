@@ -28,12 +28,17 @@ from services.triage.clocks.record import (
     kept_clocks,
     pauses,
 )
-from services.triage.clocks.words import rules_in_words
+from services.triage.clocks.rules import Length
+from services.triage.clocks.words import rule_of, rules_in_words
+from services.triage.handover.terms import acceptance
+from services.triage.tasks.due import read_rule
 
 LABELS = {
     URGENCY_CLOCK: "the target of the case's rating",
     HAND_OVER_CLOCK: "the acceptance at the receiving end",
 }
+
+_ASKED = "SELECT asked_at, rule FROM handover WHERE case_id = $1 AND answer IS NULL"
 
 _WORDS = "SELECT DISTINCT ON (fingerprint) fingerprint, words FROM clock_rules WHERE fingerprint = ANY ($1)"
 
@@ -44,7 +49,11 @@ async def standing(connection: asyncpg.Connection, codec: Codec, hub: Hub, case:
     ran_out = await breaches(connection, codec, case.id)
     fingerprints = {one.rules for one in kept} | ({case.rules} if case.rules is not None else set())
     words = await _words(connection, hub, sorted(fingerprints))
-    clocks = [*_own(hub, case, ran_out, words), *_kept(hub, case, kept, ran_out, words)]
+    own = list(_own(hub, case, ran_out, words))
+    if case.hand_over_due_at is not None:
+        asked = await connection.fetchrow(_ASKED, case.id)
+        own = [_accepting(hub, one, asked) if one.clock == HAND_OVER_CLOCK else one for one in own]
+    clocks = [*own, *_kept(hub, case, kept, ran_out, words)]
     ends = {one.begin: one.end for one in intervals(case.pauses)}
     stood = [
         one if one.until_at is not None else one.model_copy(update={"until_at": ends.get(one.from_at)})
@@ -100,6 +109,21 @@ def _own(
             breaches=broken,
             reason_wanted=any(one.explained_at is None for one in broken),
         )
+
+
+def _accepting(hub: Hub, one: ClockState, asked: asyncpg.Record | None) -> ClockState:
+    """The clock of the receiving end, with the rule that stands beside its instant."""
+    if asked is None or asked["rule"] is None:
+        return one
+    rule = read_rule(asked["rule"])
+    if not isinstance(rule, Length):
+        return one
+    clock = acceptance(hub, rule)
+    found = preview(hub, clock, asked["asked_at"])
+    because = found.words if found.due_at == one.due_at else ()
+    return one.model_copy(
+        update={"started_at": asked["asked_at"], "rule": rule_of(clock), "because": because}
+    )
 
 
 def _kept(

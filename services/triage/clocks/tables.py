@@ -60,7 +60,9 @@ def clock_tables(metadata: MetaData) -> None:
         _time("at", nullable=False),
         _time("explained_at"),
         Column("explained_by", Text),
+        Column("why", Text),
         Column("document", LargeBinary),
+        Index("breach_of_time", "due_at"),
     )
     # A target that stands still, or stood.
     Table(

@@ -18,7 +18,16 @@ from services.triage.clocks.arming import keep_clocks
 from services.triage.clocks.dues import target_due
 from services.triage.clocks.kept import Clocks
 from services.triage.clocks.pauses import paused, resumed, stands_since
-from services.triage.clocks.record import Breach, CaseClocks, Kept, breaches, kept_clocks, pauses, seal
+from services.triage.clocks.record import (
+    Breach,
+    BreachBody,
+    CaseClocks,
+    Kept,
+    breaches,
+    kept_clocks,
+    pauses,
+    seal,
+)
 from services.triage.clocks.rules import Moment
 from services.triage.clocks.standing import standing
 from services.triage.desk import SELECT_CASES, case_of, load_cases, save_cases
@@ -29,7 +38,7 @@ _RESUME = """
 UPDATE target_pause SET until_at = $3, resumed_by = $4, resumption = $5 WHERE case_id = $1 AND from_at = $2
 """
 _EXPLAIN = """
-UPDATE breach SET explained_at = $4, explained_by = $5, document = $6
+UPDATE breach SET explained_at = $4, explained_by = $5, document = $6, why = $7
  WHERE case_id = $1 AND clock = $2 AND due_at = $3
 """
 
@@ -174,7 +183,7 @@ class Timekeeper:
 
         return await self._in_unit(case_id, step)
 
-    async def explain(self, case_id: UUID, clock: str, reason: str, caller: Principal) -> CaseClocks:
+    async def explain(self, case_id: UUID, clock: str, body: BreachBody, caller: Principal) -> CaseClocks:
         """Says why a clock ran out. The reason stands; the same sent again is the same answer.
 
         Raises Problem: 404 where it did not run out, 409 where somebody has said why.
@@ -188,15 +197,15 @@ class Timekeeper:
             silent: list[Breach] = [one for one in found if one.explained_at is None]
             if not silent:
                 last = found[-1]
-                if (last.explained_by, last.reason) == (caller.subject, reason):
+                if (last.explained_by, last.why, last.reason) == (caller.subject, body.why, body.reason):
                     return
                 raise Problem(
                     409, "explained-already", "Somebody has said why", f"{last.explained_by}, before you"
                 )
-            document = await seal(self._ledger.codec, case_id, reason)
+            document = await seal(self._ledger.codec, case_id, body.reason)
             for one in silent:
                 await unit.connection.execute(
-                    _EXPLAIN, case_id, clock, one.due_at, unit.now, caller.subject, document
+                    _EXPLAIN, case_id, clock, one.due_at, unit.now, caller.subject, document, body.why.value
                 )
             await note(unit.connection, unit.now, caller, "clock.explain", case_id)
 

@@ -82,7 +82,7 @@ UPDATE kept_clock SET due_at = $3, rules = $4 WHERE case_id = $1 AND clock = $2 
 _RAN_OUT = "SELECT case_id, clock, due_at FROM breach WHERE case_id = ANY ($1)"
 _ARMED = "SELECT kind, subject, due_at FROM timer WHERE subject = ANY ($1) AND state = 'armed'"
 _ASKED = "SELECT destination, asked_at FROM handover WHERE case_id = $1 AND answer IS NULL"
-_ASK_BY = "UPDATE handover SET due_at = $2 WHERE case_id = $1 AND answer IS NULL"
+_ASK_BY = "UPDATE handover SET due_at = $2, rule = $3 WHERE case_id = $1 AND answer IS NULL"
 
 _log = structlog.get_logger(__name__)
 
@@ -210,7 +210,8 @@ class Upkeep:
         row = await unit.connection.fetchrow(_ASKED, case.id)
         if row is None:
             return
-        due_at = self._terms.due(self._hub.calendar, Destination(row["destination"]), row["asked_at"])
-        if due_at is not None:
-            case.hand_over_due_at = due_at
-            await unit.connection.execute(_ASK_BY, case.id, due_at)
+        days = self._casework.thresholds.days
+        due = self._terms.due(days, Destination(row["destination"]), row["asked_at"])
+        if due is not None:
+            case.hand_over_due_at = due.at
+            await unit.connection.execute(_ASK_BY, case.id, due.at, due.rule)

@@ -18,6 +18,19 @@ SCOPE = "case:read"
 REASONS: Mapping[str, str] = {"pause": "pause", "resume": "resumption", "explain": "breach"}
 """What is said with a reason, and the operation that takes it."""
 
+KINDS: Mapping[str, str] = {
+    "workload": "There was too much work",
+    "agency_late": "An agency answered late, or not",
+    "family_not_reached": "The family could not be reached",
+    "told_late": "The hub was told late",
+    "signature_late": "The signature came late",
+    "receiver_late": "The receiving end accepted late",
+    "system": "A system did not work",
+    "recorded_late": "It was done in time and recorded late",
+    "other": "Something else",
+}
+"""The kinds of reasons for a clock that ran out, as the operation counts them."""
+
 router = APIRouter(prefix="/console/cases/{case_id}/clocks", route_class=PageRoute, include_in_schema=False)
 
 
@@ -42,8 +55,12 @@ async def tell(request: Request, case_id: UUID) -> Response:
             await attempt(there.operations.put(f"{path}/stop", body), faults, fields)
     elif action in REASONS:
         faults.needed(fields, **{f"note_{clock}": "Enter why"})
+        if action == "explain":
+            faults.needed(fields, **{f"why_{clock}": "Select the kind of reason"})
         if not faults:
             body = {"reason": fields[f"note_{clock}"]}
+            if action == "explain":
+                body["why"] = fields[f"why_{clock}"]
             await attempt(there.operations.put(f"{path}/{REASONS[action]}", body), faults, fields)
     else:
         faults.add("form", "Select what you want to say of a clock")
@@ -69,5 +86,11 @@ async def _shown(there: Visit, case_id: UUID, values: Mapping[str, str], faults:
     case = await there.operations.get(f"/v1/cases/{case_id}")
     clocks = await there.operations.get(f"/v1/cases/{case_id}/clocks")
     return there.form(
-        "clocks.html", values, faults, case=case, clocks=clocks["clocks"], pauses=clocks["pauses"]
+        "clocks.html",
+        values,
+        faults,
+        case=case,
+        clocks=clocks["clocks"],
+        pauses=clocks["pauses"],
+        kinds=KINDS,
     )

@@ -107,8 +107,8 @@ class Handovers:
         """A decision stands: the receiving end is asked to accept, or the referral may be closed."""
         case, destination = file.case, Destination(decision.destination)
         await leave(unit.connection, case.id, unit.now)
-        due_at = self._terms.due(self._casework.thresholds.clocks.calendar, destination, unit.now)
-        if due_at is not None:
+        due = self._terms.due(self._casework.thresholds.days, destination, unit.now)
+        if due is not None:
             team = self._casework.thresholds.teams.owners[destination.value]
             await ask(
                 unit.connection,
@@ -118,9 +118,9 @@ class Handovers:
                 destination,
                 team,
                 unit.now,
-                due_at,
+                due,
             )
-        self._casework.handing_over(file, due_at)
+        self._casework.handing_over(file, None if due is None else due.at)
         await self.settle(unit, desk, case.referral_id)
 
     async def accept(self, case_id: UUID, body: AcceptanceBody, caller: Principal) -> HandoverView:

@@ -14,10 +14,11 @@ from libs.platform.auth import Principal
 from libs.schemas.base import Instant, Line, Model, Nothing, Payload, Text
 from libs.schemas.levels import Destination
 from services.triage.restricted.rights import visible_of
+from services.triage.tasks.due import Due
 
 _ASK = """
-INSERT INTO handover (case_id, decision, referral_id, destination, team, asked_at, due_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO handover (case_id, decision, referral_id, destination, team, asked_at, due_at, rule)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _LEAVE = """
 UPDATE handover SET answer = 'superseded', answered_at = $2 WHERE case_id = $1 AND answer IS NULL
@@ -87,10 +88,10 @@ async def ask(
     destination: Destination,
     team: str,
     now: datetime,
-    due_at: datetime,
+    due: Due,
 ) -> None:
     """Asks the receiving end to accept."""
-    await connection.execute(_ASK, case_id, decision, referral_id, destination, team, now, due_at)
+    await connection.execute(_ASK, case_id, decision, referral_id, destination, team, now, due.at, due.rule)
 
 
 async def leave(connection: asyncpg.Connection, case_id: UUID, now: datetime) -> None:

@@ -27,6 +27,7 @@ def handover_tables(metadata: MetaData) -> None:
         Column("team", Text, nullable=False),
         Column("asked_at", DateTime(timezone=True), nullable=False),
         Column("due_at", DateTime(timezone=True), nullable=False),
+        Column("rule", Text),
         Column("answer", Text),
         Column("answered_at", DateTime(timezone=True)),
         Column("recorded_by", Text),

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from libs.schemas.document import read_all, read_document
 from libs.schemas.levels import Destination
-from services.triage.clocks.calendar import Calendar
+from services.triage.case import HAND_OVER_CLOCK
+from services.triage.clocks.hub import DECISION, Hub
 from services.triage.clocks.loading import read_length
-from services.triage.clocks.rules import Length
+from services.triage.clocks.rules import Clock, Length, Moment
+from services.triage.tasks.due import Days, Due
 
 NOTHING_TO_ACCEPT = frozenset((Destination.UNIVERSAL_ADVICE,))
 """Destinations at which nobody takes the child over."""
@@ -23,10 +25,30 @@ class Terms:
 
     accept_within: Mapping[Destination, Length]
 
-    def due(self, calendar: Calendar, destination: Destination, start: datetime) -> datetime | None:
+    def due(self, days: Days, destination: Destination, start: datetime) -> Due | None:
         """By when a child that was decided at `start` is accepted; None where nobody has to."""
         length = self.accept_within.get(destination)
-        return None if length is None else length.due(calendar, start)
+        return None if length is None else days.due(length, start)
+
+    def clocks(self, hub: Hub) -> Mapping[str, Clock]:
+        """Each receiving end's time as a clock, by `hand_over.` and the destination."""
+        return {
+            f"{HAND_OVER_CLOCK}.{destination.value}": acceptance(hub, length)
+            for destination, length in self.accept_within.items()
+        }
+
+
+def acceptance(hub: Hub, length: Length) -> Clock:
+    """The clock of the receiving end that has so long."""
+    return Clock(
+        id=HAND_OVER_CLOCK,
+        label="the acceptance at the receiving end",
+        rule=length,
+        starts=Moment.DECISION,
+        stops=Moment.ACCEPTANCE,
+        warn=hub.clocks[DECISION].warn,
+        cite="the partnership's own choice",
+    )
 
 
 def load_terms(path: Path) -> Terms:

@@ -237,7 +237,7 @@ async def test_people_are_warned_once_and_the_queue_shows_it(
 async def test_a_breach_is_an_event_and_asks_for_a_reason_until_somebody_gives_it(
     hub: HubWorld, story: Story, worker: Person, manager: Person, thresholds: Thresholds
 ) -> None:
-    because = {"reason": f"{CANARY}'s social worker was ill, and nobody took over."}
+    because = {"why": "workload", "reason": f"{CANARY}'s social worker was ill, and nobody took over."}
     assert refused(await worker.put(path(story, "/decision/breach"), because)) == (404, "breach-not-found")
     hub.clock.set(datetime(2026, 11, 24, 17, 31, tzinfo=UTC))
     await ring(hub, thresholds)
@@ -263,7 +263,20 @@ async def test_a_breach_is_an_event_and_asks_for_a_reason_until_somebody_gives_i
     assert (await manager.get("/v1/clocks/breaches")).json()["items"] == []
     await hub.ledger.pool.execute("UPDATE child_case SET restricted = false")
     [breach] = decision["breaches"]
-    assert (breach["reason"], breach["explained_by"]) == (because["reason"], worker.id)
+    assert (breach["why"], breach["reason"], breach["explained_by"]) == (*because.values(), worker.id)
+    # Counted when it was due, from the beginning of the time and before its end; the words stay on the case.
+    period = {"from": "2026-11-24T00:00:00Z", "to": "2026-11-24T17:30:01Z"}
+    counted = await manager.get("/v1/clocks/breaches/counts", **period)
+    assert counted.json() == {
+        "breaches": 2,
+        "unexplained": 1,
+        "counts": [
+            {"clock": "decision", "explained": True, "why": "workload", "breaches": 1},
+            {"clock": "urgency", "explained": False, "why": None, "breaches": 1},
+        ],
+    }
+    counted = await manager.get("/v1/clocks/breaches/counts", **(period | {"to": DECISION_DUE}))
+    assert [one["clock"] for one in counted.json()["counts"]] == ["urgency"]
     assert refused(await manager.put(path(story, "/decision/breach"), because)) == (409, "explained-already")
     assert (await worker.get("/v1/queue", tag="due_soon")).json()["items"] == []
 

@@ -89,8 +89,8 @@ async def test_what_was_decided_keeps_its_past_and_the_hand_over_moves(
     assert (case.due_at, case.decision) == (before.due_at, 1)
     assert case.hand_over_due_at == datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
     assert (await armed(hub))["hand_over"] == case.hand_over_due_at
-    [asked] = await hub.rows("SELECT due_at FROM handover")
-    assert asked["due_at"] == case.hand_over_due_at
+    [asked] = await hub.rows("SELECT due_at, rule FROM handover")
+    assert (asked["due_at"], asked["rule"]) == (case.hand_over_due_at, "480 working")
 
 
 async def test_a_proclaimed_holiday_moves_the_tasks_that_its_day_counts_for(

@@ -79,6 +79,17 @@ async def test_until_somebody_accepts_the_child_is_the_hubs_with_a_clock(
     assert await armed(hub) == {"hand_over", "assessment"}
     [due] = await hub.rows("SELECT due_at FROM timer WHERE state = 'armed' AND kind = 'hand_over'")
     assert due["due_at"] == case.hand_over_due_at
+    # It says by which rule, and why then, as every clock does, and as the preview says beforehand.
+    shown = (await worker.get(f"/v1/cases/{case.id}/clocks")).json()["clocks"]
+    [clock] = [one for one in shown if one["clock"] == "hand_over"]
+    assert clock["rule"].endswith(
+        "of the hours in which the hub is open; from the decision to the acceptance"
+    )
+    wanted = {"clock": "hand_over.csc_section_17", "start": clock["started_at"]}
+    preview = (await worker.get("/v1/clocks/preview", **wanted)).json()
+    assert preview["due_at"] == clock["due_at"]
+    assert preview["words"] == clock["because"]
+    assert [row["rule"] for row in await hub.rows("SELECT rule FROM handover")] == ["480 working"]
     [item] = (await worker.get("/v1/queue", stage="hand_over")).json()["items"]
     assert item["case_id"] == str(case.id)
     [waits] = (await worker.get("/v1/handovers", team="csc")).json()["items"]
