@@ -14,9 +14,10 @@ from libs.platform.bodies import json_body, read_json_body
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, IsoDate
 from services.triage.access import note
-from services.triage.panels.lists import ListView, as_csv, list_of
+from services.triage.panels.lists import ListView, list_of
 from services.triage.panels.panels import Panels
-from services.triage.panels.views import Agenda, MembersBody, OutcomeBody, PanelsView
+from services.triage.panels.spreadsheet import agenda_as_csv, list_as_csv
+from services.triage.panels.views import Agenda, CorrectionBody, MembersBody, OutcomeBody, PanelsView
 from services.triage.restricted.rights import on_case
 
 QueueReader = Annotated[Principal, requires("queue:read")]
@@ -25,6 +26,8 @@ Panelist = Annotated[Principal, requires("panel:write")]
 ChildsPanelist = Annotated[Principal, on_case("panel:write")]
 
 READS = responses(400, 401, 403, 404, 422, 503)
+CSV = "text/csv"
+TABLES = {**READS, 200: {"content": {CSV: {"schema": {"type": "string"}}}}}
 WRITES = responses(400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 
@@ -57,15 +60,24 @@ async def list_panels(caller: QueueReader, chamber: InChamber) -> PanelsView:
         return await chamber.panels.overview(connection, caller, now)
 
 
-@router.get("/panels/{panel}/meetings/{day}", responses=READS, summary="One meeting's agenda")
-async def read_agenda(caller: CaseReader, panel: PanelId, day: Day, chamber: InChamber) -> Agenda:
-    """The children who stand on it, who sits there, and what was come to. Reading is recorded for every child."""
+@router.get(
+    "/panels/{panel}/meetings/{day}",
+    responses=TABLES,
+    summary="One meeting's agenda, to print or export",
+    response_model=Agenda,
+)
+async def read_agenda(
+    request: Request, caller: CaseReader, panel: PanelId, day: Day, chamber: InChamber
+) -> Agenda | Response:
+    """The children who stand on it, who sits there, and what was come to: JSON, or with `Accept: text/csv` a table of
+    the children. Reading is recorded for every child.
+    """
     now = chamber.ledger.clock.now()
     async with chamber.ledger.pool.acquire() as connection:
         agenda = await chamber.panels.agenda(connection, panel, day, caller)
         for item in (*agenda.items, *agenda.reviews):
             await note(connection, now, caller, "agenda.read", item.case_id)
-    return agenda
+    return _file(agenda_as_csv(agenda), f"{panel}-{day}") if _as_table(request) else agenda
 
 
 @router.put(
@@ -79,6 +91,22 @@ async def settle_item(
 ) -> Agenda:
     """Outcome, note and review date. Where the outcome says so, somebody decides anew on the child."""
     body, _ = await read_json_body(request, OutcomeBody)
+    return await chamber.panels.settle(panel, day, case_id, body, caller)
+
+
+@router.put(
+    "/panels/{panel}/meetings/{day}/items/{case_id}/correction",
+    responses=WRITES,
+    openapi_extra=json_body(CorrectionBody),
+    summary="Correct what the panel came to about a child",
+)
+async def correct_item(
+    request: Request, caller: ChildsPanelist, panel: PanelId, day: Day, case_id: UUID, chamber: InChamber
+) -> Agenda:
+    """With a reason; what was written down before stays on record, and what followed from it is not taken back. 409
+    where somebody else corrected it first.
+    """
+    body, _ = await read_json_body(request, CorrectionBody)
     return await chamber.panels.settle(panel, day, case_id, body, caller)
 
 
@@ -102,7 +130,7 @@ async def keep_members(
 
 @router.get(
     "/lists/{name}",
-    responses={**READS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses=TABLES,
     summary="A list of children, to print or export",
     response_model=ListView,
 )
@@ -121,7 +149,13 @@ async def read_list(
         view = await list_of(connection, chamber.ledger.codec, kept, caller, now)
         for item in view.items:
             await note(connection, now, caller, "list.read", item.case_id)
-    if "text/csv" not in request.headers.get("accept", ""):
-        return view
-    named = f'attachment; filename="{kept.id}-{now:%Y-%m-%d}.csv"'
-    return Response(as_csv(view), media_type="text/csv", headers={"Content-Disposition": named})
+    return _file(list_as_csv(view), f"{kept.id}-{now:%Y-%m-%d}") if _as_table(request) else view
+
+
+def _as_table(request: Request) -> bool:
+    return CSV in request.headers.get("accept", "")
+
+
+def _file(table: str, name: str) -> Response:
+    disposition = f'attachment; filename="{name}.csv"'
+    return Response(table, media_type=CSV, headers={"Content-Disposition": disposition})

@@ -1,8 +1,5 @@
 """Lists of children to print and export."""
 
-import csv
-import io
-from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -38,23 +35,6 @@ _OBLIGED = f"""
                  WHERE t.kind = $1 AND ($2::timestamptz IS NULL OR t.raised_at >= $2))
  ORDER BY c.received_at, c.id LIMIT $3
 """  # noqa: S608 - a constant
-COLUMNS = (
-    "reference",
-    "child",
-    "name",
-    "born",
-    "expected",
-    "stage",
-    "urgency",
-    "level",
-    "destination",
-    "received",
-    "dash_yes",
-    "dash_no",
-    "dash_unknown",
-)
-_UNSAFE = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet would take as a formula, in either width (OWASP, CSV Injection)."""
 
 
 class ListItem(Model):
@@ -101,44 +81,3 @@ async def list_of(
         for row in rows[:MOST]
     )
     return ListView(name=kept.id, title=kept.title, at=now, items=items, more=len(rows) > MOST)
-
-
-def as_csv(view: ListView) -> str:
-    """A list for a spreadsheet, in which no cell is taken as a formula."""
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(COLUMNS)
-    for one in view.items:
-        dash = one.child.dash
-        rows.writerow(
-            _cells(
-                (
-                    one.reference,
-                    one.child_number,
-                    one.child.name,
-                    _day(one.child.born),
-                    _day(one.child.expected),
-                    one.stage.value,
-                    one.rag.value,
-                    one.decided_level,
-                    one.decided_to,
-                    one.received_at.isoformat(),
-                    *(("unknown",) * 3 if dash is None else (dash.yes, dash.no, dash.unknown)),
-                )
-            )
-        )
-    return text.getvalue()
-
-
-def _day(value: object) -> str | None:
-    on = getattr(value, "on", None)
-    if on is not None:
-        return str(on)
-    earliest, latest = getattr(value, "earliest", None), getattr(value, "latest", None)
-    return f"{earliest} to {latest}" if earliest is not None else None
-
-
-def _cells(values: Iterable[object]) -> list[str]:
-    texts = ["" if value is None else str(value) for value in values]
-    # Blanks, tabs and ends of lines before a formula do not keep a spreadsheet from taking it.
-    return [f"'{text}" if text.lstrip().startswith(_UNSAFE) else text for text in texts]

@@ -26,6 +26,7 @@ from services.triage.panels.record import Concluded, PanelNote, RecordedOutcome,
 from services.triage.panels.views import (
     Agenda,
     AgendaItem,
+    CorrectionBody,
     MeetingCount,
     MembersBody,
     OutcomeBody,
@@ -47,7 +48,9 @@ ON CONFLICT (panel, day, case_id) DO UPDATE SET decision = EXCLUDED.decision, li
 _LEAVE = "DELETE FROM panel_item WHERE case_id = $1 AND outcome IS NULL AND day >= $2"
 _ITEMS = """
 SELECT i.case_id, i.referral_id, i.decision, i.listed, i.outcome, i.review_on, i.settled_at, i.settled_by, i.document,
-       c.reference, c.child_number, c.stage, c.decided_level, c.decided_to
+       c.reference, c.child_number, c.stage, c.decided_level, c.decided_to,
+       coalesce((SELECT max(o.number) FROM panel_outcome AS o
+                  WHERE o.case_id = i.case_id AND o.panel = i.panel AND o.day = i.day), 0) AS number
   FROM panel_item AS i JOIN child_case AS c ON c.id = i.case_id
 """
 _ON_AGENDA = f"{_ITEMS} WHERE i.panel = $1 AND i.day = $2 AND {{seen}} ORDER BY i.listed, i.put_at, i.case_id"
@@ -174,25 +177,25 @@ class Panels:
 
     async def _item(self, row: asyncpg.Record, children: dict[UUID, ChildView]) -> AgendaItem:
         values = {name: value for name, value in dict(row).items() if name in AgendaItem.model_fields}
-        text = None
+        said = None
         if row["document"] is not None:
             (item,) = await self._ledger.codec.decode([(RecordedOutcome, row["document"])])
             said = item.payload.children.get(row["case_id"]) if isinstance(item, Decoded) else None
-            text = None if said is None else said.note
         outcome = self.programme.outcomes.get(row["outcome"] or "")
         return AgendaItem(
             **values,
             child=children.get(row["case_id"], ChildView(name=None)),
             outcome_words=None if outcome is None else outcome.words,
-            note=text,
+            note=None if said is None else said.note,
+            reason=None if said is None else said.reason,
         )
 
     async def settle(
         self, panel_id: str, day: date, case_id: UUID, body: OutcomeBody, caller: Principal
     ) -> Agenda:
-        """Keeps what the panel came to about a child. The same again is the same answer.
+        """Keeps what the panel came to about a child, or what corrects it. The same again is the same answer.
 
-        Raises Problem: 404, 409 where something else was written down already, 422.
+        Raises Problem: 404, 409 where something else was written down already, or there is nothing to correct, 422.
         """
         async with self._ledger.pool.acquire() as connection:
             panel = await self._panel(connection, panel_id, day)
@@ -209,14 +212,15 @@ class Panels:
             )
         if faults or outcome is None:
             raise invalid_body(faults)
-        referral_id = await self._ledger.pool.fetchval(
-            "SELECT referral_id FROM panel_item WHERE panel = $1 AND day = $2 AND case_id = $3",
+        item = await self._ledger.pool.fetchrow(
+            "SELECT referral_id, decision FROM panel_item WHERE panel = $1 AND day = $2 AND case_id = $3",
             panel_id,
             day,
             case_id,
         )
-        if referral_id is None:
+        if item is None:
             raise _not_on_it()
+        referral_id = item["referral_id"]
         review_on = body.review_on or (day + panel.review_after if outcome.reviews else None)
         async with self._ledger.unit([referral_id]) as unit:
             desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
@@ -224,25 +228,24 @@ class Panels:
             before = next((one for one in seen if one.case_id == case_id), None)
             if before is None:
                 raise _not_on_it()
-            if before.outcome is not None:
-                if (before.outcome, before.note, before.review_on) == (body.outcome, body.note, review_on):
+            corrects, reason = (body.corrects, body.reason) if isinstance(body, CorrectionBody) else (0, None)
+            if before.number != corrects:
+                stands = (before.number, before.outcome, before.note, before.review_on, before.reason)
+                if stands == (corrects + 1, body.outcome, body.note, review_on, reason):
                     return await self.agenda(unit.connection, panel_id, day, caller)
-                raise Problem(
-                    409,
-                    "settled-already",
-                    "The panel's outcome stands on record already",
-                    extra={"settled_by": before.settled_by, "outcome": before.outcome},
-                )
-            said = PanelNote(note=body.note)
+                raise _stands_otherwise(before)
+            said, number = PanelNote(note=body.note, reason=reason), corrects + 1
             one = Concluded(
-                panel_id, day, case_id, referral_id, 1, body.outcome, review_on, said, caller.subject
+                panel_id, day, case_id, referral_id, number, body.outcome, review_on, said, caller.subject
             )
             await keep_outcome(unit, self._ledger.codec, one)
             file = desk.files.get(case_id)
             if file is not None and body.again_on is not None:
                 await self._put(unit, panel, body.again_on, file, file.case.decision, listed=before.listed)
-            if file is not None and outcome.reopens and file.case.decided and not before.listed:
-                cause = Cause(uuid5(case_id, f"{panel_id}/{day}"), unit.now, unit.now)
+            # What a panel said of an earlier decision puts nothing in question that was decided since.
+            still = file is not None and file.case.decided and file.case.decision == item["decision"]
+            if file is not None and outcome.reopens and still and not before.listed:
+                cause = Cause(uuid5(case_id, f"{panel_id}/{day}/{number}"), unit.now, unit.now)
                 tell(unit, [(file, self._casework.refused(file, cause))], file.case.trace)
             await note(unit.connection, unit.now, caller, "panel.settle", case_id)
             await save(unit, self._ledger.codec, self._policies, desk)
@@ -283,6 +286,20 @@ class Panels:
         ):
             return panel
         raise Problem(404, "meeting-not-found", "There is no such panel, or it does not meet on that day")
+
+
+def _stands_otherwise(before: AgendaItem) -> Problem:
+    if before.number == 0:
+        return Problem(
+            409, "not-settled", "Nothing was written down yet", "write down what the panel came to"
+        )
+    return Problem(
+        409,
+        "settled-already",
+        "The panel's outcome stands on record already",
+        "correct it, by its number and with a reason",
+        extra={"settled_by": before.settled_by, "outcome": before.outcome, "number": before.number},
+    )
 
 
 def _not_on_it() -> Problem:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from libs.schemas.base import Identifier, Instant, IsoDate, Line, Model, Nothing, Payload, Text
 from libs.schemas.levels import Destination, Level, Stage
@@ -39,6 +39,13 @@ class OutcomeBody(Model):
     again_on: IsoDate | None = Field(
         None, description="A later meeting on whose agenda the child stands as well."
     )
+
+
+class CorrectionBody(OutcomeBody):
+    """The body of `PUT /v1/panels/{panel}/meetings/{day}/items/{case_id}/correction`: what counts instead, and why."""
+
+    corrects: StrictInt = Field(ge=1, description="The number of the outcome that is corrected.")
+    reason: Text
 
 
 class MeetingCount(Model):
@@ -86,6 +93,8 @@ class AgendaItem(Model):
     outcome: str | None = None
     outcome_words: str | None = None
     note: Text | None = None
+    number: int = Field(0, description="Of the outcome that counts: 1 for the first, 0 while there is none.")
+    reason: Text | None = Field(None, description="Why it corrects the one before.")
     review_on: IsoDate | None = None
     settled_at: Instant | None = None
     settled_by: Line | None = None

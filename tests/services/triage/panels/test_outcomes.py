@@ -1,5 +1,7 @@
 """What a panel comes to about a child is told, stands on the case, and can be corrected."""
 
+import csv
+import io
 from datetime import date, timedelta
 
 import httpx
@@ -7,7 +9,7 @@ import pytest
 
 from libs.schemas.levels import Stage
 from sandbox.issuer import Issuer
-from tests.services.triage.conftest import HubWorld
+from tests.services.triage.conftest import HubWorld, Story
 from tests.services.triage.panels.test_panels import PANEL, decided, path_of
 from tests.services.triage.staff import CANARY, Person
 
@@ -48,4 +50,50 @@ async def test_an_outcome_is_written_once_and_sets_the_review(
         "outcome": "plan_agreed",
         "review_on": kept["review_on"],
     }
-    assert (await hub.case(story.child_ids[0])).stage is Stage.HAND_OVER
+    assert (await hub.case(case_id)).stage is Stage.HAND_OVER
+    await corrected_with_a_reason(hub, story, manager, chair, item)
+    await exported(chair, path)
+
+
+async def corrected_with_a_reason(
+    hub: HubWorld, story: Story, manager: Person, chair: Person, item: str
+) -> None:
+    [case_id] = story.child_ids
+    correction = {
+        "outcome": "not_for_this_panel",
+        "note": "=Nothing fits.",
+        "reason": "Wrong child.",
+        "corrects": 1,
+    }
+    early = await chair.put(f"{item}/correction", {**correction, "corrects": 2})
+    assert (early.status_code, early.json()["number"]) == (409, 1)
+    assert (await manager.put(f"{item}/correction", correction)).status_code == 403
+    answer = await chair.put(f"{item}/correction", correction)
+    assert answer.status_code == 200, answer.text
+    assert (await chair.put(f"{item}/correction", correction)).json() == answer.json()
+    late = await chair.put(f"{item}/correction", {**correction, "note": "Another."})
+    assert (late.status_code, late.json()["outcome"]) == (409, "not_for_this_panel")
+    first, second = (await manager.open(case_id))[0]["panels"]
+    assert (first["outcome"], first["counts"], first["reason"]) == ("plan_agreed", False, None)
+    assert (second["outcome"], second["counts"], second["reason"]) == (
+        "not_for_this_panel",
+        True,
+        "Wrong child.",
+    )
+    numbers = [
+        payload.children[case_id].number
+        for name, payload in await hub.emitted(story.id)
+        if name == "panel-concluded"
+    ]
+    assert numbers == [1, 2]
+    assert (await hub.case(case_id)).stage is Stage.DECISION, "that outcome asks for a new decision"
+
+
+async def exported(chair: Person, path: str) -> None:
+    token = {"Authorization": f"Bearer {chair.token}", "Accept": "text/csv"}
+    answer = await chair.http.get(path, headers=token)
+    _, _, day = path.rpartition("/")
+    assert answer.headers["content-disposition"] == f'attachment; filename="masg_central_and_east-{day}.csv"'
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert (row["name"], row["seen_as"], row["corrected_because"]) == (CANARY, "decision", "Wrong child.")
+    assert row["note"] == "'=Nothing fits."

@@ -19,7 +19,8 @@ from libs.schemas.plans import Dash
 from sandbox.issuer import Issuer
 from services.triage.clocks.calendar import Calendar
 from services.triage.panels.calendar import Panel, Programme
-from services.triage.panels.lists import ListView, as_csv
+from services.triage.panels.lists import ListView
+from services.triage.panels.spreadsheet import list_as_csv
 from services.triage.partnership import load_partnership
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
@@ -276,7 +277,7 @@ async def test_a_list_exports_as_a_table_that_runs_no_formula(hub: HubWorld, man
     for formula in ("=cmd|' /C calc'!A0", "  +1", "\t@SUM(A1)", "\uff1d1"):
         child = trick.items[0].child.model_copy(update={"name": formula})
         harmful = trick.items[0].model_copy(update={"child": child})
-        [row] = csv.DictReader(io.StringIO(as_csv(trick.model_copy(update={"items": (harmful,)}))))
+        [row] = csv.DictReader(io.StringIO(list_as_csv(trick.model_copy(update={"items": (harmful,)}))))
         assert row["name"] == f"'{formula}"
     assert (await manager.get("/v1/lists/nothing")).json()["code"] == "list-not-found"
 
