@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 from libs.platform.clock import SystemClock
 from services.triage.console.api import console_router
 from tests.console.conftest import DESKTOP, PHONE, Opens, Site
-from tests.console.families import Family, choose
+from tests.console.families import SCHOOL, Family, choose
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -49,6 +49,7 @@ COLOURS = """async (known) => {
 """Contrast, which takes axe longest, of each kind of text once: what has the same colours, size and ground is alike."""
 
 CASE = "/console/cases/{case_id}"
+CHALLENGE = "/console/challenges/{challenge_id}"
 PAGES: Mapping[str, tuple[str, ...]] = {
     "/console/queue": ("", "?stage=decision&rag=amber"),
     "/console/tasks": ("", "?overdue=yes"),
@@ -58,6 +59,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/console/panels/{panel}/{day}": ("",),
     "/console/lists/{name}": ("",),
     "/console/handovers": ("",),
+    "/console/challenges": ("", "?settled=yes"),
     "/console/new-referral": ("",),
     "/console/workload": ("",),
     "/console/agencies": ("",),
@@ -75,6 +77,8 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     f"{CASE}/tasks": ("",),
     f"{CASE}/handover": ("",),
     f"{CASE}/reopening": ("",),
+    f"{CASE}/challenges": ("",),
+    CHALLENGE: ("",),
     f"{CASE}/clocks": ("",),
     f"{CASE}/strategy-discussion": ("",),
     f"{CASE}/tools": ("", "?tool=dash"),
@@ -107,6 +111,7 @@ OTHERS = {
     f"{CASE}/sign-off": Family.SIGNING,
     f"{CASE}/handover": Family.PANEL,
     f"{CASE}/reopening": Family.PANEL,
+    f"{CASE}/challenges": Family.PANEL,
 }
 """Whose case shows most of a page, where it is not that of the family who stay undecided."""
 
@@ -189,6 +194,16 @@ def at_each_width(page: Page, colours: set[str] | None = None) -> list[Any]:
     return found + [("phone", fault) for fault in faults(page)]
 
 
+def challenged(page: Page, site: Site, case_id: str) -> str:
+    """A challenge of what was decided, once its form was looked at."""
+    said = {"challenger": "Teacher", "agency": SCHOOL, "channel": "telephone", "reach": "01632 960001"}
+    more = {"because": "She is hungry again.", "safe_meanwhile": "She eats at school."}
+    site.ask("staff-sw-2", "POST", f"/v1/cases/{case_id}/challenges", said | more)
+    page.goto(f"{site.url}/console/challenges")
+    link = page.locator("main td, main th").get_by_role("link").first
+    return str(link.get_attribute("href")).rpartition("/")[2]
+
+
 def addresses(page: Page, site: Site, cases: Mapping[Family, str]) -> Iterator[str]:
     """Every page's address on this system, and one that is nobody's."""
     page.goto(f"{site.url}/console/cases/{cases[Family.UNDECIDED]}")
@@ -196,9 +211,14 @@ def addresses(page: Page, site: Site, cases: Mapping[Family, str]) -> Iterator[s
     page.goto(f"{site.url}/console/panels")
     met = page.locator("tr", has_text="without an outcome").get_by_role("link").first
     panel, day = str(met.get_attribute("href")).split("/")[-2:]
+    challenge = ""
     for template, variants in PAGES.items():
+        if template == CHALLENGE:
+            challenge = challenged(page, site, cases[Family.PANEL])
         case = cases[OTHERS.get(template, Family.UNDECIDED)]
-        path = template.format(case_id=case, entry_id=entry, panel=panel, day=day, name="masg")
+        path = template.format(
+            case_id=case, entry_id=entry, panel=panel, day=day, name="masg", challenge_id=challenge
+        )
         yield from (f"{path}{more}" for more in variants)
 
 
@@ -216,6 +236,11 @@ def test_every_page_can_be_used_by_everybody(site: Site, opened: Opens, filled: 
         assert answer is not None
         assert answer.status == 404, path
         found[path] = at_each_width(page, colours)
+    page.goto(f"{site.url}/console/challenges")
+    page.locator("main table").get_by_role("link").first.click()
+    page.get_by_role("button", name="Take the review").click()
+    expect(page.get_by_role("alert")).to_contain_text("You review it")
+    found["a review"] = at_each_width(page, colours)
     page.goto(f"{site.url}/console/search")
     page.get_by_label("Name").fill("Example")
     page.get_by_role("button", name="Search").click()

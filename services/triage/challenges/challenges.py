@@ -246,7 +246,9 @@ class Challenges:
     def _fields(self, row: asyncpg.Record, now: datetime) -> dict[str, object]:
         values = {name: value for name, value in dict(row).items() if name in ChallengeItem.model_fields}
         overdue = row["resolved_at"] is None and row["due_at"] < now
-        return {**values, "title": self.ladder.stage(row["stage"]).title, "overdue": overdue}
+        stage = self.ladder.stage(row["stage"])
+        last = self.ladder.above(stage.id) is None
+        return {**values, "title": stage.title, "last": last, "overdue": overdue}
 
     async def _view(self, unit: Unit, challenge_id: UUID) -> ChallengeView:
         view = await self.read(unit.connection, challenge_id)

@@ -105,6 +105,7 @@ class ChallengeItem(Model):
     title: str = Field(description="What the stage is called.")
     raised_by: Line
     raised_at: Instant
+    last: bool = Field(description="No stage is above this one.")
     due_at: Instant
     overdue: bool
     reviewer: Line | None

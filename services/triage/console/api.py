@@ -15,6 +15,7 @@ from services.triage.console import (
     agencies,
     alerts,
     case,
+    challenges,
     chronology,
     clocks,
     decision,
@@ -44,7 +45,7 @@ def console_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     areas = (queue, family, case, chronology, reading, decision, signing, tasks)
     more = (facts, matches, agencies, handovers, restriction, overview, telephone, search)
-    flow = (clocks, alerts, strategy, tools, panels)
+    flow = (clocks, alerts, strategy, tools, panels, challenges)
     for area in (*areas, *more, *flow):
         router.include_router(area.router)
     router.include_router(pages_router())

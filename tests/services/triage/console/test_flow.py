@@ -6,6 +6,7 @@ from datetime import timedelta
 from libs.schemas.findings import Fact
 from tests.services.triage.conftest import NEGLECTED
 from tests.services.triage.console.conftest import Office, case_path
+from tests.services.triage.console.test_work import chosen, decide
 
 HURT = (*NEGLECTED, Fact(fact="child.injury", value="inflicted", basis="observed"))
 HELD = {"held-day": "23", "held-month": "11", "held-year": "2026", "held-time": "10.15"}
@@ -86,3 +87,53 @@ async def test_why_a_clock_ran_out_is_said_beside_it(office: Office) -> None:
     assert "The parents are at the hospital." in browser.page.text
     await browser.submit({"action": "stop decision", "note_decision": "x", **HELD}, path)
     assert browser.page.status_code == 422
+
+
+async def test_a_challenge_is_taken_by_telephone_reviewed_by_somebody_else_and_settled(
+    office: Office,
+) -> None:
+    story = await office.told(list(NEGLECTED))
+    path = case_path(story, 0, "/challenges")
+    caller = await office.at("staff-mgr-1", path)
+    assert "Nothing is decided yet" in caller.page.text
+    await caller.get(case_path(story, 0, "/decision"))
+    await caller.submit(chosen(1, level="section_17", destination="csc_section_17"), "/decision")
+    await decide(caller)
+    await caller.get(path)
+    said = {
+        "agency": "st_ives_primary",
+        "channel": "telephone",
+        "challenger": "Pat Day, head teacher",
+        "reach": "01632 960001",
+        "because": "He was hungry again.",
+    }
+    await caller.submit(said, path)
+    assert "Enter how the child is safe meanwhile" in caller.page.text
+    assert "He was hungry again." in caller.page.text
+    await caller.submit(said | {"safe_meanwhile": "He eats at school."}, path)
+    for wanted in ("The challenge is kept", "01632 960001", "He eats at school.", "Nobody yet"):
+        assert wanted in caller.page.text
+    one = caller.page.url.path
+    await caller.submit({}, one)
+    assert "Somebody else must review this" in caller.page.text
+    manager = await office.at("staff-mgr-2", one)
+    assert "How does it go on?" not in manager.page.text
+    await manager.submit({}, one)
+    assert "You review it" in manager.page.text
+    await manager.submit({}, one)
+    for wanted in ("Select how it goes on", "Select whether whoever challenged agrees", "Enter the reasons"):
+        assert wanted in manager.page.text
+    told = {"because": "The plan holds.", "safe_meanwhile": "He eats at school."}
+    await manager.submit(told | {"outcome": "stands", "agreed": "no"}, one)
+    assert "does not agree, and a stage is left" in manager.page.text
+    await manager.submit(told | {"outcome": "up"}, one)
+    assert "gone up a stage" in manager.page.text
+    await manager.submit({}, one)
+    await manager.submit(told | {"outcome": "stands", "agreed": "yes"}, one)
+    assert "The challenge is settled" in manager.page.text
+    await manager.get("/console/challenges")
+    assert "No challenge is open" in manager.page.text
+    assert "1 challenge in the last 90 days" in manager.page.text
+    await manager.get("/console/challenges?settled=yes&days=30")
+    for wanted in (story.reference, "The decision stands", "St Ives Primary"):
+        assert wanted in manager.page.text
