@@ -100,6 +100,7 @@ async def test_a_challenge_is_taken_by_telephone_reviewed_by_somebody_else_and_s
     await caller.submit(chosen(1, level="section_17", destination="csc_section_17"), "/decision")
     await decide(caller)
     await caller.get(path)
+    assert "St Ives Primary, who referred" in caller.page.text
     said = {
         "agency": "st_ives_primary",
         "channel": "telephone",
