@@ -51,7 +51,7 @@ SELECT gen_random_uuid(), gen_random_uuid(), n::text, 1, at, at, team, false,
        CASE WHEN open THEN 0 ELSE 1 END,
        'targeted', rag, '{}', locality, CASE WHEN n % 200 = 0 THEN ARRAY['unborn'] ELSE '{}' END,
        CASE WHEN n % 400 = 0 THEN ARRAY['police'] ELSE '{}' END,
-       n % 1000 = 0
+       n % 1000 = 500
   FROM generate_series(1, $2::int) AS n,
        LATERAL (SELECT $1::timestamptz - make_interval(secs => $2 - n) AS at, n % 20 = 0 AS open,
                        (ARRAY['duty', 'csc', 'masg', 'early_help', 'advice'])[1 + n / 20 % 5] AS team,
