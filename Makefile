@@ -1,6 +1,6 @@
 # Needs Python 3.11 or later and make; everything else is built into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format faults bench reset lock clean environment jars browser
+.PHONY: help run test check format faults soak bench reset lock clean environment jars browser
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; exit; fi; \
@@ -32,6 +32,11 @@ format: environment ## lay out the code and repair what can be repaired
 
 faults: environment jars ## the long form of the fault tests: kill everything, lose nothing
 	@MASH_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:randomly --timeout 1800 $(ARGS)
+
+soak: environment jars ## the long form of the tests that try at random
+	@MASH_CROWD=minute MASH_INTERLEAVINGS=100 MASH_FUZZ=long $(BIN)/python -m pytest -p no:randomly --timeout 3600 \
+		tests/services/triage/test_crowd.py tests/services/triage/test_interleavings.py tests/services/triage/test_openapi.py \
+		tests/services/intake/test_openapi.py tests/services/enrichment/pulled/test_work.py tests/journeys/test_whole.py $(ARGS)
 
 bench: environment jars ## measure against the floor and the usual way; prints JSON
 	@for bench in ingest drain latency footprint policy backtest queue live matching enrichment; do $(BIN)/python -m bench.$$bench $(ARGS) || exit 1; done

@@ -11,6 +11,8 @@ LONG = os.environ.get("MASH_FUZZ") == "long"
 EXAMPLES = 20 if LONG else 2
 """Random requests of each kind and operation, beside the hundreds that cover each bound of each schema."""
 LONG_SECONDS = 600
+LIMIT = 3600 if LONG else 180
+"""Seconds that a test may take that looks for faults."""
 
 
 async def faults_found(

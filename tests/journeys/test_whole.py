@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from libs.schemas.events import PARTITIONS, TOPICS, Service
-from tests.fuzzing import faults_found
+from tests.fuzzing import LIMIT, faults_found
 from tests.journeys.conftest import Running
 from tests.journeys.referrals import SCHOOL, fact, referral, told, until
 
@@ -231,6 +231,7 @@ async def columns(running: Running) -> str:
     return "\n".join(str(tuple(row)) for row in rows)
 
 
+@pytest.mark.timeout(LIMIT)
 def test_schemathesis_finds_nothing_in_enrichment_and_notify(running: Running) -> None:
     reference = running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"]
     for service in (Service.ENRICHMENT, Service.NOTIFY):

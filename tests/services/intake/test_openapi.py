@@ -10,13 +10,13 @@ from joserfc.jwk import ECKey
 from libs.platform.clock import SystemClock
 from libs.platform.service import serve
 from sandbox.issuer import Issuer, load_clients
-from tests.fuzzing import faults_found
+from tests.fuzzing import LIMIT, faults_found
 from tests.services.intake.conftest import ISSUER, Caller, served
 
 SCOPES = ("referral:submit", "referral:read", "parked:manage")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(LIMIT)
 async def test_schemathesis_finds_nothing(hub_database: str, issuer_key: ECKey, tmp_path: Path) -> None:
     # What a schema cannot say, such as a fact of the dictionary, may be refused: so valid data need not be accepted.
     clock = SystemClock()

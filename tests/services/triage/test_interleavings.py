@@ -290,7 +290,7 @@ def people(http: httpx.AsyncClient, issuer: Issuer) -> list[Person]:
     return [Person(http, issuer, name) for name in STAFF]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(12 * EXAMPLES)
 async def test_no_interleaving_loses_a_child_or_changes_what_a_person_decided(
     hub: HubWorld, people: list[Person], thresholds: Thresholds
 ) -> None:

@@ -18,7 +18,7 @@ from services.triage.app import furnish, routers
 from services.triage.live.api import router as live_router
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
-from tests.fuzzing import faults_found
+from tests.fuzzing import LIMIT, faults_found
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import ISSUER, HubWorld, Story, parts_of, stated
 
@@ -28,7 +28,7 @@ SCOPES = ("queue:read", "case:read", "case:write", "decision:write", "operations
 COMMANDS = "/(people|person-decisions|check-orders)$"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(LIMIT)
 @pytest.mark.parametrize("large", [False, True], ids=["all", "commands"])
 async def test_schemathesis_finds_nothing(
     hub: HubWorld,

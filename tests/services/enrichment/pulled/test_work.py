@@ -10,7 +10,7 @@ import pytest
 
 from libs.schemas.levels import Level, Rag
 from services.enrichment.pulled.work import LEASE
-from tests.fuzzing import faults_found
+from tests.fuzzing import LIMIT, faults_found
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.pulled.conftest import Fetching
 
@@ -263,7 +263,7 @@ async def test_a_school_of_the_education_service_answers_for_nobody(fetching: Fe
     assert (answer.status_code, answer.json()["code"]) == (403, "no-seat")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(LIMIT)
 async def test_the_operations_keep_what_their_description_says(fetching: Fetching, scratch: Path) -> None:
     await fetching.ask(Case(children=(WREN, FINCH)))
     claimed = await fetching.claim(most=2)
