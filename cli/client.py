@@ -92,6 +92,14 @@ class Client:
         path = f"/v1/cases/{case_id}/reading"
         self._json("PUT", "triage", path, staff, json=reading, headers={"If-Match": etag})
 
+    def say_who(
+        self, case_id: str, etag: str, said: Mapping[str, Any], staff: str = SOCIAL_WORKER
+    ) -> dict[str, Any]:
+        """Says, as a member of staff who has seen the case with this tag, who the child is."""
+        path = f"/v1/cases/{case_id}/person-decisions"
+        headers = {"If-Match": etag, "Idempotency-Key": str(uuid.uuid4())}
+        return self._json("POST", "triage", path, staff, json=said, headers=headers)
+
     def decide(self, case_id: str, etag: str, decision: Mapping[str, Any], staff: str) -> dict[str, Any]:
         """Decides a case as a member of staff."""
         path = f"/v1/cases/{case_id}/decision"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cli import journey, staff
@@ -24,7 +25,11 @@ class Sent:
 
     story: Story
     reference: str
+    """Empty until it is sent."""
     seen: Snapshot
+    tell: Callable[[], str] | None = field(default=None, repr=False)
+    """Sends it, and gives its reference, where it waits for another story."""
+    after: Sent | None = field(default=None, repr=False)
 
     @property
     def finished(self) -> bool:
@@ -33,6 +38,8 @@ class Sent:
     @property
     def missing(self) -> str:
         """What it still waits for, in words."""
+        if not self.reference:
+            return f"not sent before {self.story.after} is through"
         if self.seen.triage is None:
             return "not screened"
         if not journey.is_routed(self.seen):
@@ -53,15 +60,24 @@ class Sent:
 
 
 def send(client: Client, stories: Sequence[Story], data: Path, say: Callable[[str], None]) -> list[Sent]:
-    """Sends the stories one after the other. Raises cli.client.Refused."""
-    found = []
-    for story in stories:
+    """Sends the stories one after the other; one that comes after another is sent by `follow`, when that is through.
+
+    Raises cli.client.Refused.
+    """
+
+    def tell(story: Story) -> str:
         answer = client.refer(story.client, story.referral)
         reference = str(answer["reference"])
         remember_sent(data, reference)
-        found.append(Sent(story, reference, Snapshot()))
         say(f"[cyan]{reference}[/cyan]    sent    {story.title}")
-    return found
+        return reference
+
+    found: dict[str, Sent] = {}
+    for story in sorted(stories, key=lambda one: bool(one.after)):
+        earlier = found.get(story.after)
+        reference = tell(story) if earlier is None else ""
+        found[story.name] = Sent(story, reference, Snapshot(), partial(tell, story), earlier)
+    return [found[story.name] for story in stories]
 
 
 def follow(
@@ -79,8 +95,12 @@ def follow(
     deadline = time.monotonic() + seconds
     while (waiting := [each for each in sent if not each.finished]) and time.monotonic() < deadline:
         for each in waiting:
+            if not each.reference:
+                if each.tell is None or each.after is None or not each.after.finished:
+                    continue
+                each.reference = each.tell()
             each.seen = follower.look(each.reference)
-            staff.act(client, each.seen, each.story.reading)
+            staff.act(client, each.seen, each.story.reading, same_person=each.story.same_person)
         meanwhile()
         time.sleep(POLL_SECONDS)
     return waiting

@@ -86,7 +86,7 @@ def _one_for_each_route(stories: list[Story]) -> dict[Destination, Story]:
     """A story that should be routed there, for each destination. Raises ValueError where there is none."""
     found: dict[Destination, Story] = {}
     for destination in Destination:
-        fitting = [story for story in stories if destination.value in story.expect]
+        fitting = [story for story in stories if destination.value in story.expect and not story.after]
         found[destination] = min(fitting, key=lambda story: len(story.expect))
     return found
 

@@ -13,6 +13,7 @@ from cli.client import MANAGER, RECEIVER, SOCIAL_WORKER, Client, Refused
 from cli.journey import Snapshot
 
 RATIONALE = "Sandbox: the evidence on the case supports the recommendation."
+SAME = "Sandbox: the surgery confirms the number and the address."
 CHANGED = "Sandbox: more is known since; decide anew."
 CONFLICT = 409
 CHANGED_MEANWHILE = frozenset({CONFLICT, 412})
@@ -20,12 +21,15 @@ DUTY_CAME = frozenset({422})
 """An obliged action, or a brother's or sister's decision, may come between looking and deciding."""
 
 
-def act(client: Client, seen: Snapshot, reading: Mapping[str, Any]) -> None:
+def act(client: Client, seen: Snapshot, reading: Mapping[str, Any], *, same_person: bool = False) -> None:
     """Reads what waits to be read, then agrees with what is recommended. Raises Refused.
 
     `reading`: what the staff finds in the referrer's words, as the body of `PUT /v1/cases/{id}/reading`.
+    `same_person`: whom the index offers first is the child, and the staff says so before anything else.
     """
     for child in (seen.triage or {}).get("children", ()):
+        if same_person and not child.get("found") and not _identified(client, child["child_id"]):
+            continue
         if child["to_be_read"]:
             _read(client, child["child_id"], reading)
         elif child["stage"] == "decision":
@@ -34,6 +38,24 @@ def act(client: Client, seen: Snapshot, reading: Mapping[str, Any]) -> None:
             _sign(client, child["child_id"])
         elif child["stage"] == "hand_over":
             _accept(client, child["child_id"], child["decisions"][-1]["number"])
+
+
+def _identified(client: Client, case_id: str) -> bool:
+    """Whether it is known who the child is; where somebody is offered, the staff says that it is they."""
+    case, etag = client.case(case_id)
+    index = case["evidence"]["index"]
+    if index is None or case["stage"] == "screening":
+        return False
+    if index["method"] == "staff":
+        return True
+    if index["candidates"]:
+        link = {"action": "link", "person_id": index["candidates"][0]["person_id"], "reason": SAME}
+        try:
+            client.say_who(case_id, etag, link)
+        except Refused as refused:
+            if refused.status not in CHANGED_MEANWHILE:
+                raise
+    return False
 
 
 def _read(client: Client, case_id: str, reading: Mapping[str, Any]) -> None:

@@ -29,6 +29,12 @@ class Story:
     """What the sandbox's member of staff finds in the words, where they wait to be read."""
     expect: tuple[str, ...] = ()
     """Where each child should be routed, in the order of the children, found ones last."""
+    name: str = ""
+    """Its file's name without the ending, by which another story names it."""
+    after: str = ""
+    """The story that is through before this one is told."""
+    same_person: bool = False
+    """Whether the sandbox's member of staff finds that whom the index offers is the child."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -65,7 +71,7 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
     )
     if document is referral:
         return Story(sender, dict(referral), _title(text, name))
-    unknown = document.keys() - {"from", "referral", "reading", "expect"}
+    unknown = document.keys() - {"from", "referral", "reading", "expect", "after", "same_person"}
     if unknown:
         raise StoryError(f"{name} has keys that no story has: {', '.join(sorted(map(str, unknown)))}")
     return Story(
@@ -74,6 +80,9 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
         _title(text, name),
         dict(document.get("reading") or {"note": "Sandbox: the words tell of nothing more."}),
         tuple(document.get("expect") or ()),
+        Path(name).stem,
+        str(document.get("after") or ""),
+        document.get("same_person") is True,
     )
 
 

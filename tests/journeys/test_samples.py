@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,7 @@ def test_every_example_is_routed_where_it_should_be_and_every_notice_is_delivere
         sent = samples.send(client, example_stories(samples.EXAMPLES), tmp_path, lines.append)
         late = samples.follow(client, sent, Follower(client, lines.append), seconds=SECONDS)
         statuses = {each.reference: client.status(each.story.client, each.reference) for each in sent}
+        known = {each.story.name: first_case(client, each) for each in sent if each.story.after}
 
     assert {each.reference: each.missing for each in late} == {}, "\n".join(lines)
     assert [each.destinations for each in sent] == [each.story.expect for each in sent], "\n".join(lines)
@@ -58,3 +60,17 @@ def test_every_example_is_routed_where_it_should_be_and_every_notice_is_delivere
     danger = next(each for each in sent if each.story.referral.get("immediate_danger"))
     steps = [step.what for step in journey.steps(danger.seen)]
     assert steps.index("screened") < steps.index("answer"), "danger waited for a check"
+    again, offered = known["15-school-tells-again"], known["16-school-perhaps-on-record"]
+    assert again["tags"] == ["re_referral"]
+    assert again["evidence"]["index"]["method"] == "identifier"
+    # Who was only alike is the same person because somebody said so, and what came before is known from then on.
+    index = offered["evidence"]["index"]
+    assert (index["band"], index["method"], len(index["history"]["earlier"])) == ("same", "staff", 1)
+    assert [command["person"]["action"] for command in offered["commands"]] == ["link"]
+
+
+def first_case(client: Client, sent: samples.Sent) -> dict[str, Any]:
+    """The case of the first child, as a member of staff sees it."""
+    assert sent.seen.triage is not None
+    case, _ = client.case(sent.seen.triage["children"][0]["child_id"])
+    return case
