@@ -302,7 +302,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     clocks = Clocks(casework.thresholds.clocks)
     panels = Panels(ledger, casework, policies, parts.partnership.programme)
     handovers = Handovers(ledger, casework, policies, parts.partnership.terms)
-    early_help = EarlyHelp(casework, parts.partnership.offers)
+    early_help = EarlyHelp(casework, parts.partnership.offers, ledger.codec)
     register = Register(
         ledger,
         casework,

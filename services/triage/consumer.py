@@ -60,6 +60,7 @@ from services.triage.challenges.hearing import Hearing
 from services.triage.challenges.ladder import Ladder
 from services.triage.clocks.joining import keep_first_clock
 from services.triage.desk import Desk, load, save
+from services.triage.handover.reopening import ask
 from services.triage.joined.news import tell_workers
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
@@ -217,7 +218,7 @@ class TriageConsumer:
             changes += await self._hearing.hear(unit, desk, event, payload, cause)
         elif isinstance(payload, NoticeFailed):
             shared = payload.shared
-            self._tell_by_telephone(unit, desk, event, shared.reason, shared.notice_id)
+            await self._tell_by_telephone(unit, desk, event, shared.reason, shared.notice_id)
         elif isinstance(payload, ReferrerUntellable):
             reason = payload.shared.reason
             desk.untellable[event.referral_id] = reason
@@ -225,7 +226,7 @@ class TriageConsumer:
                 # Notify speaks of an outcome only after triage decided: each further decision is told anew.
                 decisions = sum(file.case.decision for file in files)
                 told_once = payload.shared.step or uuid5(event.referral_id, f"untold/{decisions}")
-                self._tell_by_telephone(unit, desk, event, reason, told_once)
+                await self._tell_by_telephone(unit, desk, event, reason, told_once)
         if len(files) > 1:
             changes += work.spread(files, cause)
         tell(unit, changes, event.trace)
@@ -268,14 +269,13 @@ class TriageConsumer:
             changes.append((file, Change.SCREENED))
         return changes
 
-    def _tell_by_telephone(
+    async def _tell_by_telephone(
         self, unit: Unit, desk: Desk, event: Event, reason: str | None, about: UUID
     ) -> None:
         kind, trace = TELL_BY_TELEPHONE, event.trace
         due = self._casework.thresholds.flow_due(kind, unit.now)
-        desk.task(
-            NewTask(event.referral_id, None, kind, unit.now, due, reason=reason, about=about, trace=trace)
-        )
+        task = NewTask(event.referral_id, None, kind, unit.now, due, reason=reason, about=about, trace=trace)
+        await ask(unit, self._casework, desk, task)
 
 
 def tell(unit: Unit, changes: Iterable[tuple[File, Change]], trace: str | None) -> None:

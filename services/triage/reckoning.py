@@ -163,7 +163,12 @@ class Reckoning:
         was told, however late that is taken in.
         """
         due = self.thresholds.task_due(kind, file.case.received_at, since)
-        file.new_actions.append(Obliged(kind, about, due))
+        self.ask(file, Obliged(kind, about, due))
+
+    def ask(self, file: File, wanted: Obliged) -> None:
+        """Asks for something to be done. A referral that was closed is open until it is."""
+        file.new_actions.append(wanted)
+        self.open_again(file)
 
     def out_of_hours(self, file: File, cause: Cause, again: bool = False) -> None:
         """Obliges to hand a red case that waits for its decision to the Emergency Duty Team where the hub is closed, or

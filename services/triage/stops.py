@@ -36,6 +36,7 @@ from services.triage.desk import (
     save_cases,
 )
 from services.triage.glimpse import Glimpse, glimpses, held_glimpses, read
+from services.triage.handover.reopening import ask
 from services.triage.known import Known
 from services.triage.policies.store import Policies
 from services.triage.policy import ChildFacts, evaluate
@@ -107,7 +108,8 @@ class Stops:
                     file.changed = True
             kind = LEFT.get(stop.consumer)
             if stop.reason == DISCARDED and stop.event_type == RECEIVED.name and kind is not None:
-                desk.task(self._task(unit, referral_id, kind, DISCARDED, stop.event_id))
+                task = self._task(unit, referral_id, kind, DISCARDED, stop.event_id)
+                await ask(unit, self._casework, desk, task)
         stopped = bool(desk.stops.get(referral_id))
         for file in desk.by_referral.get(referral_id, ()):
             if file.case.stopped != stopped:

@@ -223,8 +223,13 @@ class Handovers:
         )
 
     async def look(self, unit: Unit, referral_id: UUID) -> None:
-        """Closes a referral about which nothing more is to be done, whatever did the last of it."""
+        """Closes a referral about which nothing more is to be done, whatever did the last of it, and opens a closed one
+        about which something is.
+        """
         desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
+        family = desk.by_referral.get(referral_id, [])
+        if family and await self.keeps_open(unit, desk, referral_id):
+            self._casework.open_again(family[0])
         await self.settle(unit, desk, referral_id)
         await save(unit, self._ledger.codec, self._policies, desk)
 

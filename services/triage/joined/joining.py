@@ -126,5 +126,5 @@ def join(casework: Casework, file: File, cause: Cause, report: JoinedReport) -> 
     danger |= casework.evaluate(file, Trigger.INFORMATION, cause, fresh)
     change = casework.follow(file, cause, danger)
     due = casework.thresholds.reading_due(cause.now)
-    file.new_actions.append(Obliged(LOOK_AT_NEWS, about(file.case, cause), due))
+    casework.ask(file, Obliged(LOOK_AT_NEWS, about(file.case, cause), due))
     return change

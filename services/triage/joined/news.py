@@ -24,7 +24,7 @@ async def tell_workers(unit: Unit, casework: Casework, desk: Desk) -> None:
         file = desk.files[case_id]
         for one in told[case_id]:
             subject = about(file.case, Cause(one.event_id, one.at, unit.now))
-            file.new_actions.append(Obliged(LOOK_AT_NEWS, subject, due))
+            casework.ask(file, Obliged(LOOK_AT_NEWS, subject, due))
 
 
 def _news(file: File) -> list[NewEvidence]:

@@ -8,10 +8,10 @@ from libs.schemas.document import DocumentError, Node, read_document
 from libs.schemas.levels import Destination
 from services.triage.clocks.loading import read_length
 from services.triage.clocks.rules import Length
+from services.triage.tasks.raising import AGREEMENT
 
 _OFFER = dict.fromkeys(("name", "for", "ages", "agreement", "how"), True)
 ASSESSMENT = "complete_early_help_assessment"
-AGREEMENT = "seek_agreement_to_early_help"
 
 
 @dataclass(frozen=True, slots=True)

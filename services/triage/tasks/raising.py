@@ -12,8 +12,13 @@ from services.triage.tasks.terms import LOOK_AGAIN
 TASK_CLOCK = "task"
 """The kind of the timers of tasks; the subject is the task."""
 
-ASKED_AGAIN = ["possible_match", "possible_duplicate"]
-"""Tasks that stand for a question which is raised again when what a person said of it is taken back."""
+AGREEMENT = "seek_agreement_to_early_help"
+"""The family is to be asked whether it agrees to early help."""
+
+ASKED_AGAIN = ["possible_match", "possible_duplicate", AGREEMENT]
+"""Tasks that stand for a question which is raised again when what a person said of it is taken back, or a decision
+asks it anew.
+"""
 
 _RAISE = """
 INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule, owner)

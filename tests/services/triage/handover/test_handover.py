@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from libs.schemas.events import NOTICE_FAILED, NoticeFailed, NoticeResult
 from libs.schemas.levels import Stage
+from libs.schemas.notice import NoticeChannel, NoticeKind
 from sandbox.issuer import Issuer
 from services.triage.casework import Casework
 from services.triage.handover.handovers import Handovers
@@ -227,6 +229,38 @@ async def test_a_fact_that_changes_nothing_opens_a_closed_referral_until_somebod
     [task] = await hub.rows("SELECT id FROM task WHERE kind = 'look_at_new_information'")
     assert (await worker.put(f"/v1/tasks/{task[0]}", {"note": "Changes nothing."})).status_code == 200
     assert (await hub.case(case_id)).stage is Stage.CLOSED
+
+
+@pytest.mark.parametrize("obliges", ["a notice", "an answer"])
+async def test_what_is_obliged_after_closing_opens_the_referral_until_it_is_done(
+    hub: HubWorld, decided: Story, receiver: Person, worker: Person, obliges: str
+) -> None:
+    await accept(decided, receiver)
+    case_id = decided.child_ids[0]
+    assert (await hub.case(case_id)).stage is Stage.CLOSED
+    result = NoticeResult(
+        reference=decided.reference,
+        notice_id=decided.id,
+        kind=NoticeKind.OUTCOME,
+        channel=NoticeChannel.EMAIL,
+        at=hub.clock.now(),
+        reason="permanent-failure",
+    )
+    if obliges == "a notice":
+        event, kind = decided.event(NOTICE_FAILED, NoticeFailed(shared=result)), "tell_referrer_by_telephone"
+    else:
+        # It raises nothing, so that no decision is at risk, and asks for something all the same.
+        told = stated("child.radicalisation", "early_worry")
+        event, kind = decided.answer("education", told, late=True), "prevent_referral"
+    await hub.take(event)
+    assert (await hub.case(case_id)).stage is Stage.DECIDED
+    [(task,)] = await hub.rows("SELECT id FROM task WHERE kind = $1 AND done_at IS NULL", kind)
+    assert (await worker.put(f"/v1/tasks/{task}", {"note": "Done by telephone."})).status_code == 200
+    assert (await hub.case(case_id)).stage is Stage.CLOSED
+    if obliges == "a notice":
+        again = NoticeFailed(shared=result)
+        await hub.take(decided.event(NOTICE_FAILED, again))
+        assert (await hub.case(case_id)).stage is Stage.CLOSED, "told again, it was done already"
 
 
 async def test_what_is_learnt_of_one_child_opens_the_referral_of_all(

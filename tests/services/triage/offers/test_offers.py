@@ -29,12 +29,22 @@ async def kinds(hub: HubWorld) -> set[str]:
 
 
 async def test_early_help_without_agreement_or_assessment_asks_for_both_with_a_clock(
-    hub: HubWorld, worker: Person
+    hub: HubWorld, worker: Person, manager: Person, trusted: Person
 ) -> None:
     await early_help(hub, worker)
     assert await kinds(hub) == {"seek_agreement_to_early_help", "complete_early_help_assessment"}
     due = await hub.rows("SELECT due_at FROM task WHERE kind = 'complete_early_help_assessment'")
     assert due[0][0] > hub.clock.now()
+    # Decided anew for somebody else, nobody asks the family any more; for early help once more, somebody does.
+    [(case_id,)] = await hub.rows("SELECT id FROM child_case")
+    section_17 = {"level": "section_17", "destination": "csc_section_17"}
+    for wish, asked in ((section_17, False), ({}, True)):
+        wish = {**wish, "departure_reason": "The family was seen."}
+        answer = await manager.decide(case_id, (await manager.open(case_id))[1], **wish)
+        assert answer.status_code == 200, answer.text
+        if (await hub.case(case_id)).proposed_at is not None:
+            assert (await trusted.sign(case_id)).status_code == 200
+        assert ("seek_agreement_to_early_help" in await kinds(hub)) is asked
 
 
 async def test_what_was_agreed_is_not_asked_again(hub: HubWorld, worker: Person) -> None:
