@@ -192,6 +192,10 @@ class TaskView(Model):
     id: UUID
     case_id: UUID | None = None
     referral_id: UUID
+    reference: str | None = Field(
+        None, description="Of the case; absent where the task is the whole referral's, or it is not read yet."
+    )
+    child_number: int | None = Field(None, description="Of the case; absent likewise.")
     kind: str
     label: str = Field("", description="What is to be done, as the partnership's files say it.")
     what: str | None = Field(None, description="What is to be done, as whoever set the task wrote it.")

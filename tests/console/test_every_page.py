@@ -116,6 +116,10 @@ OTHERS = {
 """Whose case shows most of a page, where it is not that of the family who stay undecided."""
 
 
+NAMES = ("Example", "Orrell", *Family)
+"""What nobody learns from an address or a title."""
+
+
 def addresses_of(router: APIRouter) -> Iterator[str]:
     """What of a router, and of those in it, a browser may get."""
     for route in router.routes:
@@ -230,6 +234,10 @@ def test_every_page_can_be_used_by_everybody(site: Site, opened: Opens, filled: 
         answer = page.goto(f"{site.url}{path}")
         assert answer is not None
         assert answer.status == 200, path
+        assert answer.headers["cache-control"] == "no-store", path
+        assert not any(name in f"{page.url} {page.title()}" for name in NAMES), (
+            "an address or title names somebody"
+        )
         found[path] = at_each_width(page, colours)
     for path in (f"/console/cases/{UUID(int=7)}", "/console/lists/nothing"):
         answer = page.goto(f"{site.url}{path}")

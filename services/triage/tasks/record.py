@@ -19,7 +19,7 @@ from services.triage.views import TaskView
 _SELECT = """
 SELECT task.id, task.case_id, task.referral_id, task.kind, task.reason, task.raised_at, task.raised_by, task.due_at,
        task.done_at, task.done_by, task.outcome, task.document, task.request, c.team,
-       coalesce(task.owner, a.worker) AS owner
+       c.reference, c.child_number, coalesce(task.owner, a.worker) AS owner
   FROM task
   LEFT JOIN child_case AS c ON c.id = task.case_id
   LEFT JOIN allocated AS a ON a.case_id = task.case_id
