@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,12 +14,18 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from cli.client import SOCIAL_WORKER
 from libs.schemas.events import PARTITIONS, TOPICS, Service
+from libs.schemas.on_call import load_on_call
+from sandbox.notify import SMS_PREFIX
+from services.notify.wording import load_wording
 from tests.fuzzing import LIMIT, faults_found
 from tests.journeys.conftest import Running
 from tests.journeys.referrals import SCHOOL, fact, referral, told, until
 
 pytestmark = pytest.mark.timeout(180)
+
+PARTNERSHIP = Path(__file__).resolve().parents[2] / "deploy" / "partnership"
 
 STOPPED_SECONDS = 60.0 if os.environ.get("MASH_FAULTS") == "long" else 5.0
 
@@ -81,6 +88,43 @@ def test_information_that_raises_the_outcome_asks_again_and_leaves_the_decision(
     assert [one["destination"] for one in after["decisions"]] == [
         one["destination"] for one in before["decisions"]
     ]
+
+
+def test_red_work_reaches_whoever_is_on_call_without_a_word_of_it_until_a_person_has_it(
+    running: Running,
+) -> None:
+    client, sandbox, triage = running.client, running.stack.url("sandbox"), running.stack.url("triage")
+    headers = {"Authorization": f"Bearer {client.token(SOCIAL_WORKER)}"}
+    body = referral(fact("child.hunger", "persistent"), immediate_danger=True)
+    reference = client.refer(SCHOOL, body)["reference"]
+    known = journey(running, "triage", reference)
+    [child] = known["children"]
+
+    def shown() -> dict[str, Any]:
+        asked = {"case_id": child["child_id"], "ended": True}
+        [one] = httpx.get(f"{triage}/v1/alerts", params=asked, headers=headers).json()["items"]
+        found: dict[str, Any] = one
+        return found
+
+    # Triage's call goes out over the log, and what became of it comes back over the log.
+    arrived = until(
+        lambda: ((one := shown())["calls"] and one["calls"][0]["state"] == "delivered" and one) or None,
+        "the call to be delivered",
+    )
+    assert (arrived["urgency"], arrived["ended_at"]) == ("immediate_danger", None)
+    [notice] = [one for one in journey(running, "notify", reference)["notices"] if one["kind"] == "alert"]
+    messages = httpx.get(f"{sandbox}/notify/messages").json()
+    [message] = [one for one in messages if one["reference"] == notice["id"]]
+    on_call = load_on_call(PARTNERSHIP / "on_call.yaml").contacts[arrived["calls"][0]["contact"]]
+    assert on_call.address in (message["phone_number"], message["email_address"])
+    # The same to the letter whatever it is about: nothing of the child, the referrer or the referral.
+    wording = load_wording(PARTNERSHIP)
+    words = wording.alert[on_call.channel].body.replace("((telephone))", wording.telephone)
+    assert message["body"].removeprefix(SMS_PREFIX).strip() == words.strip()
+
+    answer = httpx.put(f"{triage}/v1/alerts/{arrived['id']}/acknowledgement", json={}, headers=headers)
+    assert (answer.status_code, answer.json()["acknowledged_by"]) == (200, SOCIAL_WORKER)
+    assert (shown()["ended_as"], shown()["next_at"]) == ("acknowledged", None)
 
 
 CANARIES = {

@@ -21,6 +21,7 @@ from services.triage.clocks.calendar import Calendar
 from services.triage.live.changes import touch
 
 ALARM = "alert-unanswered"
+AGE = "mash.alerts.unacknowledged_age_seconds"
 EVERY_SECONDS = 5.0
 AT_ONCE = 100
 
@@ -58,9 +59,7 @@ class Calling:
         self._calendar = calendar
         self._alarms = alarms
         self._calls = meter.create_counter("mash.alerts.calls", "{call}", "Calls of people who are on call.")
-        self._age = meter.create_gauge(
-            "mash.alerts.unacknowledged_age_seconds", "s", "Age of the oldest alert that nobody acknowledged."
-        )
+        self._age = meter.create_gauge(AGE, "s", "Age of the oldest alert that nobody acknowledged.")
 
     @property
     def handlers(self) -> Mapping[str, Handler]:

@@ -6,14 +6,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from libs.messaging.timers import TimerLoop
 from libs.schemas.alerts import AlertDelivered, AlertFailed, CallResult
 from libs.schemas.events import ALERT_DELIVERED, ALERT_FAILED
 from libs.schemas.notice import NoticeChannel
 from libs.schemas.on_call import OnCall, load_on_call
-from services.triage.alerts.calling import Calling
+from services.triage.alerts.calling import AGE, Calling
 from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story
@@ -25,6 +26,7 @@ class OnCallWorld:
 
     hub: HubWorld
     calling: Calling
+    measured: InMemoryMetricReader
 
     async def wait(self, minutes: float = 0) -> None:
         """Lets time pass, and the clocks that run out meanwhile fire, each at its minute."""
@@ -33,6 +35,19 @@ class OnCallWorld:
         for _ in range(int(minutes)):
             self.hub.clock.advance(timedelta(minutes=1))
             await loop.fire_due()
+
+    def oldest(self) -> float:
+        """How old the oldest alert is, in seconds, as operations were told by the last sweep."""
+        data: Any = self.measured.get_metrics_data()
+        [metric] = [
+            one
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for one in scope.metrics
+            if one.name == AGE
+        ]
+        [point] = metric.data.data_points
+        return float(point.value)
 
     async def called(self, story: Story) -> list[str]:
         """Whom notify was asked to tell, in order."""
@@ -76,5 +91,7 @@ def on_call() -> OnCall:
 
 @pytest.fixture
 def list_at_work(hub: HubWorld, on_call: OnCall, thresholds: Thresholds, alarms: Bell) -> OnCallWorld:
-    meter = NoOpMeterProvider().get_meter("tests")
-    return OnCallWorld(hub, Calling(hub.ledger, on_call, thresholds.clocks.calendar, alarms, meter))
+    measured = InMemoryMetricReader()
+    meter = MeterProvider([measured]).get_meter("tests")
+    calling = Calling(hub.ledger, on_call, thresholds.clocks.calendar, alarms, meter)
+    return OnCallWorld(hub, calling, measured)

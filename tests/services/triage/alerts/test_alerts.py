@@ -1,17 +1,23 @@
 """Red work alerts a person, up the list, until somebody says by name that they have it."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
+from libs.schemas.on_call import OnCall, Urgency
 from sandbox.issuer import Issuer
+from services.triage.alerts.calling import AGE, ALARM
 from tests.services.triage.alerts.conftest import OnCallWorld
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import NEGLECTED, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
+ROOT = Path(__file__).resolve().parents[4]
 HIT = stated("child.patterned_injury", True)
 IN_HOURS = ["duty_worker", "duty_mailbox", "duty_manager", "hub_manager", "assistant_director"]
 OUT_OF_HOURS = ["emergency_duty_worker", "emergency_duty_manager", "assistant_director"]
@@ -111,6 +117,7 @@ async def test_silence_goes_up_the_list_alarms_operations_and_begins_again(
     assert await list_at_work.calling.sweep() == 1
     [(code, ids)] = alarms.rung
     assert (code, ids["referral_id"], ids["rounds"]) == ("alert-unanswered", story.id, 1)
+    assert list_at_work.oldest() == 15 * 60
     assert await list_at_work.calling.sweep() == 0
     await list_at_work.wait(15)
     assert await list_at_work.called(story) == [*IN_HOURS, "duty_worker"]
@@ -221,6 +228,8 @@ async def test_only_a_named_persons_word_ends_it(
     await list_at_work.wait(60)
     assert len(await list_at_work.called(story)) == 2
     assert "alert-acknowledged" in await hub.names(story.id)
+    await list_at_work.calling.sweep()
+    assert list_at_work.oldest() == 0
     assert (await worker.get("/v1/alerts")).json()["items"] == []
     [ended] = (await worker.get("/v1/alerts", ended=True, case_id=str(case_id))).json()["items"]
     assert ended["ended_as"] == "acknowledged"
@@ -307,3 +316,14 @@ async def test_an_alert_outlives_the_process_that_raised_it(hub: HubWorld, list_
     hub.clock.advance(timedelta(hours=1))
     await list_at_work.wait()
     assert await list_at_work.called(story) == ["duty_worker"]
+
+
+def test_operations_are_told_another_way_once_the_hubs_list_is_at_its_end(on_call: OnCall) -> None:
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]
+    [rule] = next(group["rules"] for group in rules if group["name"] == "on_call")
+    metric, _, seconds = re.fullmatch(r"max\((\w+)\) (>) (\d+)", rule["expr"]).groups()  # type: ignore[union-attr]
+    assert metric == AGE.replace(".", "_")
+    longest = max(len(turn.call) for turns in on_call.turns.values() for turn in turns)
+    assert int(seconds) == longest * on_call.answer_within[Urgency.IMMEDIATE_DANGER] * 60
+    [runbook] = re.findall(r"docs/runbooks/[\w-]+\.md", rule["annotations"]["description"])
+    assert ALARM in (ROOT / runbook).read_text(encoding="utf-8")
