@@ -14,7 +14,6 @@ from sandbox.issuer import load_clients
 
 SOCIAL_WORKER = "staff-sw-1"
 MANAGER = "staff-mgr-1"
-RECEIVER = "receiver-csc-1"
 OPERATIONS = "operations"
 RENEW_SECONDS = 300.0
 
@@ -116,6 +115,11 @@ class Client:
         """Signs the decision that waits on a case, or returns it."""
         path, body = f"/v1/cases/{case_id}/sign-off", {"agree": agree, "note": note}
         return self._json("PUT", "triage", path, staff, json=body, headers={"If-Match": etag})
+
+    def receiver(self, team: str) -> str:
+        """Whoever receives children for a team; where the sandbox has nobody, staff of the hub record the answer."""
+        receives = (one.id for one in self._clients.values() if one.team == team)
+        return next(receives, SOCIAL_WORKER)
 
     def accept(self, case_id: str, decision: int, staff: str) -> dict[str, Any]:
         """Accepts a child at the receiving end."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from cli.client import MANAGER, RECEIVER, SOCIAL_WORKER, Client, Refused
+from cli.client import MANAGER, SOCIAL_WORKER, Client, Refused
 from cli.journey import Snapshot
 
 RATIONALE = "Sandbox: the evidence on the case supports the recommendation."
@@ -102,8 +102,11 @@ def _sign(client: Client, case_id: str) -> None:
 
 
 def _accept(client: Client, case_id: str, decision: int) -> None:
+    case, _ = client.case(case_id)
+    if not case["handovers"]:
+        return
     try:
-        client.accept(case_id, decision, RECEIVER)
+        client.accept(case_id, decision, client.receiver(case["handovers"][-1]["team"]))
     except Refused as refused:
         if refused.status not in CHANGED_MEANWHILE:
             raise

@@ -39,6 +39,7 @@ class Client:
     name: str
     scopes: tuple[str, ...]
     agency: str | None = None
+    team: str | None = None
     roles: tuple[str, ...] = ()
     returns_to: str | None = None
     """The path that people come back to who sign in to this client, where it is an application for people."""
@@ -72,6 +73,7 @@ def _load(path: Path, section: str) -> dict[str, Client]:
             name=entry["name"],
             scopes=tuple(entry["scopes"]),
             agency=entry.get("agency"),
+            team=entry.get("team"),
             roles=tuple(entry.get("roles", ())),
             returns_to=entry.get("returns_to"),
         )
@@ -132,6 +134,8 @@ class Issuer:
         }
         if about.agency is not None:
             claims["agency"] = about.agency
+        if about.team is not None:
+            claims["team"] = about.team
         return self.signed("at+jwt", claims)
 
     def signed(self, kind: str, claims: Mapping[str, Any]) -> str:

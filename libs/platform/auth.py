@@ -20,10 +20,13 @@ from fastapi.security.base import SecurityBase
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
+from pydantic import TypeAdapter, ValidationError
 
 from libs.platform.problems import Problem
+from libs.schemas.base import Identifier
 from libs.schemas.clock import Clock
 
+_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
 ALGORITHMS = ["ES256", "RS256"]
 LEEWAY = 30
 """Seconds that the issuer's clock may differ from ours."""
@@ -38,7 +41,9 @@ REFRESH_AT_MOST_EVERY = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller: a partner's system (`agency`), or a member of staff (`name`, `roles`)."""
+    """The caller: a partner's system (`agency`), or a member of staff (`name`, `roles`, and the `team` for which they
+    receive children).
+    """
 
     subject: str
     client_id: str
@@ -46,6 +51,7 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     name: str | None = field(default=None, repr=False)
+    team: str | None = None
 
     def of_agency(self) -> str:
         """The agency that the token speaks for. Raises Problem 403 when it names none."""
@@ -149,6 +155,7 @@ class Authenticator:
             scopes=frozenset(str(claims.get("scope", "")).split()),
             roles=frozenset(role for role in claims.get("roles", ()) if isinstance(role, str)),
             name=_text(claims.get("name")),
+            team=_team(claims.get("team")),
         )
 
 
@@ -206,6 +213,14 @@ def _unauthenticated(error: str | None) -> Problem:
         "send `Authorization: Bearer` with a token of this issuer and audience that has not expired",
         headers={"WWW-Authenticate": challenge},
     )
+
+
+def _team(value: object) -> str | None:
+    """One of the partnership's teams by its id; what cannot be such an id names no team."""
+    try:
+        return _IDENTIFIER.validate_python(value, strict=True)
+    except ValidationError:
+        return None
 
 
 def _text(value: object) -> str | None:

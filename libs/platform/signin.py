@@ -82,6 +82,7 @@ class Session:
     csrf: str
     began: int
     seen: int
+    team: str | None = None
 
     @property
     def principal(self) -> Principal:
@@ -93,6 +94,7 @@ class Session:
             scopes=frozenset(self.scopes),
             roles=frozenset(self.roles),
             name=self.name,
+            team=self.team,
         )
 
     def proves(self, token: object) -> bool:
@@ -205,6 +207,7 @@ class SignIn:
             csrf=secrets.token_urlsafe(24),
             began=now,
             seen=now,
+            team=principal.team,
         )
         response = RedirectResponse(attempt.to, 303)
         self.keep(response, session)

@@ -26,7 +26,7 @@ CaseReader = Annotated[Principal, on_case("case:read")]
 Decider = Annotated[Principal, requires("decision:write", DECIDERS)]
 
 ACCEPTS, WORKS = "handover:accept", "case:write"
-"""Whoever receives answers for their own team; staff of the hub record what they were told by telephone."""
+"""Whoever receives answers for the team of their token; staff of the hub record what any was heard to say."""
 
 READS = responses(400, 401, 403, 404, 422, 503)
 WRITES = responses(400, 401, 403, 404, 409, 413, 415, 422, 503)
@@ -86,12 +86,13 @@ async def read_handover(caller: CaseReader, case_id: UUID, ledger: Books) -> Han
 async def accept(request: Request, caller: CaseReader, case_id: UUID, handovers: HandedOver) -> HandoverView:
     """Somebody at the receiving end takes the child over, by name; until then the child is the hub's.
 
-    The receiving end does so itself, or the hub's staff record who accepted by telephone. The same acceptance sent
-    again is the same answer; 409 where it was refused, or another decision stands.
+    The receiving end does so itself, for the team that its token names (claim `team`), or the hub's staff record who
+    accepted by telephone. The same acceptance sent again is the same answer; 403 where another team was asked, 409
+    where it was refused, or another decision stands.
     """
-    _may_answer(caller)
+    team = _answers_for(caller)
     body, _ = await read_json_body(request, AcceptanceBody)
-    return await handovers.accept(case_id, body, caller)
+    return await handovers.accept(case_id, body, caller, team)
 
 
 @router.put(
@@ -101,10 +102,10 @@ async def accept(request: Request, caller: CaseReader, case_id: UUID, handovers:
     summary="Refuse a child, with the reason",
 )
 async def refuse(request: Request, caller: CaseReader, case_id: UUID, handovers: HandedOver) -> HandoverView:
-    """The child comes back to whoever decides, with the reason and a clock of its own."""
-    _may_answer(caller)
+    """The child comes back to whoever decides, with the reason and a clock of its own. Who answers: as to accept."""
+    team = _answers_for(caller)
     body, _ = await read_json_body(request, RefusalBody)
-    return await handovers.refuse(case_id, body, caller)
+    return await handovers.refuse(case_id, body, caller, team)
 
 
 @router.post(
@@ -131,11 +132,22 @@ async def reopen(
     )
 
 
-def _may_answer(caller: Principal) -> None:
-    if not caller.scopes & {ACCEPTS, WORKS}:
+def _answers_for(caller: Principal) -> str | None:
+    """The one team for which the caller may answer; None for staff of the hub, who record what any told them."""
+    if WORKS in caller.scopes:
+        return None
+    if ACCEPTS not in caller.scopes:
         raise Problem(
             403,
             "scope-missing",
             "The access token does not permit this",
             f"ask for a token with the scope {ACCEPTS}",
         )
+    if caller.team is None:
+        raise Problem(
+            403,
+            "team-missing",
+            "The access token names no team",
+            "ask for a token whose claim `team` is the id of the team that receives the child",
+        )
+    return caller.team

@@ -123,21 +123,33 @@ class Handovers:
         self._casework.handing_over(file, None if due is None else due.at)
         await self.settle(unit, desk, case.referral_id)
 
-    async def accept(self, case_id: UUID, body: AcceptanceBody, caller: Principal) -> HandoverView:
-        """The receiving end accepts. The same acceptance sent again is the same answer.
+    async def accept(
+        self, case_id: UUID, body: AcceptanceBody, caller: Principal, team: str | None = None
+    ) -> HandoverView:
+        """The receiving end accepts. The same acceptance sent again is the same answer. `team`: the only one that the
+        caller answers for.
 
-        Raises Problem: 404, 409 where it was answered otherwise, or another decision stands.
+        Raises Problem: 403 where another team was asked, 404, 409 where it was answered otherwise, or another decision
+        stands.
         """
         receipt = Receipt(name=body.accepted_by, note=body.note)
-        return await self._answer(case_id, body.decision, Answered.ACCEPTED, receipt, caller)
+        return await self._answer(case_id, body.decision, Answered.ACCEPTED, receipt, caller, team)
 
-    async def refuse(self, case_id: UUID, body: RefusalBody, caller: Principal) -> HandoverView:
+    async def refuse(
+        self, case_id: UUID, body: RefusalBody, caller: Principal, team: str | None = None
+    ) -> HandoverView:
         """The receiving end refuses: the child comes back to whoever decides. Raises Problem as `accept` does."""
         receipt = Receipt(name=body.refused_by, note=body.reason)
-        return await self._answer(case_id, body.decision, Answered.REFUSED, receipt, caller)
+        return await self._answer(case_id, body.decision, Answered.REFUSED, receipt, caller, team)
 
     async def _answer(
-        self, case_id: UUID, number: int, answer: Answered, receipt: Receipt, caller: Principal
+        self,
+        case_id: UUID,
+        number: int,
+        answer: Answered,
+        receipt: Receipt,
+        caller: Principal,
+        team: str | None,
     ) -> HandoverView:
         referral_id = await referral_of(self._ledger, case_id)
         codec = self._ledger.codec
@@ -150,6 +162,14 @@ class Handovers:
             if one is None or file is None:
                 raise Problem(
                     409, "not-handed-over", "That decision hands nothing over", "read the case again"
+                )
+            if team is not None and one.team != team:
+                raise Problem(
+                    403,
+                    "other-team",
+                    "The child is handed over to another team than that of the access token",
+                    f"the team {one.team} accepts or refuses it",
+                    extra={"team": one.team},
                 )
             if one.answer is not None:
                 if (one.answer, one.answered_by, one.note) == (answer, receipt.name, receipt.note):

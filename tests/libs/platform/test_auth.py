@@ -30,6 +30,8 @@ async def test_a_principal_is_what_the_token_says(authenticator: Authenticator, 
         "Sam Field",
     )
     assert "Sam Field" not in repr(principal)
+    for claim, team in (("csc", "csc"), ("Children's Social Care", None), (["csc"], None), ("", None)):
+        assert (await authenticator.principal(issuer.token(team=claim))).team == team
 
 
 WRONG: list[tuple[str, dict[str, Any]]] = [

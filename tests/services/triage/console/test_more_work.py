@@ -119,6 +119,8 @@ async def test_a_referral_by_telephone_goes_to_intake_once(office: Office) -> No
 async def test_the_receiving_end_accepts_by_name_or_gives_the_child_back(office: Office) -> None:
     path, manager = await decided(office)
     assert "Waits to be accepted" in manager.page.text
+    other = await office.at("receiver-eh-1", f"{path}/handover")
+    assert "Answer for the receiving end" not in other.page.text
     receiver = await office.at("receiver-csc-1", "/console/handovers")
     assert f'href="{path}/handover"' in receiver.page.text
     assert CANARY not in receiver.page.text

@@ -165,6 +165,23 @@ async def test_who_neither_receives_nor_works_here_accepts_nothing(
     assert (told.json()["answered_by"], told.json()["recorded_by"]) == (ROBIN, worker.id)
 
 
+async def test_the_receiving_end_answers_for_the_team_of_its_token_alone(
+    hub: HubWorld, decided: Story, http: httpx.AsyncClient, issuer: Issuer, receiver: Person
+) -> None:
+    for answer in (accept, refuse):
+        refused = await answer(decided, Person(http, issuer, "receiver-eh-1"))
+        assert (refused.status_code, refused.json()["code"]) == (403, "other-team")
+        assert refused.json()["team"] == "csc"
+        assert "csc" in refused.json()["detail"]
+    token = issuer.token("panel-chair-1", scopes=("case:read", "handover:accept"))
+    path = f"/v1/cases/{decided.child_ids[0]}/handover/acceptance"
+    body = {"decision": 1, "accepted_by": ROBIN}
+    nobodys = await http.put(path, json=body, headers={"Authorization": f"Bearer {token}"})
+    assert (nobodys.status_code, nobodys.json()["code"]) == (403, "team-missing")
+    assert (await hub.case(decided.child_ids[0])).stage is Stage.HAND_OVER
+    assert (await accept(decided, receiver)).status_code == 200
+
+
 async def test_advice_is_handed_to_nobody_and_closes_the_referral(hub: HubWorld, manager: Person) -> None:
     story = Story()
     await hub.take(story.received([stated("household.protective_adult", True)]), story.completed())
