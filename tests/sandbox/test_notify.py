@@ -87,7 +87,7 @@ def errors(refused: HTTPError) -> list[dict[str, str]]:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -242,7 +242,7 @@ async def test_a_part_that_may_is_started_anew_later_each_time_and_the_process_g
     background = Background(parts, failed=failures.append, restarted=["relay"], alarm=alarm, first_delay=0.05)
     with capture_logs() as logs:
         async with background:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while len(falls.begun) < 4:
                     await asyncio.sleep(0.01)
             assert background.healthy
@@ -273,7 +273,7 @@ async def test_a_part_that_does_not_stop_is_cancelled_when_the_grace_is_over() -
 
     order: list[str] = []
     parts = [("deaf", Deaf("deaf", order)), ("relay", Step("relay", order))]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with Background(parts, failed=order.append, grace=0.1):
             pass
     assert order == ["relay"]
@@ -314,7 +314,7 @@ async def test_a_sweep_that_looks_at_start_does_not_wait_for_its_turn(world: Wor
     later = Sweep("later", 3600, never)
     reconciler = Reconciler(ledger, [Sweep("at once", 3600, look, at_start=True), later])
     runs = asyncio.create_task(reconciler.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await swept.wait()
         reconciler.stop()
         await runs

@@ -85,7 +85,7 @@ async def test_a_signal_stops_in_order_and_ends_nothing_by_itself(
         serving = asyncio.create_task(serve(app, settings, stop=stop_on_signals(), ready=bound.set_result))
         await bound
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(serving, 5)
+        await asyncio.wait_for(serving, 30)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

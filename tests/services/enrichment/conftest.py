@@ -317,7 +317,7 @@ class Case:
         )
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 8.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 40.0) -> None:
     """Waits until a condition holds; fails the test where it does not in time."""
     async with asyncio.timeout(seconds):
         while not await condition():

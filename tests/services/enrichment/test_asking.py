@@ -157,7 +157,7 @@ async def test_an_alarm_that_nobody_takes_holds_up_no_other_answer(
 
     with structlog.testing.capture_logs():
         await instance.take(first.received(), first.screened())
-        await asyncio.wait_for(rung.wait(), 8)
+        await asyncio.wait_for(rung.wait(), 30)
         await instance.take(later.received(), later.screened())
         await until(answered)
 

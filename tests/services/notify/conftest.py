@@ -328,7 +328,7 @@ async def emitted(ledger: Ledger) -> list[tuple[str, dict[str, Any]]]:
     return [(row["type"], yaml.safe_load(row["payload"])["shared"]) for row in rows]
 
 
-async def until(condition: Callable[[], Any], seconds: float = 8.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 40.0) -> None:
     """Waits for a condition, which may be asynchronous."""
     async with asyncio.timeout(seconds):
         while True:

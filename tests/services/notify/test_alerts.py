@@ -42,14 +42,14 @@ def to(message: dict[str, Any]) -> str:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.02)
 
 
 async def told(ledger: Ledger, count: int) -> list[tuple[str, dict[str, Any]]]:
     """What notify told of alerts, when it has told so much."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             found = [one for one in await emitted(ledger) if "alert" in one[0]]
             if len(found) >= count:
@@ -159,7 +159,7 @@ async def test_what_notify_did_not_take_in_time_is_given_up(
     govuk.behave(send="error")
     await feed(ledger, wording, called(Story()))
     await couriers.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await notices(ledger))[0]["sends"] == 0:
             await asyncio.sleep(0.02)
     clock.advance(timedelta(minutes=11))

@@ -65,7 +65,7 @@ async def running(settings: TriageSettings) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 40.0) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():
             await asyncio.sleep(0.05)

@@ -35,7 +35,7 @@ async def ran_out(hub: HubWorld, bells: Bells, thresholds: Thresholds) -> None:
     await TimerLoop(hub.ledger, overdue.handlers).fire_due()
     await TimerLoop(hub.ledger, overdue.handlers).fire_due()
     overdue.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await running
 
 

@@ -40,7 +40,7 @@ async def instance(
 
 
 async def killed(process: asyncio.subprocess.Process) -> None:
-    assert await asyncio.wait_for(process.wait(), 20) == -signal.SIGKILL
+    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
 
 
 async def test_a_crash_between_the_effect_and_its_commit_doubles_nothing(world: World) -> None:

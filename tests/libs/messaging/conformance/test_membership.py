@@ -126,7 +126,7 @@ async def test_a_batch_in_hand_is_finished_and_committed_before_an_instance_leav
     slow.before = wait
     ids = await world.emit_many([uuid4()], 4)
     first = world.join(slow)
-    await asyncio.wait_for(entered.wait(), 10)
+    await asyncio.wait_for(entered.wait(), 30)
     leaving = asyncio.create_task(first.stop())
     await asyncio.sleep(0.1)
     assert not leaving.done()
@@ -150,7 +150,7 @@ async def test_a_newcomer_waits_for_the_batch_in_hand(world: World) -> None:
     slow.before = wait
     ids = await world.emit_many([uuid4() for _ in range(6)], 2)
     world.join(slow, limits=LIMITS)
-    await asyncio.wait_for(entered.wait(), 10)
+    await asyncio.wait_for(entered.wait(), 30)
     world.join(other)
     await asyncio.sleep(0.3)
     assert other.events == []

@@ -305,14 +305,14 @@ def reason_of(event: Event) -> str:
     return str(event.payload.shared.reason) if event.type is WITHDRAWN else ""
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 10.0) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 40.0) -> None:
     """Waits until the condition holds. Raises TimeoutError."""
     async with asyncio.timeout(timeout):
         while not await condition():
             await asyncio.sleep(0.02)
 
 
-async def take(transport: Transport, count: int, timeout: float = 10.0) -> list[Any]:
+async def take(transport: Transport, count: int, timeout: float = 40.0) -> list[Any]:
     """Polls until `count` records came; commits nothing between."""
     records: list[Any] = []
     async with asyncio.timeout(timeout):

@@ -121,7 +121,7 @@ async def test_a_newcomer_gets_nothing_of_the_batch_in_hand_until_it_is_committe
     assert not joining.done()
     await first.commit(in_hand)
     polling = asyncio.create_task(take(first, 1))
-    await asyncio.wait_for(joining, 8)
+    await asyncio.wait_for(joining, 30)
     assert await second.poll(100, 0.5) == []
     polling.cancel()
 
@@ -134,7 +134,7 @@ async def test_a_poll_that_outlasts_a_hand_over_loses_nothing_of_what_it_reads(w
     await first._consumer.commit(dict.fromkeys(first._consumer.assignment(), 0))
     polling = asyncio.create_task(first.poll(100, 8.0))
     await asyncio.sleep(0.3)
-    await asyncio.wait_for(second.start(), 8)
+    await asyncio.wait_for(second.start(), 30)
     assert not polling.done()
     ids = await world.emit_many([uuid4() for _ in range(24)], 1)
     records = await polling
@@ -157,10 +157,10 @@ async def test_a_batch_that_hangs_delays_a_hand_over_only_so_long(world: World) 
     slow.before = hang
     ids = await world.emit_many([uuid4() for _ in range(12)], 1)
     world.join(slow, transport=member_of(world, hand_over=0.5))
-    await asyncio.wait_for(entered.wait(), 10)
+    await asyncio.wait_for(entered.wait(), 30)
     quick = member_of(world)
-    await asyncio.wait_for(quick.start(), 8)
-    async with asyncio.timeout(8):
+    await asyncio.wait_for(quick.start(), 30)
+    async with asyncio.timeout(20):
         while not (records := await quick.poll(100, 0.1)):
             pass
     await quick.abandon(records)

@@ -36,7 +36,7 @@ class Ear:
 
     async def hear(self) -> dict[str, Any]:
         """The next message that is no comment."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             async for message in self._messages:
                 fields = parsed(message)
                 if "event" in fields:
