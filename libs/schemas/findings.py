@@ -122,6 +122,13 @@ class Answer(Model):
     )
 
 
+CORRECTED_ELSEWHERE = "corrected_elsewhere"
+"""Why an answer is corrected that was given to a question of another referral."""
+
+LINK_CHANGED = "link_changed"
+"""Why an answer is taken back that was given about the person whom the child was taken for. It is asked for anew."""
+
+
 class CorrectionKind(StrEnum):
     """What an agency says of an answer that it gave."""
 

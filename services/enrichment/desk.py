@@ -8,6 +8,7 @@ from uuid import UUID
 from libs.schemas.commands import CheckOrder, OrderAction
 from libs.schemas.findings import (
     ASKED_WITH_SIBLING,
+    LINK_CHANGED,
     AgencyState,
     Answer,
     CorrectionKind,
@@ -54,10 +55,6 @@ NOT_ANSWERING = "not_answering"
 
 STOPPED = "stopped"
 """Why an agency has no answer whom a person told not to be asked any more."""
-
-
-LINK_CHANGED = "link_changed"
-"""Why an answer is taken back that was given about the person whom the child was taken for."""
 
 
 @dataclass(frozen=True, slots=True)

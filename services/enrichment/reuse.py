@@ -13,14 +13,11 @@ from libs.messaging.event import new_event_id
 from libs.messaging.ledger import Unit
 from libs.messaging.timers import Arm, Timer
 from libs.schemas.events import CheckReturned
-from libs.schemas.findings import AgencyState, Answer, CorrectionKind
+from libs.schemas.findings import CORRECTED_ELSEWHERE, AgencyState, Answer, CorrectionKind
 from services.enrichment.agency import Reply
 from services.enrichment.desk import Desk
 from services.enrichment.effects import CORRECTED, carry_out
 from services.enrichment.store import Store
-
-ELSEWHERE = "corrected_elsewhere"
-"""Why an answer is corrected that was given to a question of another referral."""
 
 _QUESTION = "question"
 
@@ -90,7 +87,7 @@ class Reuse:
             given = Reply.repeating(instead, state, origin["question_id"], instead.answered_at)
             reply = replace(given, reason=instead.reason)
         at: datetime = max(unit.now, origin["corrected_at"])
-        effects = self._desk.corrected(referral, child, question, kind, ELSEWHERE, reply, at)
+        effects = self._desk.corrected(referral, child, question, kind, CORRECTED_ELSEWHERE, reply, at)
         # It still is the other's answer, which may be corrected once more.
         child.checks[question].reused_of = origin["question_id"]
         carry_out(unit, referral, effects)

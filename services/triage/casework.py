@@ -60,7 +60,7 @@ from services.triage.known import (
 )
 from services.triage.policy import StatedFact
 from services.triage.reckoning import Cause, Change, Reckoning, about, awaited, keep
-from services.triage.standing import SPOKEN, TAKEN_BACK, AgencyStanding, standing_of
+from services.triage.standing import NO_LONGER_SAID, SPOKEN, AgencyStanding, standing_of
 
 LOOK_AT_NEWS = "look_at_new_information"
 """The task that information leaves which changes nothing on a decided case: a person looks at it all the same."""
@@ -377,12 +377,13 @@ def _open_questions(case: Case, linked: Linked | None) -> list[Obliged]:
 
 def _standing(file: File, agency: str) -> AgencyStanding:
     known: Known = file.known
-    if agency in known.taken_back.values():
-        before = file.agencies.get(agency) or AgencyStanding(AgencyState.PENDING)
-        return replace(before, state=AgencyState.UNAVAILABLE, reason=TAKEN_BACK)
     asked: Sequence[Sequence[Answer]] = [
         answers for answers in known.answers.values() if answers and answers[0].agency == agency
     ]
+    for gone in known.taken_back.values():
+        if gone.agency == agency and gone.open_beside(asked):
+            before = file.agencies.get(agency) or AgencyStanding(AgencyState.PENDING)
+            return replace(before, state=AgencyState.UNAVAILABLE, reason=gone.shown)
     return standing_of(asked)
 
 
@@ -390,7 +391,7 @@ def _knows_better(file: File, agency: str, known: AgencyStanding, state: AgencyS
     """Whether the agency's own answers say more than the state that is told at the end: a silence undoes no answer,
     and an answer to one question closes no gap that another left.
     """
-    if known.state in SPOKEN or known.reason == TAKEN_BACK:
-        return state not in SPOKEN or known.reason == TAKEN_BACK
+    if known.state in SPOKEN or known.reason in NO_LONGER_SAID:
+        return state not in SPOKEN or known.reason in NO_LONGER_SAID
     answered = any(one.agency == agency for one in file.known.given)
     return answered and state in SPOKEN

@@ -13,7 +13,7 @@ from services.triage.findings.finding import How, Told, ToldBy
 from services.triage.names import Names
 from services.triage.strategy.rules import Enquiry
 from services.triage.views import CaseView
-from services.triage.wording import silence
+from services.triage.wording import corrected, silence
 
 Day = Callable[[datetime], date]
 """Gives the hub's day of an instant."""
@@ -211,14 +211,12 @@ def _answers(view: CaseView, today: Day, labels: Mapping[str, str]) -> Iterator[
                     counts=answer.counts,
                 )
         for correction in agency.corrections:
-            reason = f" ({correction.reason.replace('_', ' ')})" if correction.reason else ""
-            what = "took back what it had answered" if correction.answer is None else "corrected its answer"
             yield Entry(
                 on=today(correction.corrected_at),
                 at=correction.corrected_at,
                 kind=EntryKind.CORRECTION,
                 source=agency.agency,
-                words=f"The agency {what}{reason}.",
+                words=corrected(correction),
             )
 
 

@@ -40,6 +40,7 @@ from services.triage.facts import agreed, danger_fact
 from services.triage.findings.finding import Finding, FindingChange, OnRecord, Told
 from services.triage.joined.report import JoinedReport
 from services.triage.policy import StatedFact
+from services.triage.standing import TakenBack
 
 NOTHING_WORKED_OUT = WorkedOutChild()
 
@@ -61,8 +62,8 @@ class Known:
     """What other reports of the same event say, by the case that they opened."""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     """Every answer that counts, by its question, as they came."""
-    taken_back: dict[str, str] = field(default_factory=dict)
-    """The agency of each question whose answer was taken back and not replaced."""
+    taken_back: dict[str, TakenBack] = field(default_factory=dict)
+    """What is open since, for each question whose answer was taken back and not replaced."""
     linked: Linked | None = None
     """What the index says last."""
     adults: list[Adult] = field(default_factory=list)
@@ -217,9 +218,11 @@ def learn_answer(known: Known, answer: Answer) -> list[StatedFact]:
 
 def learn_correction(known: Known, correction: Correction) -> list[StatedFact]:
     """What the agency answered to the question counts no more, and what it says instead does. Gives the latter."""
+    before = known.answers.get(correction.question_id, [])
     known.answers[correction.question_id] = []
     if correction.answer is None:
-        known.taken_back[correction.question_id] = correction.agency
+        items = frozenset(item for answer in before for item in answer.items)
+        known.taken_back[correction.question_id] = TakenBack(correction.agency, correction.reason, items)
         return []
     # The correction says which question it is about, whatever the new answer calls itself.
     return learn_answer(known, correction.answer.model_copy(update={"question_id": correction.question_id}))

@@ -8,13 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.schemas.findings import HELD_BACK, PARTIAL, AgencyState, Answer
+from libs.schemas.findings import (
+    CORRECTED_ELSEWHERE,
+    HELD_BACK,
+    LINK_CHANGED,
+    PARTIAL,
+    AgencyState,
+    Answer,
+)
 
 SPOKEN = frozenset((AgencyState.RETURNED, AgencyState.NOTHING_HELD))
 """States that a later silence does not undo."""
 
 TAKEN_BACK = "taken_back"
 """Reason of an agency's state after it took its answer back: what it holds is unknown again."""
+
+NO_LONGER_SAID = frozenset((TAKEN_BACK, CORRECTED_ELSEWHERE, LINK_CHANGED))
+"""Reasons of an agency's state after its answer ceased to count, and nothing took its place."""
 
 _OPEN = (
     AgencyState.PENDING,
@@ -25,6 +35,28 @@ _OPEN = (
     AgencyState.NOT_REQUESTED,
 )
 """Of several gaps the one that is shown: what may still come, before what was refused or never asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """An answer that counts no more: the agency, why, and what had been asked."""
+
+    agency: str
+    reason: str | None
+    items: frozenset[str]
+
+    def open_beside(self, questions: Sequence[Sequence[Answer]]) -> bool:
+        """Whether it still leaves a gap beside the agency's other questions.
+
+        What was said of whom the child was taken for is asked anew: the new question says what the agency's answer is.
+        """
+        anew = self.reason == LINK_CHANGED
+        return not (anew and any(self.items <= frozenset(one[-1].items) for one in questions))
+
+    @property
+    def shown(self) -> str:
+        """The reason of the agency's state."""
+        return self.reason if self.reason in NO_LONGER_SAID and self.reason else TAKEN_BACK
 
 
 @dataclass(slots=True)

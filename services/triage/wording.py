@@ -10,11 +10,14 @@ from zoneinfo import ZoneInfo
 
 from libs.schemas.findings import (
     ASKED_WITH_SIBLING,
+    CORRECTED_ELSEWHERE,
     EXISTENCE_ONLY,
     HELD_BACK,
+    LINK_CHANGED,
     PARTLY_UNDERSTOOD,
     AgencyState,
     Answer,
+    Correction,
 )
 from libs.schemas.people import Candidate, Comparison, Likeness
 from services.triage.standing import TAKEN_BACK, AgencyStanding
@@ -37,19 +40,40 @@ _PARTLY: Mapping[str, str] = {
     ASKED_WITH_SIBLING: "What concerns the home was asked with a brother or sister, and is not answered yet.",
 }
 
-_TAKEN_BACK = "Took its answer back; what it holds is unknown"
+_NO_LONGER_SAID: Mapping[str, str] = {
+    TAKEN_BACK: "Took its answer back; what it holds is unknown.",
+    CORRECTED_ELSEWHERE: (
+        "Took back in another referral the answer that counted here too; what it holds is unknown."
+    ),
+    LINK_CHANGED: (
+        "Its answer was about somebody else, whom the child was taken for; it is asked anew, and what it holds is"
+        " unknown."
+    ),
+}
 
 
 def silence(state: AgencyState | str, reason: str | None) -> str:
     """What a state means. No two states, and no two reasons of one state, are said alike."""
-    if reason == TAKEN_BACK:
-        return f"{_TAKEN_BACK}."
+    if reason is not None and reason in _NO_LONGER_SAID:
+        return _NO_LONGER_SAID[reason]
     said = _SAID.get(state)
     if said is None:
         return f"Its state is `{state}`, which is not known here: what it holds is unknown."
     if reason is None:
         return f"{said}."
     return f"{said}. {_PARTLY[reason]}" if reason in _PARTLY else f"{said} ({_plain(reason)})."
+
+
+def corrected(correction: Correction) -> str:
+    """What became of an answer, and why."""
+    back = correction.answer is None
+    if correction.reason == LINK_CHANGED:
+        return "The answer counts no more: it was about somebody else, whom the child was taken for."
+    if correction.reason == CORRECTED_ELSEWHERE:
+        what = "took back" if back else "corrected"
+        return f"The agency {what} in another referral the answer that counted here too."
+    why = f" ({_plain(correction.reason)})" if correction.reason else ""
+    return f"The agency {'took back what it had answered' if back else 'corrected its answer'}{why}."
 
 
 @dataclass(frozen=True, slots=True)

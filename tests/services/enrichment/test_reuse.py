@@ -6,9 +6,8 @@ from typing import Any
 from libs.platform.clock import SystemClock
 from libs.schemas.commands import PersonAction
 from libs.schemas.events import CHECK_CORRECTED, PERSON_LINKED
-from libs.schemas.findings import Answer, CorrectionKind
+from libs.schemas.findings import LINK_CHANGED, Answer, CorrectionKind
 from libs.schemas.people import Linked
-from services.enrichment.desk import LINK_CHANGED
 from services.enrichment.sharing.agreement import load_agreement
 from tests.services.enrichment.conftest import (
     PARTNERSHIP,

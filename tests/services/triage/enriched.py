@@ -43,7 +43,13 @@ class Enriched(ABC):
     def question(self, agency: str, child: int = 0) -> str: ...
 
     def corrected(
-        self, agency: str, *facts: Fact, child: int = 0, retracted: bool = False, **fields: Any
+        self,
+        agency: str,
+        *facts: Fact,
+        child: int = 0,
+        retracted: bool = False,
+        reason: str | None = None,
+        **fields: Any,
     ) -> Event:
         """The agency takes its answer back, or gives another in its place."""
         question = self.question(agency, child)
@@ -53,7 +59,7 @@ class Enriched(ABC):
             agency=agency,
             question_id=question,
             kind=CorrectionKind.RETRACTED if retracted else CorrectionKind.CORRECTED,
-            reason="wrong_person" if retracted else "recorded_wrongly",
+            reason=reason or ("wrong_person" if retracted else "recorded_wrongly"),
             corrected_at=self.at,
             answer=None if retracted else answer,
         )

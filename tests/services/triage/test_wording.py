@@ -4,9 +4,9 @@ from datetime import date, timedelta
 from itertools import product
 from typing import Any
 
-from libs.schemas.findings import PARTIAL, AgencyState
+from libs.schemas.findings import CORRECTED_ELSEWHERE, LINK_CHANGED, PARTIAL, AgencyState
 from libs.schemas.people import Band, Candidate, Comparison, Likeness
-from services.triage.standing import TAKEN_BACK
+from services.triage.standing import NO_LONGER_SAID, TAKEN_BACK
 from services.triage.wording import score, silence
 from tests.services.triage.conftest import MONDAY, HubWorld, Story
 from tests.services.triage.staff import Person
@@ -111,10 +111,32 @@ async def test_the_case_shows_each_state_distinctly_with_its_times_age_and_gaps(
 async def test_a_corrected_answer_is_shown_and_marked(hub: HubWorld, worker: Person) -> None:
     story = Story()
     await hub.take(
-        story.received([]), story.answer("police", HUNGRY), story.corrected("police", retracted=True)
+        story.received([HUNGRY]),
+        story.answer("police", HUNGRY),
+        story.corrected("police", retracted=True),
+        story.answer("health", HUNGRY),
+        story.corrected("health", retracted=True, reason=CORRECTED_ELSEWHERE),
+        story.answer("education", HUNGRY),
+        story.corrected("education", retracted=True, reason=LINK_CHANGED),
     )
     view, _ = await worker.open(story.child_ids[0])
     [police] = [one for one in view["evidence"]["agencies"] if one["agency"] == "police"]
     assert [one["counts"] for one in police["answers"]] == [False]
     assert police["corrections"][0]["kind"] == "retracted"
     assert police["words"] == "Took its answer back; what it holds is unknown."
+    elsewhere = "Took back in another referral the answer that counted here too; what it holds is unknown."
+    other = "Its answer was about somebody else, whom the child was taken for; it is asked anew, and what it holds is"
+    words = {one["agency"]: one["words"] for one in view["evidence"]["agencies"]}
+    assert (words["health"], words["education"]) == (elsewhere, f"{other} unknown.")
+    assert {silence("unavailable", reason) for reason in NO_LONGER_SAID} <= set(words.values())
+    chronology = (await worker.get(f"/v1/cases/{story.child_ids[0]}/chronology")).json()["items"]
+    assert {one["source"]: one["words"] for one in chronology if one["kind"] == "correction"} == {
+        "police": "The agency took back what it had answered (wrong person).",
+        "health": "The agency took back in another referral the answer that counted here too.",
+        "education": "The answer counts no more: it was about somebody else, whom the child was taken for.",
+    }
+    # What the agency says of the child themself closes the gap that the answer about somebody else left.
+    await hub.take(story.answer("education", question_id="anew", state="nothing_held"))
+    view, _ = await worker.open(story.child_ids[0])
+    states = {one["agency"]: one["state"] for one in view["evidence"]["agencies"]}
+    assert (states["education"], states["health"]) == ("nothing_held", "unavailable")
