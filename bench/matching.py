@@ -47,6 +47,8 @@ SIZE = 105_000
 SEED = 20_260_601
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CHUNK = 5_000
+LAST = UUID(int=(1 << 122) - 1)
+"""The id of whoever comes last among the persons of one name."""
 
 
 @dataclass
@@ -219,6 +221,44 @@ class World:
             await transaction.rollback()
         return seconds
 
+    async def crowded(self, connection: asyncpg.Connection, size: int) -> Tally:
+        """Looks up one of many adults of the same name of whom nothing else is known, beside one with an address.
+
+        Everything is taken back afterwards.
+        """
+        store = PeopleStore(PlainCodec(), self.keys, self.names)
+        at_home = _namesake(self.inside[0])
+        people = {UUID(int=(1 << 120) + number): _namesake() for number in range(size)} | {LAST: at_home}
+        prepared = {person: store.prepared(profile_of(one)) for person, one in people.items()}
+        tally = Tally()
+        transaction = connection.transaction()
+        await transaction.start()
+        await store.add_persons(connection, prepared, NOW)
+        for one in [_namesake(), at_home] * 50:
+            begun = time.perf_counter()
+            choice = await self.index.search(connection, one)
+            tally.seconds.append(time.perf_counter() - begun)
+            tally.people += 1
+            if one is at_home:
+                tally.known += 1
+                tally.offered += [each.person_id for each in choice.offered[:1]] == [LAST]
+        await transaction.rollback()
+        return tally
+
+
+def _namesake(like: Human | None = None) -> Subject:
+    """An adult of a common name; who lives at somebody's address where that is given."""
+    address = None if like is None else like.home.address()
+    return Subject(
+        id=UUID(int=1 << 121),
+        referral_id=UUID(int=1 << 121),
+        adult=True,
+        source="referrer",
+        given_name="Sarah",
+        family_name="Smith",
+        address=address,
+    )
+
 
 def person_id(human: Human) -> UUID:
     """The id that a synthetic person has in the index."""
@@ -234,7 +274,9 @@ def quantiles(seconds: Iterable[float]) -> dict[str, float]:
     }
 
 
-async def measure(dsn: str, size: int, *, mixed: int, each: int, seed: int = SEED) -> dict[str, Any]:
+async def measure(
+    dsn: str, size: int, *, mixed: int, each: int, same_name: int = 2000, seed: int = SEED
+) -> dict[str, Any]:
     """All figures, on the empty index of a migrated database. `dsn`: the administrator's."""
     world = World(size, seed)
     pool = await create_pool(role_dsn(dsn, Service.ENRICHMENT), service=Service.ENRICHMENT, size=2)
@@ -248,6 +290,7 @@ async def measure(dsn: str, size: int, *, mixed: int, each: int, seed: int = SEE
             groups = world.groups(mixed, each)
             await world.look_up(connection, groups["as they come"][:50])
             found = {name: await world.look_up(connection, group) for name, group in groups.items()}
+            crowd = await world.crowded(connection, same_name)
             families = await world.identify(connection, groups["as they come"][: max(each, 50)])
     finally:
         await pool.close()
@@ -261,6 +304,11 @@ async def measure(dsn: str, size: int, *, mixed: int, each: int, seed: int = SEE
         "cousins_linked_wrongly": sum(found[name].wrong for name in mistaken[2:]),
         "lookup_ms": quantiles(everything.seconds),
         "identify_a_family_ms": quantiles(families),
+        "among_adults_of_one_name": {
+            "adults": same_name,
+            "lookup_ms": quantiles(crowd.seconds),
+            "who_lives_there_offered_first": crowd.offered / crowd.known,
+        },
         "groups": {name: tally.figures() for name, tally in found.items() if name != "as they come"},
         "wanted": {
             "precision_of_links_at_least": 0.999,

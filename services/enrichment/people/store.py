@@ -27,7 +27,8 @@ _CANDIDATES = """
 WITH hit AS (
     SELECT w.number, k.person_id, sum(w.weight) AS weight
       FROM unnest($1::integer[], $2::bytea[], $3::integer[]) AS w (number, key, weight)
-      JOIN person_key AS k ON k.key = w.key
+     CROSS JOIN LATERAL (
+        SELECT person_id FROM person_key WHERE key = w.key ORDER BY person_id LIMIT $5) AS k
      GROUP BY w.number, k.person_id
 ), ranked AS (
     SELECT number, person_id, row_number() OVER (PARTITION BY number ORDER BY weight DESC, person_id) AS place
@@ -98,6 +99,12 @@ _STALE = "SELECT id FROM person WHERE keyed < $1 OR keyed > $1 LIMIT $2"
 
 COMPARED = 40
 """So many persons are compared with a record at most, those with the weightiest keys in common."""
+
+
+SHARED = 300
+"""So many persons are looked at for one key at most: what more of them share, such as a common name of which nothing
+else is known, tells nobody from anybody. Whoever shares more than that with the record is found by another key.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +196,7 @@ class PeopleStore:
         if not rows:
             return found
         numbers, digests, weights = zip(*rows, strict=True)
-        hits = await connection.fetch(_CANDIDATES, numbers, digests, weights, COMPARED)
+        hits = await connection.fetch(_CANDIDATES, numbers, digests, weights, COMPARED, SHARED)
         profiles = await self._read([(hit["id"], hit["profile"]) for hit in hits])
         for hit in hits:
             profile = profiles.get(hit["id"])

@@ -40,7 +40,7 @@ def test_a_population_has_twins_namesakes_and_every_error() -> None:
 
 
 async def test_people_are_found_and_nobody_is_taken_for_another(hub_database: str) -> None:
-    found = await measure(hub_database, 2500, mixed=120, each=12)
+    found = await measure(hub_database, 2500, mixed=120, each=12, same_name=600)
     wanted = found["wanted"]
     assert found["everybody"]["precision_of_links"] >= wanted["precision_of_links_at_least"]
     assert (
@@ -49,4 +49,5 @@ async def test_people_are_found_and_nobody_is_taken_for_another(hub_database: st
     )
     assert found["twins_linked_wrongly"] == found["cousins_linked_wrongly"] == 0
     assert found["as_they_come"]["linked_rightly"] > 60
+    assert found["among_adults_of_one_name"]["who_lives_there_offered_first"] == 1
     assert found["lookup_ms"]["p50"] < wanted["lookup_ms_p99_under"]
