@@ -55,7 +55,7 @@ class Site:
         """Waits until a referral's children have been evaluated on complete checks."""
 
         def stands() -> bool | None:
-            children = (self.look(reference).triage or {}).get("children", ())
+            children = (self.client.journey("triage", reference) or {}).get("children", ())
             done = children and all(child["stage"] in ("decision", "to_be_read") for child in children)
             return True if done else None
 
