@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 import pytest
 
@@ -305,8 +306,8 @@ async def test_a_referrer_who_cannot_be_told_is_noted(hub: HubWorld) -> None:
     assert row[0] == "anonymous"
 
 
-def untold(story: Story, reason: str) -> Event:
-    shared = UntellableReferrer(reference=story.reference, reason=reason, at=MONDAY)
+def untold(story: Story, reason: str, step: UUID | None = None) -> Event:
+    shared = UntellableReferrer(reference=story.reference, reason=reason, at=MONDAY, step=step)
     return story.event(REFERRER_UNTELLABLE, ReferrerUntellable(shared=shared))
 
 
@@ -325,6 +326,10 @@ async def test_a_referrer_whom_only_a_person_can_tell_is_rung(
     assert (await manager.decide(story.child_ids[0], tag, **decision)).status_code == 200
     await hub.take(untold(story, reason))
     assert len(await hub.rows("SELECT 1 FROM task WHERE done_at IS NULL")) == 1
+
+    steps = (UUID(int=7), UUID(int=8), UUID(int=8))
+    await hub.take(*(untold(story, reason, step) for step in steps))
+    assert len(await hub.rows("SELECT 1 FROM task WHERE done_at IS NULL")) == 3, "once for each step"
 
 
 @pytest.mark.parametrize("reason", ["anonymous", "suspect_may_read", "forbidden", "no_contact", "erased"])

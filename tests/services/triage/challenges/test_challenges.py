@@ -142,18 +142,22 @@ async def test_who_signed_reviews_nothing(
 
 
 async def test_what_is_not_agreed_goes_up_until_no_stage_is_left(
-    hub: HubWorld, decided: Story, colleague: Person, manager: Person
+    hub: HubWorld, decided: Story, colleague: Person, manager: Person, second: Person
 ) -> None:
     made = await challenged(decided, colleague)
     path = f"/v1/challenges/{made['id']}"
     await manager.put(f"{path}/review", {})
     settled = {"outcome": "stands", "agreed": False, "because": "The plan is right."}
+    taken = await second.put(f"{path}/review", {})
+    assert (taken.status_code, taken.json()["reviewer"]) == (409, manager.id)
+    assert (await second.put(f"{path}/resolution", settled)).json()["code"] == "not-the-reviewer"
     refused = await manager.put(f"{path}/resolution", settled)
     assert (refused.status_code, refused.json()["code"]) == (409, "not-agreed")
     up = {"because": "They still disagree.", "safe_meanwhile": SAFE}
-    for stage in ("managers", "board"):
+    for stage, due_at in (("managers", "2026-11-24T08:30:00Z"), ("board", "2026-11-25T15:00:00Z")):
         answer = await manager.put(f"{path}/escalation", up)
         assert (answer.json()["stage"], answer.json()["reviewer"]) == (stage, None)
+        assert answer.json()["due_at"] == due_at
         await manager.put(f"{path}/review", {})
     assert (await manager.put(f"{path}/escalation", up)).json()["code"] == "last-stage"
     answer = await manager.put(f"{path}/resolution", settled)
