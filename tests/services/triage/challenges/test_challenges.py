@@ -158,6 +158,9 @@ async def test_what_is_not_agreed_goes_up_until_no_stage_is_left(
         answer = await manager.put(f"{path}/escalation", up)
         assert (answer.json()["stage"], answer.json()["reviewer"]) == (stage, None)
         assert answer.json()["due_at"] == due_at
+        assert (
+            len(await hub.rows("SELECT 1 FROM task WHERE kind = 'review_challenge' AND done_at IS NULL")) == 1
+        )
         await manager.put(f"{path}/review", {})
     assert (await manager.put(f"{path}/escalation", up)).json()["code"] == "last-stage"
     answer = await manager.put(f"{path}/resolution", settled)
