@@ -92,7 +92,8 @@ def _duplicates(
 
 def _plans(before: Sequence[Contact]) -> tuple[EarlierPlan, ...]:
     """Each plan once, as it was told of last: what is the same kind and was opened on the same day is one plan."""
-    last = {(str(plan.kind), plan.opened): plan for one in before for plan in sorted(one.plans, key=_told)}
+    told = sorted((plan for one in before for plan in one.plans), key=_told)
+    last = {(str(plan.kind), plan.opened): plan for plan in told}
     return tuple(sorted(last.values(), key=_told))[-100:]
 
 

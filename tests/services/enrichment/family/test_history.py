@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from libs.schemas.codes import ContactKind, ReferralSource, ReferrerRole
 from libs.schemas.dictionary import Dictionary
-from libs.schemas.history import History, SameEvent
+from libs.schemas.history import EarlierPlan, History, SameEvent
 from libs.schemas.levels import Destination, Level
+from libs.schemas.plans import PlanKind
 from libs.schemas.referral import ReferralBody, ReferredChild, Referrer
 from services.enrichment.family.contact import Contact
 from services.enrichment.family.events import IsWorry, worry_of
@@ -65,6 +66,19 @@ def test_the_day_is_the_hubs_own(is_worry: IsWorry) -> None:
     late = report(1, received_at=datetime(2026, 6, 1, 23, 30, tzinfo=UTC))
     (told,) = history_of(report(2, 200 * DAY), [late], {}, is_worry, LONDON).earlier
     assert told.on == date(2026, 6, 2)
+
+
+def test_a_plan_is_told_once_as_it_was_told_of_last(is_worry: IsWorry) -> None:
+    told = EarlierPlan(
+        kind=PlanKind.CHILD_IN_NEED, opened=date(2025, 1, 1), told_on=date(2026, 3, 2), agency="social_care"
+    )
+    # The answer to an earlier report may come after the one to a later report.
+    ended = told.model_copy(update={"closed": date(2026, 4, 30), "told_on": date(2026, 5, 2)})
+    between = told.model_copy(update={"told_on": date(2026, 4, 1)})
+    another = told.model_copy(update={"opened": date(2026, 2, 1)})
+    reports = [report(1, plans=(ended, told)), report(2, DAY, plans=(between, another))]
+    history = history_of(report(3, 90 * DAY), reports, {}, is_worry, LONDON)
+    assert history.plans == (another, ended)
 
 
 def test_what_came_later_and_what_the_same_referral_says_is_no_history(is_worry: IsWorry) -> None:
