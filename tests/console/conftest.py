@@ -35,6 +35,8 @@ from tests.console.families import FAMILIES, Family, send
 from tests.journeys.referrals import until
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+FRUGAL = ["--disable-gpu", "--in-process-gpu", "--num-raster-threads=1", "--disable-site-isolation-trials"]
+"""A browser of fewer processes: a quarter less work for the same pages."""
 PHONE: ViewportSize = {"width": 375, "height": 812}
 ENVIRONMENT = {Service.ENRICHMENT.value: {"MASH_CHECK_DEADLINE_CAP_SECONDS": "3"}}
 
@@ -127,7 +129,7 @@ def browser(site: Site, chromium: str) -> Iterator[Browser]:
     # Playwright holds this thread's event loop while it lives: nothing asynchronous may be tested beside it.
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--disable-gpu"])
+        launched = playwright.chromium.launch(executable_path=chromium, args=FRUGAL)
         yield launched
         launched.close()
 

@@ -70,7 +70,8 @@ def filters(dictionary: Dictionary, names: Names) -> dict[str, Callable[..., Any
         "address": words.address,
         "value": words.value,
         "count": words.count,
-        "signed": lambda number: f"{number:+d}",
+        "signed": lambda number: f"{number:+d}" if number else "0",
+        "compared": words.compared,
         "child": child_of,
         "home_line": lambda one: {**one["fact"], "source": one["source"]},
     }

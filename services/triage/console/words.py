@@ -84,12 +84,16 @@ _ALL: Mapping[str, str] = {
     "index": "The hub’s index",
     "not_known": "Not known",
     "sms": "Text message",
+    "nhs_number": "NHS number",
+    "upn": "Unique pupil number",
     "caisu_not_told": "Police’s child abuse unit not told",
     "to_be_read": "To be read",
 }
 
 SPEAKERS = frozenset(("referrer", "staff", "derived", "index"))
 """Whose word something is where it is no agency's."""
+
+_SEXES: Mapping[str, str] = {"F": "Female", "M": "Male", "U": "Not known"}
 
 _CHANGED: Mapping[str, str] = {
     "evidence": "what is known",
@@ -198,6 +202,14 @@ def value(stated: object) -> str:
     if isinstance(stated, Mapping):
         return f"Between {stated['at_least']} and {stated['at_most']}"
     return sentence(str(stated).replace("_", " "))
+
+
+def compared(value: object, field: object) -> str:
+    """What a possible match is compared by, as people write it."""
+    text = str(value or "")
+    if field == "born" and len(text) == 10:
+        return day(text)
+    return _SEXES.get(text, text) if field == "sex" else text
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
