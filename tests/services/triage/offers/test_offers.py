@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from libs.schemas.document import DocumentError
-from libs.schemas.levels import Stage
-from services.triage.offers.offers import load_offers
+from libs.schemas.levels import Destination, Stage
+from services.triage.offers.offers import Offer, load_offers
 from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
@@ -50,6 +50,11 @@ async def test_early_help_without_agreement_or_assessment_asks_for_both_with_a_c
 async def test_what_was_agreed_is_not_asked_again(hub: HubWorld, worker: Person) -> None:
     await early_help(hub, worker, agreements={"early_help": {"answer": "given"}})
     assert await kinds(hub) == {"complete_early_help_assessment"}
+
+
+async def test_an_assessment_that_is_there_is_not_asked_for(hub: HubWorld, worker: Person) -> None:
+    await early_help(hub, worker, ASSESSED)
+    assert await kinds(hub) == {"seek_agreement_to_early_help"}
 
 
 async def test_a_closing_plan_stands_for_the_assessment(hub: HubWorld, manager: Person) -> None:
@@ -96,6 +101,13 @@ async def test_nothing_is_passed_on_before_a_decision(hub: HubWorld, worker: Per
     await hub.take(story.received([HUNGRY]))
     answer = await worker.get(f"/v1/cases/{story.child_ids[0]}/handover/message")
     assert (answer.status_code, answer.json()["code"]) == (409, "not-decided")
+
+
+def test_an_offer_is_for_its_destinations_and_ages_and_an_unknown_age_leaves_none_out() -> None:
+    offer = Offer("one", "One", frozenset({Destination.EARLY_HELP}), 5, 11, False, "Ring.")
+    for age, fits in ((4, False), (5, True), (11, True), (12, False), (None, True)):
+        assert offer.fits(Destination.EARLY_HELP, age) is fits
+        assert not offer.fits(Destination.MASG, age)
 
 
 async def test_offers_are_listed_by_destination_and_age(worker: Person) -> None:
