@@ -6,8 +6,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; exit; fi; \
 	done; echo python3)
 BIN := .venv/bin
-# A third worker fills the waits of the other two on two cores.
-WORKERS ?= 3
+# Two more workers fill the waits of the other two on two cores.
+WORKERS ?= 4
 ARGS ?=
 
 help: ## say what can be made

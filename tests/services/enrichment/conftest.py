@@ -114,11 +114,23 @@ def families() -> Families:
     return load_families()
 
 
-@pytest.fixture
-async def sandbox(families: Families) -> AsyncIterator[Sandbox]:
+@pytest.fixture(scope="session")
+def agencies(families: Families) -> tuple[FastAPI, Mapping[str, Supplier]]:
+    """The sandbox's agencies with their APIs, which take longer to put up than most tests."""
     app = FastAPI()
     suppliers = make_suppliers(families, key=AGENCY_KEY, clock=SystemClock())
     app.include_router(suppliers_router(suppliers))
+    return app, suppliers
+
+
+@pytest.fixture
+async def sandbox(
+    families: Families, agencies: tuple[FastAPI, Mapping[str, Supplier]]
+) -> AsyncIterator[Sandbox]:
+    app, suppliers = agencies
+    for one in suppliers.values():
+        # Each test meets them as they were in the beginning.
+        type(one).__init__(one, families, key=AGENCY_KEY, clock=SystemClock())
     async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
         yield Sandbox(url, http, suppliers)
 

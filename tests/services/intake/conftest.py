@@ -104,7 +104,7 @@ def issuer(issuer_key: Any, clients: Mapping[str, Client], clock: ManualClock) -
     return Issuer(issuer_key, clients, issuer=ISSUER, audience="mash", clock=clock)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> IntakeSettings:
     return IntakeSettings(
         environment="test",
@@ -116,20 +116,25 @@ def settings() -> IntakeSettings:
     )
 
 
+@pytest.fixture(scope="session")
+def application(settings: IntakeSettings) -> Iterator[FastAPI]:
+    """The service's operations, described once for all tests of a worker."""
+    telemetry = setup(Service.INTAKE, settings, install=False)
+    yield create_app("Intake", settings, telemetry, [router])
+    telemetry.shutdown()
+
+
 @pytest.fixture
 async def app(
-    ledger: Ledger, settings: IntakeSettings, issuer: Issuer, clock: ManualClock
+    ledger: Ledger, settings: IntakeSettings, issuer: Issuer, clock: ManualClock, application: FastAPI
 ) -> AsyncIterator[FastAPI]:
     def keys(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=issuer.jwks())
 
-    telemetry = setup(Service.INTAKE, settings, install=False)
     async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as http:
-        authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", http, clock)
-        app = create_app("Intake", settings, telemetry, [router], authenticator=authenticator)
-        app.state.desk = desk(ledger, settings)
-        yield app
-    telemetry.shutdown()
+        application.state.authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", http, clock)
+        application.state.desk = desk(ledger, settings)
+        yield application
 
 
 @pytest.fixture
