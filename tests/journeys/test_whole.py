@@ -286,8 +286,8 @@ def test_schemathesis_finds_nothing_in_enrichment_and_notify(running: Running) -
                 running.client.token("operations"),
                 running.data / f"fuzzing-{service.value}",
                 parameters={"reference": reference},
-                at_least=20,
-                seconds=10,
+                at_least=10,
+                seconds=5,
             )
         )
         assert found is None, found

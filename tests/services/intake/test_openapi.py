@@ -35,7 +35,7 @@ async def test_schemathesis_finds_nothing(hub_database: str, issuer_key: ECKey, 
             parameters={"reference": reference},
             paths="/v1/referrals",
             valid_is_taken=False,
-            seconds=8,
+            seconds=5,
             at_least=1,
             large=True,
         )

@@ -276,7 +276,7 @@ async def test_the_operations_keep_what_their_description_says(fetching: Fetchin
         paths="^/v1/work",
         valid_is_taken=False,
         at_least=5,
-        seconds=6,
+        seconds=4,
         large=True,
     )
     assert found is None, found
