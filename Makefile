@@ -37,7 +37,7 @@ faults: environment jars ## the long form of the fault tests: kill everything, l
 	@MASH_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:randomly --timeout 1800 $(ARGS)
 
 soak: environment jars ## the long form of the tests that try at random
-	@MASH_CROWD=minute MASH_INTERLEAVINGS=100 MASH_FUZZ=long $(BIN)/python -m pytest -p no:randomly --timeout 3600 \
+	@MASH_CROWD=long MASH_INTERLEAVINGS=100 MASH_FUZZ=long $(BIN)/python -m pytest -p no:randomly --timeout 3600 \
 		tests/services/triage/test_crowd.py tests/services/triage/test_interleavings.py tests/services/triage/test_openapi.py \
 		tests/services/intake/test_openapi.py tests/services/enrichment/pulled/test_work.py tests/journeys/test_whole.py $(ARGS)
 

@@ -57,7 +57,7 @@ class Transport(Protocol):
         ...
 
     async def backlog(self) -> Backlog:
-        """What waits. Called every few seconds, from another task, for the metrics."""
+        """What waits; nothing before `start` and after `stop`. Called from another task, for the metrics."""
         ...
 
     async def stop(self) -> None:

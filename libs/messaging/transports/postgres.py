@@ -118,7 +118,11 @@ class PostgresTransport:
         self._paused = False
 
     async def backlog(self) -> Backlog:
-        async with self._using() as connection:
+        async with self._busy:
+            connection = self._connection
+            # It is asked for before `start` and after `stop` too: nobody would close what it opened.
+            if connection is None or connection.is_closed():
+                return Backlog(0, None)
             rows = [
                 await source.log.backlog(connection, source.committed)
                 for source in self._sources

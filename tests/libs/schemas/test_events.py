@@ -1,6 +1,6 @@
 import json
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 from uuid import UUID
 
 import pytest
@@ -90,9 +90,9 @@ def same_instant(sent: Any, kept: Any) -> bool:
 
 
 def objects(value: Any, name: str = "") -> Iterator[dict[str, Any]]:
-    """Every object of a document that is a model, which the maps of children and of agencies' states are not."""
+    """Every object of a document that is a model and not a map."""
     if isinstance(value, dict):
-        if name not in ("children", "states"):
+        if name not in MAPS:
             yield value
         for key, each in value.items():
             yield from objects(each, key)
@@ -125,3 +125,12 @@ def models_of_events() -> set[type[Model]]:
             found.add(kind)
             todo += [field.annotation for field in kind.model_fields.values()]
     return found
+
+
+MAPS = {
+    name
+    for model in models_of_events()
+    for name, field in model.model_fields.items()
+    if get_origin(field.annotation) is dict
+}
+"""The fields whose keys are data: of children, agencies, items or actions."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
 
 from libs.messaging.event import Record
 from libs.messaging.log import RestoredLog
+from libs.messaging.transport import Backlog
 from libs.messaging.transports.postgres import PostgresTransport
 from libs.schemas.events import CASE_SCREENED, CHECK_RETURNED, WITHDRAWN, Service
 from tests.libs.messaging.conftest import World, until, withdraw
@@ -103,6 +105,16 @@ async def test_a_backlog_tells_the_time_of_its_oldest_event(world: World) -> Non
     backlog = await transport.backlog()
     assert (backlog.records, backlog.oldest) == (2, then)
     await transport.stop()
+
+
+async def test_asking_what_waits_opens_no_connection_that_nobody_would_close(world: World) -> None:
+    transport = world.transport(Service.TRIAGE, [WITHDRAWN])
+    assert await transport.backlog() == Backlog(0, None)
+    await transport.start()
+    await asyncio.gather(transport.stop(), transport.backlog())
+    assert await transport.backlog() == Backlog(0, None)
+    [connection] = world.connections
+    assert connection.is_closed()
 
 
 async def test_a_restored_outbox_is_not_read(world: World) -> None:
