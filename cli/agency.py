@@ -23,7 +23,8 @@ from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.document import DocumentError
 from libs.schemas.findings import AgencyState
 from sandbox.settings import AGENCY_KEY
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question, Subject
 from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.dialects.comparison import compare
 from services.enrichment.dialects.loading import items_of, load_dialect
@@ -31,7 +32,6 @@ from services.enrichment.dialects.report import Finding, Line
 from services.enrichment.dialects.terms import Dialect
 from services.enrichment.dialects.trial import tried
 from services.enrichment.partnership import AgencyTerms, Kind, agency_file, agency_terms
-from services.enrichment.question import Question, Subject
 
 app = typer.Typer(
     help="""The agencies that are asked: try out the file that connects one.

@@ -23,12 +23,12 @@ from libs.schemas.events import (
 )
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Level, Rag
-from services.enrichment.agency import InstantAgency
-from services.enrichment.checks import Check, Child, Completed, Due, Effect, Referral, Returned
-from services.enrichment.desk import Desk
-from services.enrichment.effects import DEADLINE
+from services.enrichment.asking.agency import InstantAgency
+from services.enrichment.asking.question import Kept, identifiers, keep, question_for
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import DEADLINE
+from services.enrichment.checks.record import Check, Child, Completed, Due, Effect, Referral, Returned
 from services.enrichment.partnership import NOT_STATED, load_agencies, load_check_terms
-from services.enrichment.question import Kept, identifiers, keep, question_for
 from services.enrichment.sharing.agreement import load_agreement
 from services.enrichment.sharing.permission import Permission
 from services.enrichment.tables import CheckRow, ChildRow, ReferralRow, metadata

@@ -37,14 +37,21 @@ from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.events import Service
-from services.enrichment import journeys, standing
-from services.enrichment.agency import Agency, InstantAgency
-from services.enrichment.asker import Asker
-from services.enrichment.asking import STOP_GRACE, Asking
+from services.enrichment import journeys
+from services.enrichment.asking import standing
+from services.enrichment.asking.agency import Agency, InstantAgency
+from services.enrichment.asking.asker import Asker
+from services.enrichment.asking.asking import STOP_GRACE, Asking
+from services.enrichment.asking.reach import reach_agencies
+from services.enrichment.asking.recorder import Recorder
+from services.enrichment.asking.standing import Standings
+from services.enrichment.checks.deadlines import Deadlines
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import CORRECTED, DEADLINE, FAMILY, STARTING
+from services.enrichment.checks.reuse import Reuse
+from services.enrichment.checks.starting import Starting
+from services.enrichment.checks.store import Store
 from services.enrichment.consumer import EnrichmentConsumer
-from services.enrichment.deadlines import Deadlines
-from services.enrichment.desk import Desk
-from services.enrichment.effects import CORRECTED, DEADLINE, FAMILY, STARTING
 from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.hub import load_zone
@@ -58,15 +65,9 @@ from services.enrichment.pulled import web
 from services.enrichment.pulled.agency import PulledAgency
 from services.enrichment.pulled.answering import Answering
 from services.enrichment.pulled.listing import Listing
-from services.enrichment.reach import reach_agencies
-from services.enrichment.recorder import Recorder
-from services.enrichment.reuse import Reuse
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing import api as disclosures
 from services.enrichment.sharing.agreement import load_agreement
-from services.enrichment.standing import Standings
-from services.enrichment.starting import Starting
-from services.enrichment.store import Store
 
 DESCRIPTION = (
     "Asks the agencies what they know of a child, and keeps every kind of silence apart from an answer."

@@ -41,14 +41,14 @@ from libs.schemas.events import (
     WithdrawnReferral,
 )
 from libs.schemas.referral import Agreements
-from services.enrichment.checks import Child, Effect, Referral
-from services.enrichment.desk import Desk
-from services.enrichment.effects import carry_out
+from services.enrichment.asking.question import Kept, homes, identifiers, keep
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import carry_out
+from services.enrichment.checks.record import Child, Effect, Referral
+from services.enrichment.checks.store import Store
 from services.enrichment.family.family import Family
 from services.enrichment.family.work import add_child
 from services.enrichment.partnership import NOT_STATED
-from services.enrichment.question import Kept, homes, identifiers, keep
-from services.enrichment.store import Store
 
 RELINKING = frozenset((PersonAction.LINK, PersonAction.UNLINK, PersonAction.UNDO))
 """Decisions after which a child may be somebody else: what was said of whom it was taken for counts no more."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from libs.schemas.document import DocumentError, Node, collect, nearest, read_document
 from libs.schemas.levels import Rag
-from services.enrichment.breaker import BreakerTerms
+from services.enrichment.asking.breaker import BreakerTerms
 
 
 class Kind(StrEnum):

@@ -12,8 +12,10 @@ import httpx
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply, Silent, Unreliable
-from services.enrichment.attempt import attempt
+from services.enrichment.asking.agency import Reply, Silent, Unreliable
+from services.enrichment.asking.attempt import attempt
+from services.enrichment.asking.question import Question
+from services.enrichment.asking.replies import seconds_to_wait
 from services.enrichment.dialects.asking import (
     body_of_page,
     filled,
@@ -28,8 +30,6 @@ from services.enrichment.dialects.exchange import Exchange, Pace, Tokens
 from services.enrichment.dialects.reading import framed, person_found, reply_of, state_of
 from services.enrichment.dialects.terms import ASK, Dialect, Section
 from services.enrichment.partnership import AgencyTerms
-from services.enrichment.question import Question
-from services.enrichment.replies import seconds_to_wait
 
 MOST_PLACES = 10_000
 """Submitted questions whose place is remembered. One that is forgotten is submitted again, under the same id."""

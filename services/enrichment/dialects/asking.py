@@ -5,10 +5,10 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote
 
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
+from services.enrichment.asking.question import Question
 from services.enrichment.dialects.expressions import Expression
 from services.enrichment.dialects.terms import Dialect, Pages, Section, Template
-from services.enrichment.question import Question
 
 
 def sought(question: Question) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
 
 DEEPEST = 60
 """Brackets within brackets: no honest answer about one child is deeper."""

@@ -13,11 +13,11 @@ import httpx
 
 from libs.schemas.clock import Clock
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply, Silent, Unreliable
+from services.enrichment.asking.agency import Reply, Silent, Unreliable
+from services.enrichment.asking.replies import MAX_BYTES, seconds_to_wait, unavailable
 from services.enrichment.dialects.documents import parse
 from services.enrichment.dialects.expressions import Expression
 from services.enrichment.dialects.terms import Authentication, Dialect, Pages, Scheme
-from services.enrichment.replies import MAX_BYTES, seconds_to_wait, unavailable
 
 MAX_PAGES = 50
 """Pages of one list: more belong to no child, or lead in a circle."""

@@ -10,7 +10,7 @@ from jmespath import exceptions, functions
 
 from libs.schemas.base import EARLIEST, LATEST
 from libs.schemas.document import DocumentError, Node
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import EXISTENCE_ONLY, NOT_UNDERSTOOD, PARTLY_UNDERSTOOD, AgencyState, Fact
 from libs.schemas.person import FoundPerson, Relation
 from libs.schemas.plans import Dash, Plan, Worker
-from services.enrichment.agency import Reply, Unreliable
+from services.enrichment.asking.agency import Reply, Unreliable
 from services.enrichment.dialects.asking import exact
 from services.enrichment.dialects.expressions import Dates, Expression
 from services.enrichment.dialects.terms import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
 from services.enrichment.dialects.inventory import ALL, CANDIDATE, used
 from services.enrichment.dialects.report import Finding, Line
 from services.enrichment.dialects.terms import Dialect

@@ -2,8 +2,8 @@
 
 from libs.schemas.codes import ChildStatus
 from libs.schemas.referral import ReferredChild
+from services.enrichment.asking.question import KeptChild, kept_child
 from services.enrichment.family.home import STAFF, HomeChild, child_of
-from services.enrichment.question import KeptChild, kept_child
 
 CORRECTED = (
     "given_name",

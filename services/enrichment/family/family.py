@@ -26,8 +26,10 @@ from libs.schemas.events import (
     Reference,
 )
 from libs.schemas.referral import ReferredChild
-from services.enrichment.checks import Child, Referral
-from services.enrichment.effects import FAMILY
+from services.enrichment.asking.question import Kept
+from services.enrichment.checks.effects import FAMILY
+from services.enrichment.checks.record import Child, Referral
+from services.enrichment.checks.store import Store
 from services.enrichment.family.decisions import said_of_pairs
 from services.enrichment.family.events import IsWorry
 from services.enrichment.family.finding import find, identify
@@ -38,8 +40,6 @@ from services.enrichment.family.records import Records
 from services.enrichment.family.taking import hear, take
 from services.enrichment.family.work import Work
 from services.enrichment.people.index import Identified
-from services.enrichment.question import Kept
-from services.enrichment.store import Store
 
 ABOUT_PERSONS = frozenset((PersonAction.LINK, PersonAction.UNLINK, PersonAction.MERGE, PersonAction.UNDO))
 TAKEN = frozenset((RECEIVED, INFORMATION_ADDED, CASE_DECIDED, PERSON_DECIDED, PEOPLE_CORRECTED))

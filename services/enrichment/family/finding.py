@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from libs.schemas.people import Member
 from libs.schemas.referral import ReferredChild
+from services.enrichment.checks.store import Store
 from services.enrichment.family.circle import Circle
 from services.enrichment.family.found import (
     can_be_known,
@@ -23,7 +24,6 @@ from services.enrichment.family.index import Index
 from services.enrichment.family.likeness import alike
 from services.enrichment.family.subjects import found_subject
 from services.enrichment.family.work import Work
-from services.enrichment.store import Store
 
 Found = dict[UUID, dict[UUID, tuple[str, ReferredChild]]]
 """For each referral the children to be announced, each with who named it."""

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from libs.schemas.person import FoundPerson
 from libs.schemas.referral import Adult
+from services.enrichment.asking.question import Kept
 from services.enrichment.family.home import adult_id
 from services.enrichment.family.likeness import is_child
 from services.enrichment.people.subject import Particulars, Subject
-from services.enrichment.question import Kept
 
 
 def child_subject(referral_id: UUID, case_id: UUID, kept: Kept, source: str) -> Subject | None:

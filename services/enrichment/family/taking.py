@@ -15,7 +15,8 @@ from libs.schemas.events import (
 from libs.schemas.findings import Answer
 from libs.schemas.history import EarlierPlan
 from libs.schemas.referral import ReferredChild
-from services.enrichment.checks import Referral
+from services.enrichment.asking.question import homes, identifiers, kept_adult
+from services.enrichment.checks.record import Referral
 from services.enrichment.family.circle import Case, Circle
 from services.enrichment.family.corrections import corrected_home, corrected_kept
 from services.enrichment.family.decisions import word_of
@@ -23,7 +24,6 @@ from services.enrichment.family.home import REFERRER, STAFF, Home, HomeShared, a
 from services.enrichment.family.household import named_in
 from services.enrichment.family.subjects import adult_subjects, child_subject
 from services.enrichment.family.work import Command, Work
-from services.enrichment.question import homes, identifiers, kept_adult
 
 
 def take(work: Work, event: Event) -> None:

@@ -10,7 +10,8 @@ from libs.schemas.commands import PersonDecision
 from libs.schemas.events import PersonDecided
 from libs.schemas.people import LinkMethod
 from libs.schemas.referral import ReferredChild
-from services.enrichment.checks import Child, Referral
+from services.enrichment.asking.question import Kept, homes, identifiers, kept_child
+from services.enrichment.checks.record import Child, Referral
 from services.enrichment.family.circle import Case, Circle
 from services.enrichment.family.decisions import Word
 from services.enrichment.family.home import child_of
@@ -18,7 +19,6 @@ from services.enrichment.family.household import Named
 from services.enrichment.family.records import Neighbour
 from services.enrichment.people.index import Identified
 from services.enrichment.people.subject import Subject
-from services.enrichment.question import Kept, homes, identifiers, kept_child
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ import httpx
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import EXISTENCE_ONLY, PARTLY_UNDERSTOOD, AgencyState
-from services.enrichment.agency import Reply, Silent, Unreliable
-from services.enrichment.attempt import attempt
+from services.enrichment.asking.agency import Reply, Silent, Unreliable
+from services.enrichment.asking.attempt import attempt
+from services.enrichment.asking.question import Question
+from services.enrichment.asking.replies import MAX_BYTES, seconds_to_wait, unavailable
 from services.enrichment.fhir.matching import certain_match, match_request
 from services.enrichment.fhir.reading import dates, read
 from services.enrichment.fhir.resources import (
@@ -26,8 +28,6 @@ from services.enrichment.fhir.resources import (
 )
 from services.enrichment.fhir.terms import Code, FhirTerms, Resource
 from services.enrichment.partnership import AgencyTerms
-from services.enrichment.question import Question
-from services.enrichment.replies import MAX_BYTES, seconds_to_wait, unavailable
 
 MAX_PAGES = 50
 """Pages of one exchange: more belong to no child, or lead in a circle."""

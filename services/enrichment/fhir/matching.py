@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Any
 
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
+from services.enrichment.asking.question import Question, Subject, exact_birth
 from services.enrichment.fhir.resources import Bundle, Patient, Search, day_of, read_resource
 from services.enrichment.fhir.terms import FhirTerms
-from services.enrichment.question import Question, Subject, exact_birth
 
 MATCH_GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
 CERTAIN = "certain"

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import NOT_UNDERSTOOD, Basis, Fact, FactValue, Period
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
 from services.enrichment.fhir.resources import Concept, Finding, day_of
 from services.enrichment.fhir.terms import Code, FhirTerms, Meaning, Resource
 

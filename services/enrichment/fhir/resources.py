@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
 
 MAX_ENTRIES = 500
 """Entries of one page; no page about one child has more."""

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from libs.messaging.ledger import Ledger
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question
 from services.enrichment.pulled.given import reply_of
 from services.enrichment.pulled.listing import Listing
 from services.enrichment.pulled.work import WorkTable
-from services.enrichment.question import Question
 
 LOOK_AGAIN_SECONDS = 300.0
 """An answer is recorded when it is given. Looking again only heals, and need not be often."""

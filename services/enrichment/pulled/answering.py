@@ -11,8 +11,11 @@ from libs.platform.validation import FieldError
 from libs.schemas.base import Nothing, Payload
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import CorrectionKind
-from services.enrichment.desk import Desk
-from services.enrichment.effects import carry_out
+from services.enrichment.asking.question import Question
+from services.enrichment.asking.recorder import Claim, Recorded, Recorder
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import carry_out
+from services.enrichment.checks.store import Store
 from services.enrichment.partnership import AgencyTerms
 from services.enrichment.pulled.given import (
     AnswerBody,
@@ -24,11 +27,8 @@ from services.enrichment.pulled.given import (
 )
 from services.enrichment.pulled.seats import Seat, seats_of
 from services.enrichment.pulled.work import Item, WorkTable
-from services.enrichment.question import Question
-from services.enrichment.recorder import Claim, Recorded, Recorder
 from services.enrichment.sharing.disclosures import Disclosures, answered
 from services.enrichment.sharing.permission import Permission
-from services.enrichment.store import Store
 
 _ALREADY = "SELECT number, digest FROM work_correction WHERE question_id = $1 AND key = $2"
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM work_correction WHERE question_id = $1"

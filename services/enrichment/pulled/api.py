@@ -14,10 +14,10 @@ from libs.platform.bodies import json_body, read_json_body
 from libs.platform.idempotency import IdempotencyKey
 from libs.platform.problems import responses
 from libs.schemas.base import Model
+from services.enrichment.asking.question import Question
 from services.enrichment.pulled.answering import Answering
 from services.enrichment.pulled.given import AnswerBody, CorrectionBody
 from services.enrichment.pulled.work import MOST_CLAIMED
-from services.enrichment.question import Question
 from services.enrichment.sharing.permission import Audience
 
 Answerer = Annotated[Principal, requires("checks:answer")]

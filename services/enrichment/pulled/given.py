@@ -15,8 +15,8 @@ from libs.schemas.base import IsoDate, Model, Open, Text
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import AgencyState, CorrectionKind, Fact
 from libs.schemas.plans import Dash
-from services.enrichment.agency import Reply
-from services.enrichment.question import Question, exact_birth
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question, exact_birth
 
 MOST_FACTS = 200
 

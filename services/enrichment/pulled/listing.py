@@ -15,11 +15,11 @@ from libs.schemas.base import Model, Nothing, Payload
 from libs.schemas.events import CHECK_RETURNED, CheckReturned, Reference
 from libs.schemas.findings import EXISTENCE_ONLY, HELD_BACK, PARTIAL, AgencyState, Answer
 from libs.spelling import words
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question, Subject, exact_birth
 from services.enrichment.pulled.lists import Entry, ReadList, listed_fact
 from services.enrichment.pulled.seats import Seat
 from services.enrichment.pulled.work import WorkTable
-from services.enrichment.question import Question, Subject, exact_birth
 from services.enrichment.sharing.disclosures import Disclosures, answered
 
 ITEMS = frozenset({"listing", "domestic_abuse"})

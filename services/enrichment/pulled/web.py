@@ -16,6 +16,7 @@ from libs.platform.problems import Problem
 from libs.platform.signin import Session
 from libs.schemas.findings import Basis
 from libs.schemas.plans import DASH_QUESTIONS
+from services.enrichment.asking.question import Question
 from services.enrichment.pulled.answering import Answering
 from services.enrichment.pulled.form import (
     BASES,
@@ -29,7 +30,6 @@ from services.enrichment.pulled.form import (
 from services.enrichment.pulled.given import AnswerBody, Declined, Given, Spoken
 from services.enrichment.pulled.words import clock_words, day_words, lines_of
 from services.enrichment.pulled.work import Item
-from services.enrichment.question import Question
 
 HOME = "/questions"
 TEMPLATES = Path(__file__).with_name("templates")

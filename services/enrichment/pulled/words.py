@@ -4,7 +4,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from libs.schemas.person import Date
-from services.enrichment.question import Subject
+from services.enrichment.asking.question import Subject
 
 LONDON = ZoneInfo("Europe/London")
 

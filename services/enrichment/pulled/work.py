@@ -15,9 +15,9 @@ from libs.messaging.codec import Codec, Decoded
 from libs.platform.auth import Principal
 from libs.platform.problems import current_trace_id
 from libs.schemas.base import Nothing, Payload
+from services.enrichment.asking.question import Question
 from services.enrichment.pulled.given import Given
 from services.enrichment.pulled.seats import Seat, columns
-from services.enrichment.question import Question
 from services.enrichment.sharing.permission import Audience
 
 LEASE = timedelta(minutes=15)

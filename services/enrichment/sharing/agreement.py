@@ -8,7 +8,7 @@ from pathlib import Path
 
 from libs.schemas.document import DocumentError, Node, collect, distinct, nearest, read_all, read_document
 from libs.schemas.levels import Level
-from services.enrichment.question import SENDABLE
+from services.enrichment.asking.question import SENDABLE
 from services.enrichment.sharing.decision import ENGLAND, Ground, Line, Needed, by_item, decide
 from services.enrichment.sharing.permission import About, Circumstances, Mode, Permission
 

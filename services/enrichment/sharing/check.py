@@ -9,7 +9,7 @@ from itertools import combinations
 
 from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Dictionary
 from libs.schemas.document import nearest
-from services.enrichment.question import FIELD_OF
+from services.enrichment.asking.question import FIELD_OF
 from services.enrichment.sharing.agreement import Agreement, Signed
 from services.enrichment.sharing.decision import Needed
 from services.enrichment.sharing.permission import About

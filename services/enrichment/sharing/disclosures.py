@@ -15,8 +15,8 @@ from pydantic import Field
 
 from libs.messaging.codec import Codec, Decoded
 from libs.schemas.base import Identifier, Instant, Line, Model, Payload, Text
-from services.enrichment.agency import Reply
-from services.enrichment.question import Question
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question
 from services.enrichment.sharing.permission import Audience, Grant, Mode, Permission
 
 

@@ -53,9 +53,9 @@ from sandbox.agencies.supplier import Supplier
 from sandbox.families import Families, load_families
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.app import Checks, compose
-from services.enrichment.deadlines import OVERDUE_AFTER
+from services.enrichment.asking.reach import reach_agencies
+from services.enrichment.checks.deadlines import OVERDUE_AFTER
 from services.enrichment.partnership import AgencyTerms, load_agencies
-from services.enrichment.reach import reach_agencies
 from services.enrichment.settings import EnrichmentSettings
 from tests.sandbox.serving import serve
 

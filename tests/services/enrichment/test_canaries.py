@@ -28,9 +28,9 @@ from sandbox.agencies import make_suppliers, suppliers_router
 from sandbox.agencies.behaviour import Fault
 from sandbox.families import Families, Family
 from sandbox.settings import AGENCY_KEY
+from services.enrichment.asking.question import Question, Subject
+from services.enrichment.asking.reach import reach_agencies
 from services.enrichment.partnership import Kind, load_agencies
-from services.enrichment.question import Question, Subject
-from services.enrichment.reach import reach_agencies
 from tests.sandbox.serving import serve
 from tests.services.enrichment.conftest import PARTNERSHIP, Case, Sandbox, World, until_time_is_up
 from tests.services.enrichment.serving import hub

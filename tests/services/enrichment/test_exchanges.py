@@ -8,10 +8,10 @@ import pytest
 from libs.platform.clock import SystemClock
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Agency
+from services.enrichment.asking.agency import Agency
+from services.enrichment.asking.question import Question, Subject
+from services.enrichment.asking.reach import reach_agencies
 from services.enrichment.partnership import load_agencies
-from services.enrichment.question import Question, Subject
-from services.enrichment.reach import reach_agencies
 from tests.services.enrichment.conftest import PARTNERSHIP, Sandbox, World
 
 MIA = {

@@ -10,12 +10,12 @@ from libs.platform.clock import SystemClock
 from libs.platform.http import http_client
 from libs.schemas.dictionary import Dictionary
 from sandbox.settings import AGENCY_KEY
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question, Subject
 from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.dialects.files import load_dialects
 from services.enrichment.dialects.terms import Dialect
 from services.enrichment.partnership import AgencyTerms, load_agencies
-from services.enrichment.question import Question, Subject
 from tests.services.enrichment.conftest import PARTNERSHIP, Sandbox
 
 ITEMS = (

@@ -200,7 +200,7 @@ async def test_social_care_brings_plans_the_allocated_worker_and_whoever_lives_t
 
 
 async def _asked(agency: Any, child: Any) -> Any:
-    from services.enrichment.question import Question, Subject
+    from services.enrichment.asking.question import Question, Subject
 
     question = Question(
         question_id="q",

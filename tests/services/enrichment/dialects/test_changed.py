@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from libs.platform.clock import SystemClock
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question, Subject
 from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.dialects.files import load_dialects
 from services.enrichment.partnership import load_agencies
-from services.enrichment.question import Question, Subject
 from tests.services.enrichment.conftest import PARTNERSHIP
 from tests.services.enrichment.dialects.conftest import ITEMS
 

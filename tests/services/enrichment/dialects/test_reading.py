@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from libs.platform.clock import SystemClock
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
+from services.enrichment.asking.question import Question, Subject
 from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.dialects.expressions import Dates
 from services.enrichment.dialects.files import load_dialects
 from services.enrichment.dialects.reading import person_found, state_of
 from services.enrichment.dialects.terms import Dialect
 from services.enrichment.partnership import load_agencies
-from services.enrichment.question import Question, Subject
 from tests.services.enrichment.conftest import PARTNERSHIP
 from tests.services.enrichment.dialects.conftest import ITEMS, MIA
 

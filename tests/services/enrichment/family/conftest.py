@@ -40,18 +40,18 @@ from libs.schemas.people import Linked
 from libs.schemas.person import FoundPerson
 from libs.schemas.plans import Plan
 from libs.schemas.referral import Adult, ReferredChild
-from services.enrichment.agency import Reply
-from services.enrichment.checks import Returned
+from services.enrichment.asking.agency import Reply
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import FAMILY, carry_out
+from services.enrichment.checks.record import Returned
+from services.enrichment.checks.store import Store
 from services.enrichment.consumer import EnrichmentConsumer
-from services.enrichment.desk import Desk
-from services.enrichment.effects import FAMILY, carry_out
 from services.enrichment.family.events import worry_of
 from services.enrichment.family.family import Family
 from services.enrichment.family.records import Records
 from services.enrichment.partnership import load_agencies, load_check_terms
 from services.enrichment.people.index import Index, open_index
 from services.enrichment.sharing.agreement import load_agreement
-from services.enrichment.store import Store
 from tests.services.enrichment.conftest import FINCH, PARTNERSHIP, WREN, Case
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

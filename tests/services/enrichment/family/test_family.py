@@ -19,7 +19,7 @@ from libs.schemas.levels import Level
 from libs.schemas.people import Band, LinkMethod
 from libs.schemas.plans import Plan, PlanKind
 from libs.schemas.referral import ChildInformation
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
 from services.enrichment.people.index import Index
 from services.enrichment.people.subject import Subject
 from tests.services.enrichment.conftest import FINCH, WREN

@@ -9,7 +9,7 @@ import pytest
 from libs.schemas.codes import ChildPart, ChildStatus
 from libs.schemas.events import CaseScreened
 from libs.schemas.levels import Level
-from services.enrichment.question import KeptChild
+from services.enrichment.asking.question import KeptChild
 from tests.services.enrichment.conftest import FINCH, WREN
 from tests.services.enrichment.family.conftest import DAY, HOME, MOTHER, NOON, SIBLING, Hub, Told, child
 

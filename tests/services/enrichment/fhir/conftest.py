@@ -14,10 +14,10 @@ from libs.schemas.base import IsoDate
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.document import read_document
 from sandbox.settings import AGENCY_KEY
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question, Subject
 from services.enrichment.fhir import FhirAgency, FhirTerms, load_fhir
 from services.enrichment.partnership import AgencyTerms, load_agencies
-from services.enrichment.question import Question, Subject
 from tests.services.enrichment.conftest import Sandbox
 
 PARTNERSHIP = Path("deploy/partnership")

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from libs.schemas.person import Date
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
+from services.enrichment.asking.question import Question, Subject
 from services.enrichment.fhir.matching import MATCH_GRADE, certain_match, match_request
 from services.enrichment.fhir.resources import Bundle
 from services.enrichment.fhir.terms import FhirTerms
-from services.enrichment.question import Question, Subject
 
 BORN = date(2015, 2, 11)
 NUMBER = "9990041008"

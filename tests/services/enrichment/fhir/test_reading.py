@@ -7,7 +7,7 @@ import pytest
 
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.findings import NOT_UNDERSTOOD, Basis, Period
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
 from services.enrichment.fhir.reading import CLINICAL, LONGEST_NARRATIVE, VERIFICATION, Read, plain, read
 from services.enrichment.fhir.resources import Finding, read_resource
 from services.enrichment.fhir.terms import FhirTerms

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.enrichment.agency import Unreliable
+from services.enrichment.asking.agency import Unreliable
 from services.enrichment.fhir.resources import Finding, day_of, read_bundle, read_outcome, read_resource
 
 CONDITION: dict[str, Any] = {

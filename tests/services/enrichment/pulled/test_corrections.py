@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.enrichment.recorder import Recorded
+from services.enrichment.asking.recorder import Recorded
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.pulled.conftest import Fetching
 from tests.services.enrichment.pulled.test_work import HIGH_RISK, RETURNED

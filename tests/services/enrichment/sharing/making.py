@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from libs.schemas.codes import AdultRole, AgreementAnswer, ChildStatus, Sex
 from libs.schemas.levels import Level
 from libs.schemas.person import Address, Date
-from services.enrichment.question import SENDABLE, Kept, KeptAdult, KeptChild, KeptReferral
+from services.enrichment.asking.question import SENDABLE, Kept, KeptAdult, KeptChild, KeptReferral
 from services.enrichment.sharing.agreement import Agreement, load_agreement
 from services.enrichment.sharing.decision import Line
 from services.enrichment.sharing.permission import Circumstances, Mode, Order

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.schemas.levels import Level
-from services.enrichment.question import SENDABLE, question_for
+from services.enrichment.asking.question import SENDABLE, question_for
 from services.enrichment.sharing.agreement import Agreement
 from services.enrichment.sharing.decision import ENGLAND, Line
 from services.enrichment.sharing.permission import Circumstances, Grant, Mode, Order, Permission

@@ -13,8 +13,8 @@ from libs.platform.database import create_pool, role_dsn
 from libs.schemas.events import Service
 from libs.schemas.findings import AgencyState, Basis, Fact
 from libs.schemas.levels import Level
-from services.enrichment.agency import Reply
-from services.enrichment.question import question_for
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import question_for
 from services.enrichment.sharing.disclosures import Direction, Disclosures, Filters, answered, asked
 from services.enrichment.sharing.permission import Circumstances, Mode
 from tests.services.enrichment.sharing.conftest import Caller

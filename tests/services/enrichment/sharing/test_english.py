@@ -3,7 +3,7 @@
 from datetime import date
 
 from libs.schemas.levels import Level
-from services.enrichment.question import SENDABLE
+from services.enrichment.asking.question import SENDABLE
 from services.enrichment.sharing.decision import Needed
 from services.enrichment.sharing.english import FIELDS, LEVELS, MODES, NEEDS, explain
 from services.enrichment.sharing.permission import Mode

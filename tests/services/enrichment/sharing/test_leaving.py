@@ -14,9 +14,9 @@ from libs.schemas.commands import CheckOrder
 from libs.schemas.events import CHECK_ORDERED, CheckOrdered, Reference
 from libs.schemas.findings import AgencyState, Basis, Fact
 from libs.schemas.levels import Level, Rag
-from services.enrichment.agency import InstantAgency, Reply
+from services.enrichment.asking.agency import InstantAgency, Reply
+from services.enrichment.asking.question import SENDABLE, Question
 from services.enrichment.partnership import load_agencies
-from services.enrichment.question import SENDABLE, Question
 from tests.databases import execute
 from tests.services.enrichment.conftest import (
     PARTNERSHIP,

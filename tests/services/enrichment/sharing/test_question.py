@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from libs.schemas.levels import Level
-from services.enrichment.question import Question, question_for
+from services.enrichment.asking.question import Question, question_for
 from services.enrichment.sharing.permission import About, Grant, Mode, Permission
 from tests.services.enrichment.sharing.making import CHILD, FAMILY, UNBORN
 

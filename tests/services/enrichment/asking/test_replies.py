@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.enrichment.replies import LONGEST_RETRY_AFTER, seconds_to_wait
+from services.enrichment.asking.replies import LONGEST_RETRY_AFTER, seconds_to_wait
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

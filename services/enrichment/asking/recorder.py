@@ -13,16 +13,16 @@ from libs.messaging.errors import ErrorClass, classify, code_of
 from libs.messaging.ledger import Bell, Ledger, Unit
 from libs.platform.alarms import Alarm
 from libs.schemas.findings import Answer
-from services.enrichment.agency import Reply
-from services.enrichment.checks import ANSWERED, Check, Due, Effect, Referral
-from services.enrichment.desk import Desk
-from services.enrichment.effects import CORRECTED, carry_out
-from services.enrichment.question import Question
-from services.enrichment.replies import LONGEST_RETRY_AFTER, SPOKEN, unavailable
-from services.enrichment.reuse import corrected_meanwhile
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Question
+from services.enrichment.asking.replies import LONGEST_RETRY_AFTER, SPOKEN, unavailable
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import CORRECTED, carry_out
+from services.enrichment.checks.record import ANSWERED, Check, Due, Effect, Referral
+from services.enrichment.checks.reuse import corrected_meanwhile
+from services.enrichment.checks.store import Store
 from services.enrichment.sharing.disclosures import Disclosure, Disclosures, answered
 from services.enrichment.sharing.permission import Permission
-from services.enrichment.store import Store
 
 MOST_AT_ONCE = 200
 WAITING = 2000

@@ -14,8 +14,16 @@ from libs.schemas.findings import (
     CorrectionKind,
 )
 from libs.schemas.levels import Level, Rag
-from services.enrichment.agency import Reply
-from services.enrichment.checks import (
+from services.enrichment.asking.agency import Reply
+from services.enrichment.checks.corrections import (
+    ASKED_AGAIN,
+    answer_instead,
+    answered_again,
+    corrects,
+    says_otherwise,
+)
+from services.enrichment.checks.further import Further, further
+from services.enrichment.checks.record import (
     Check,
     Child,
     Effect,
@@ -24,19 +32,7 @@ from services.enrichment.checks import (
     Returned,
     asked_id,
 )
-from services.enrichment.corrections import (
-    ASKED_AGAIN,
-    answer_instead,
-    answered_again,
-    corrects,
-    says_otherwise,
-)
-from services.enrichment.further import Further, further
-from services.enrichment.partnership import AgencyTerms, CheckTerms
-from services.enrichment.sharing.agreement import Agreement
-from services.enrichment.sharing.employers import employed_by
-from services.enrichment.sharing.permission import Circumstances, Order, Permission, order_of
-from services.enrichment.waiting import (
+from services.enrichment.checks.waiting import (
     as_it_left,
     chase,
     clock,
@@ -46,6 +42,10 @@ from services.enrichment.waiting import (
     silent_with,
     waits,
 )
+from services.enrichment.partnership import AgencyTerms, CheckTerms
+from services.enrichment.sharing.agreement import Agreement
+from services.enrichment.sharing.employers import employed_by
+from services.enrichment.sharing.permission import Circumstances, Order, Permission, order_of
 
 FIRST_RETRY = timedelta(seconds=0.5)
 LONGEST_RETRY = timedelta(seconds=30)

@@ -23,15 +23,15 @@ from libs.schemas.commands import CheckOrder
 from libs.schemas.events import CheckReturned
 from libs.schemas.findings import AgencyState, Answer
 from libs.schemas.levels import Level
-from services.enrichment.agency import Reply
-from services.enrichment.asker import LEAD_NOT_REACHED, NOT_MADE, Asker
-from services.enrichment.desk import Desk, orders_of
-from services.enrichment.question import Kept, Question, question_for
-from services.enrichment.recorder import Claim
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.asker import LEAD_NOT_REACHED, NOT_MADE, Asker
+from services.enrichment.asking.question import Kept, Question, question_for
+from services.enrichment.asking.recorder import Claim
+from services.enrichment.asking.standing import Standings
+from services.enrichment.checks.desk import Desk, orders_of
+from services.enrichment.checks.store import Store
 from services.enrichment.sharing.disclosures import Disclosure, Disclosures, asked
 from services.enrichment.sharing.permission import Mode, Permission
-from services.enrichment.standing import Standings
-from services.enrichment.store import Store
 
 LOOK_EVERY = 1.0
 """Seconds after which an idle agency's questions are looked for without having been woken."""

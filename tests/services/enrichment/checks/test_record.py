@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from libs.schemas.commands import CheckOrder, OrderAction
 from libs.schemas.findings import PARTIAL, SETTLED, AgencyState, Answer, Correction, CorrectionKind
 from libs.schemas.levels import Level, Rag
-from services.enrichment.agency import Reply
-from services.enrichment.checks import (
+from services.enrichment.asking.agency import Reply
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.record import (
     ANSWERED,
     Check,
     Child,
@@ -26,7 +27,6 @@ from services.enrichment.checks import (
     Returned,
     merged,
 )
-from services.enrichment.desk import Desk
 from services.enrichment.partnership import load_agencies, load_check_terms
 from services.enrichment.sharing.agreement import load_agreement
 from services.enrichment.sharing.permission import Permission

@@ -14,10 +14,10 @@ from libs.messaging.ledger import Unit
 from libs.messaging.timers import Arm, Timer
 from libs.schemas.events import CheckReturned
 from libs.schemas.findings import CORRECTED_ELSEWHERE, AgencyState, Answer, CorrectionKind
-from services.enrichment.agency import Reply
-from services.enrichment.desk import Desk
-from services.enrichment.effects import CORRECTED, carry_out
-from services.enrichment.store import Store
+from services.enrichment.asking.agency import Reply
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import CORRECTED, carry_out
+from services.enrichment.checks.store import Store
 
 _QUESTION = "question"
 

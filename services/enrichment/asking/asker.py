@@ -7,12 +7,12 @@ from libs.messaging.errors import code_of
 from libs.messaging.ledger import Ledger
 from libs.platform.alarms import Alarm
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Agency, Reply
+from services.enrichment.asking.agency import Agency, Reply
+from services.enrichment.asking.recorder import Claim, Recorded, Recorder
+from services.enrichment.asking.replies import LONGEST_RETRY_AFTER, unavailable
+from services.enrichment.asking.standing import Standings
 from services.enrichment.partnership import AgencyTerms
-from services.enrichment.recorder import Claim, Recorded, Recorder
-from services.enrichment.replies import LONGEST_RETRY_AFTER, unavailable
 from services.enrichment.sharing.permission import Audience
-from services.enrichment.standing import Standings
 
 LEAD_NOT_REACHED = "lead_not_reached"
 """Why an agency counts as unavailable whose safeguarding lead has no way to be asked."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from libs.messaging.errors import Permanent
 from libs.messaging.ledger import Unit
 from libs.messaging.timers import Timer
-from services.enrichment.desk import Desk
-from services.enrichment.effects import carry_out
-from services.enrichment.store import Store
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import carry_out
+from services.enrichment.checks.store import Store
 
 _DECIDED = "SELECT case_id FROM contact WHERE referral_id = $1 AND decided_at IS NOT NULL"
 

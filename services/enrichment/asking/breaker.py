@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from libs.schemas.findings import ASKED_WITH_SIBLING, PARTIAL, AgencyState
-from services.enrichment.checks import Check, Child, Completed, Due, Effect, Referral, Returned
-from services.enrichment.question import question_id
+from services.enrichment.asking.question import question_id
+from services.enrichment.checks.record import Check, Child, Completed, Due, Effect, Referral, Returned
 from services.enrichment.sharing.permission import Permission
 
 

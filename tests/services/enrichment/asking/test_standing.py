@@ -19,10 +19,10 @@ from libs.platform.alarms import Alarms
 from libs.platform.telemetry import Telemetry
 from libs.schemas.events import Service
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply
-from services.enrichment.deadlines import OVERDUE_AFTER
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.standing import Standings, router, standing_words
+from services.enrichment.checks.deadlines import OVERDUE_AFTER
 from services.enrichment.partnership import load_check_terms
-from services.enrichment.standing import Standings, router, standing_words
 from tests.databases import execute
 from tests.services.enrichment.conftest import FOUR, PARTNERSHIP, Case, Sandbox, World, until, until_completed
 from tests.services.enrichment.serving import interface

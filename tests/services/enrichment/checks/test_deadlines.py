@@ -6,9 +6,9 @@ import pytest
 
 from libs.platform.clock import SystemClock
 from libs.schemas.levels import Level, Rag
-from services.enrichment import deadlines
-from services.enrichment.deadlines import OVERDUE_AFTER
-from services.enrichment.effects import DEADLINE
+from services.enrichment.checks import deadlines
+from services.enrichment.checks.deadlines import OVERDUE_AFTER
+from services.enrichment.checks.effects import DEADLINE
 from tests.services.enrichment.conftest import FOUR, Case, Sandbox, World, until, until_completed
 
 

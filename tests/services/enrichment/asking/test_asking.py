@@ -14,12 +14,12 @@ from libs.platform.alarms import Alarms
 from libs.platform.clock import SystemClock
 from libs.schemas.events import PERSON_LINKED
 from libs.schemas.findings import AgencyState
-from services.enrichment import asking
-from services.enrichment.agency import Reply
-from services.enrichment.checks import Child, Effect, Referral
-from services.enrichment.desk import Desk
+from services.enrichment.asking import asking
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.question import Kept, Question, question_for
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.record import Child, Effect, Referral
 from services.enrichment.dialects.agency import DialectAgency
-from services.enrichment.question import Kept, Question, question_for
 from services.enrichment.sharing.permission import Permission
 from tests.services.enrichment.conftest import (
     FOUR,

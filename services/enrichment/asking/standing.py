@@ -18,8 +18,8 @@ from libs.platform.alarms import Alarm
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import responses
 from libs.schemas.base import Identifier, Instant, Model
-from services.enrichment.agency import Reply
-from services.enrichment.breaker import Breaker, BreakerTerms, is_failure
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.breaker import Breaker, BreakerTerms, is_failure
 from services.enrichment.partnership import AgencyTerms
 
 READ_EVERY = timedelta(seconds=1)

@@ -4,7 +4,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
 
 MAX_BYTES = 5_000_000
 """A longer body is refused: no honest answer about one child is."""

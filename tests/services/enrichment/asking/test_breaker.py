@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply
-from services.enrichment.breaker import Breaker, BreakerTerms, is_failure
+from services.enrichment.asking.agency import Reply
+from services.enrichment.asking.breaker import Breaker, BreakerTerms, is_failure
 
 TERMS = BreakerTerms()
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from libs.schemas.findings import PARTIAL, AgencyState, Answer, Correction, CorrectionKind
-from services.enrichment.agency import Reply
-from services.enrichment.checks import ANSWERED, Check, Child, Corrected, Effect, Referral
+from services.enrichment.asking.agency import Reply
+from services.enrichment.checks.record import ANSWERED, Check, Child, Corrected, Effect, Referral
 
 ASKED_AGAIN = "asked_again"
 """Why an answer was replaced: the agency was asked once more and said something else."""

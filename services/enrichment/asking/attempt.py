@@ -8,8 +8,8 @@ from opentelemetry import context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from libs.schemas.findings import AgencyState
-from services.enrichment.agency import Reply, Silent, Unreliable
-from services.enrichment.replies import unavailable
+from services.enrichment.asking.agency import Reply, Silent, Unreliable
+from services.enrichment.asking.replies import unavailable
 
 _W3C = TraceContextTextMapPropagator()
 

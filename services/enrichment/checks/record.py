@@ -16,7 +16,7 @@ from libs.schemas.findings import (
     Correction,
 )
 from libs.schemas.levels import Level, Rag
-from services.enrichment.agency import Reply
+from services.enrichment.asking.agency import Reply
 from services.enrichment.sharing.permission import Mode
 
 ANSWERED = frozenset((AgencyState.RETURNED, AgencyState.NOTHING_HELD))

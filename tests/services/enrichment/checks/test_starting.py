@@ -17,11 +17,11 @@ from libs.messaging.timers import Timer, TimerLoop
 from libs.platform.clock import ManualClock
 from libs.platform.database import create_pool, role_dsn
 from libs.schemas.events import Service
-from services.enrichment.desk import Desk
-from services.enrichment.effects import DEADLINE, STARTING
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import DEADLINE, STARTING
+from services.enrichment.checks.starting import Starting
+from services.enrichment.checks.store import Store
 from services.enrichment.sharing.agreement import Agreement, load_agreement
-from services.enrichment.starting import Starting
-from services.enrichment.store import Store
 from tests.services.enrichment.conftest import PARTNERSHIP
 from tests.services.enrichment.family.conftest import DAY, Hub, Told
 from tests.services.enrichment.family.conftest import desk as desk

@@ -9,7 +9,7 @@ from uuid import UUID
 from libs.schemas.findings import SETTLED, AgencyState, Answer, Fact
 from libs.schemas.person import FoundPerson
 from libs.schemas.plans import Dash, Plan, Worker
-from services.enrichment.question import Question
+from services.enrichment.asking.question import Question
 
 
 @dataclass(frozen=True, slots=True)

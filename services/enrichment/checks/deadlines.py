@@ -9,9 +9,9 @@ import structlog
 from libs.messaging.errors import ErrorClass, Permanent, classify, code_of
 from libs.messaging.ledger import Ledger, Unit
 from libs.messaging.timers import Timer
-from services.enrichment.desk import Desk
-from services.enrichment.effects import carry_out
-from services.enrichment.store import Store
+from services.enrichment.checks.desk import Desk
+from services.enrichment.checks.effects import carry_out
+from services.enrichment.checks.store import Store
 
 AT_ONCE = 200
 OVERDUE_AFTER = timedelta(seconds=60)

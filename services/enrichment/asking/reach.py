@@ -9,7 +9,7 @@ from libs.platform.http import http_client
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.document import DocumentError
-from services.enrichment.agency import Agency, InstantAgency
+from services.enrichment.asking.agency import Agency, InstantAgency
 from services.enrichment.dialects.agency import DialectAgency
 from services.enrichment.dialects.files import load_dialects
 from services.enrichment.fhir import FhirAgency, load_fhir_files

@@ -15,7 +15,7 @@ from libs.schemas.events import (
     CompletedChecks,
     Reference,
 )
-from services.enrichment.checks import Completed, Corrected, Due, Effect, Opens, Referral, Returned
+from services.enrichment.checks.record import Completed, Corrected, Due, Effect, Opens, Referral, Returned
 
 DEADLINE = "checks-due"
 """The kind of the timer of a child's deadline; its subject is the child."""

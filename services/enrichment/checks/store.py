@@ -12,8 +12,8 @@ from libs.schemas.commands import CheckOrder
 from libs.schemas.events import CheckReturned, Reference
 from libs.schemas.findings import AgencyState, Answer
 from libs.schemas.levels import Level, Rag
-from services.enrichment.checks import Check, Child, Referral
-from services.enrichment.question import Kept
+from services.enrichment.asking.question import Kept
+from services.enrichment.checks.record import Check, Child, Referral
 
 _REFERRALS = """
 SELECT id, reference, agreement, withdrawn_at, erased, employers FROM referral WHERE id = ANY ($1::uuid[])

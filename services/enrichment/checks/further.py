@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from libs.schemas.findings import ASKED_WITH_SIBLING, AgencyState
-from services.enrichment.checks import Check, Child, Referral, asked_id
+from services.enrichment.checks.record import Check, Child, Referral, asked_id
 from services.enrichment.sharing.permission import About, Grant, Mode, Permission
 
 _FOUND_NOTHING = frozenset(
