@@ -101,6 +101,7 @@ NO_PAGES = frozenset(
         "/",
         "/console/queue/events",
         "/console/lists/{name}/export",
+        "/console/panels/{panel}/{day}/export",
         "/sign-in",
         "/sign-in/done",
         "/assets/{name}.js",

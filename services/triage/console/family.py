@@ -12,9 +12,21 @@ from starlette.responses import RedirectResponse, Response
 from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.words import sentence, words
 
 SCOPE = "case:read"
 CHOSEN = "child."
+ENDED_ON: Mapping[str, str] = {
+    "to_be_read": "/reading",
+    "undecided": "/decision",
+    "signature": "/sign-off",
+    "hand_over": "/handover",
+    "task": "/tasks",
+}
+"""The page of a case on which somebody ends what keeps its referral open; elsewhere the case itself."""
+
+DECIDERS = frozenset(("to_be_read", "undecided", "signature"))
+"""What only somebody who decides may end."""
 
 router = APIRouter(prefix="/console/cases/{case_id}/family", route_class=PageRoute, include_in_schema=False)
 
@@ -56,12 +68,25 @@ async def _shown(there: Visit, case_id: UUID, wrong: Mapping[str, str]) -> Respo
         evidence=first["evidence"],
         home=home(cases),
         whole=whole,
-        numbers={one["case_id"]: one["child_number"] for one in cases},
+        kept_open=[_kept_open(there, one, cases, case_id) for one in (whole or {}).get("kept_open_by", ())],
         here=str(case_id),
         wrong=wrong,
         errors=[{"text": text, "href": f"#{name}"} for name, text in wrong.items()],
         live=[one["case_id"] for one in cases],
     )
+
+
+def _kept_open(
+    there: Visit, kept: Mapping[str, Any], cases: Iterable[Mapping[str, Any]], here: UUID
+) -> dict[str, Any]:
+    """What keeps the referral open, in words, with the page on which somebody ends it."""
+    of, obstacle = kept["case_id"], kept["obstacle"]
+    labels = {task["kind"]: task["label"] for case in cases for task in case["tasks"]}
+    said = kept["words"] if kept["task"] is None else labels.get(kept["task"]) or words(kept["task"])
+    number = next((case["child_number"] for case in cases if case["case_id"] == of), None)
+    ends = obstacle not in DECIDERS or there.may("decision:write")
+    path = f"/console/cases/{of or here}{ENDED_ON.get(obstacle, '') if ends else ''}"
+    return {"words": sentence(said), "child": number, "path": path}
 
 
 async def family(there: Visit, case_id: UUID | str) -> list[dict[str, Any]]:

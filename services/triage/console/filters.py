@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from libs.schemas.dictionary import Dictionary
 from services.triage.console import words
 from services.triage.console.case import child_of
+from services.triage.console.panels import settled
 
 _STATES: Mapping[str, str] = {
     "pending": "No answer yet",
@@ -73,5 +74,7 @@ def filters(dictionary: Dictionary, names: Names) -> dict[str, Callable[..., Any
         "signed": lambda number: f"{number:+d}" if number else "0",
         "compared": words.compared,
         "child": child_of,
+        "enquiry": lambda code: words.ENQUIRIES.get(str(code)) or words.words(code),
+        "settled": settled,
         "home_line": lambda one: {**one["fact"], "source": one["source"]},
     }

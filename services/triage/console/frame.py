@@ -57,6 +57,7 @@ SAID: Mapping[str, str] = {
     "challenge-settled": "The challenge is settled.",
     "reopened": "The referral is open again.",
     "outcome": "The outcome is kept.",
+    "outcome-corrected": "The correction is kept. What was written down before stays on record.",
     "clock": "The clock is kept.",
     "strategy": "The strategy discussion is kept.",
     "tool": "The tool is kept.",

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
-from services.triage.console.forms import Faults, attempt, read_day
+from services.triage.console.forms import Faults, attempt, read_day, whole
 from services.triage.console.frame import Visit, posted, visit
 
 CSV = "text/csv"
@@ -53,7 +53,9 @@ async def write_down(request: Request, panel: str, day: date) -> Response:
             await attempt(there.operations.put(f"{path}/members", body), faults, fields)
         said = "members"
     else:
-        case = _case(fields)
+        case, number = _case(fields), whole(fields.get("corrects", ""))
+        if number is not None:
+            faults.needed(fields, **{f"reason.{case}": "Enter why the outcome is corrected"})
         faults.needed(
             fields,
             **{
@@ -66,11 +68,23 @@ async def write_down(request: Request, panel: str, day: date) -> Response:
         if not faults:
             body = {"outcome": fields[f"outcome.{case}"], "note": fields[f"note.{case}"]}
             body |= {"review_on": review_on, "again_on": again_on}
-            await attempt(there.operations.put(f"{path}/items/{case}", body), faults, fields)
-        said = "outcome"
+            if number is None:
+                call = there.operations.put(f"{path}/items/{case}", body)
+            else:
+                body |= {"corrects": number, "reason": fields[f"reason.{case}"]}
+                call = there.operations.put(f"{path}/items/{case}/correction", body)
+            await attempt(call, faults, fields)
+        said = "outcome" if number is None else "outcome-corrected"
     if not faults:
         return await there.done(there.path, said)
     return await _agenda(there, panel, day, fields, faults)
+
+
+@router.get("/panels/{panel}/{day}/export")
+async def export_agenda(request: Request, panel: str, day: date) -> Response:
+    """The agenda as a table for a spreadsheet."""
+    there = visit(request, "case:read")
+    return await _table(there, f"/v1/panels/{_segment(panel)}/meetings/{day}")
 
 
 async def _agenda(there: Visit, panel: str, day: date, values: Mapping[str, str], faults: Faults) -> Response:
@@ -89,10 +103,24 @@ async def show_list(request: Request, name: str) -> Response:
 @router.get("/lists/{name}/export")
 async def export_list(request: Request, name: str) -> Response:
     """The same as a table for a spreadsheet."""
-    there = visit(request, "case:read")
-    answer = await there.operations.export(f"/v1/lists/{_segment(name)}", CSV)
+    return await _table(visit(request, "case:read"), f"/v1/lists/{_segment(name)}")
+
+
+async def _table(there: Visit, path: str) -> Response:
+    answer = await there.operations.export(path, CSV)
     headers = {"cache-control": "no-store", "content-disposition": answer.headers["content-disposition"]}
     return Response(answer.content, media_type=CSV, headers=headers)
+
+
+def settled(item: Mapping[str, Any]) -> dict[str, str]:
+    """What was written down about a child of an agenda, as the form that corrects it shows it."""
+    case = item["case_id"]
+    fields = {f"outcome.{case}": item["outcome"] or "", f"note.{case}": item["note"] or ""}
+    if item["review_on"]:
+        on = date.fromisoformat(item["review_on"])
+        parts = {"day": on.day, "month": on.month, "year": on.year}
+        fields |= {f"review_{case}-{part}": str(number) for part, number in parts.items()}
+    return fields
 
 
 def _segment(text: str) -> str:

@@ -13,6 +13,7 @@ from libs.platform.pages import PageRoute
 from services.triage.console.clocks import moment_of
 from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.words import ENQUIRIES
 
 SCOPE = "case:read"
 CORE: Mapping[str, str] = {
@@ -31,11 +32,6 @@ ATTENDING: Mapping[str, str] = {
     "adult_services": "Adult services",
     "referrer": "The referrer",
     "other": "Somebody else",
-}
-OUTCOMES: Mapping[str, str] = {
-    "single": "A section 47 enquiry by social care alone",
-    "joint": "A section 47 enquiry by social care and the police",
-    "no_enquiry": "No enquiry",
 }
 MEMBERS = 8
 
@@ -74,7 +70,7 @@ def _discussion(there: Visit, fields: Mapping[str, str], faults: Faults) -> dict
         rationale="Enter the reasons",
         safety_plan="Enter how the child is safe meanwhile",
     )
-    if fields.get("outcome") not in OUTCOMES:
+    if fields.get("outcome") not in ENQUIRIES:
         faults.add("outcome", "Select what came of it")
     if fields.get("crime") not in ("yes", "no"):
         faults.add("crime", "Select whether a crime may have occurred")
@@ -126,6 +122,6 @@ async def _shown(there: Visit, case_id: UUID, values: Mapping[str, str], faults:
         items=items,
         attending=list(ATTENDING.items()),
         core=list(CORE.items()),
-        outcomes=list(OUTCOMES.items()),
+        outcomes=list(ENQUIRIES.items()),
         members=MEMBERS,
     )

@@ -63,6 +63,13 @@ CLOCKS: Mapping[str, str] = {
     "acceptance": "To be accepted by",
     "hand_over": "To be accepted by",
 }
+ENQUIRIES: Mapping[str, str] = {
+    "single": "A section 47 enquiry by social care alone",
+    "joint": "A section 47 enquiry by social care and the police",
+    "no_enquiry": "No enquiry",
+}
+"""What a strategy discussion came to."""
+
 DEPARTURES: Mapping[str, str] = {
     "agrees": "Agrees with the recommendation",
     "above": "Above the recommendation",
@@ -86,6 +93,11 @@ _ALL: Mapping[str, str] = {
     "sms": "Text message",
     "nhs_number": "NHS number",
     "upn": "Unique pupil number",
+    "childrens_social_care_missing": "Children’s social care was missing",
+    "police_missing": "The police were missing",
+    "health_missing": "Health was missing",
+    "joint_without_police": "A joint enquiry without the police",
+    "dissent": "Somebody does not agree",
     "caisu_not_told": "Police’s child abuse unit not told",
     "to_be_read": "To be read",
 }

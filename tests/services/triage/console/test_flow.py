@@ -16,7 +16,11 @@ async def test_a_strategy_discussion_is_recorded_with_who_was_missing(office: Of
     story = await office.told(list(HURT))
     path = case_path(story, 0, "/strategy-discussion")
     office.clock.advance(timedelta(minutes=20))
-    browser = await office.at("staff-sw-1", path)
+    browser = await office.at("staff-sw-1", case_path(story, 0, "/family"))
+    kept = dict(re.findall(r'<li><a class="govuk-link" href="([^"]+)">([^<]+)', browser.page.text))
+    assert kept[case_path(story, 0, "/tasks")].startswith("Hold a strategy discussion with police")
+    assert kept[case_path(story, 0, "/decision")] == "Nobody has decided on this child"
+    await browser.get(path)
     assert " checked" not in browser.page.text
     await browser.submit({}, path)
     assert browser.page.status_code == 422
@@ -46,6 +50,10 @@ async def test_a_strategy_discussion_is_recorded_with_who_was_missing(office: Of
         "DC Marlow does not agree",
     ):
         assert said in browser.page.text
+    await browser.get(case_path(story))
+    shown = browser.page.text.partition("What the thresholds say")[2].partition("Clocks and tasks")[0]
+    assert "A section 47 enquiry by social care and the police" in shown
+    assert "With the grandmother tonight." in shown
 
 
 async def test_a_tool_is_recorded_and_what_was_left_open_stays_unknown(office: Office) -> None:
@@ -70,6 +78,9 @@ async def test_a_tool_is_recorded_and_what_was_left_open_stays_unknown(office: O
     assert "The tool is kept" in browser.page.text, re.findall("error-message[^/]*/[^/]*", browser.page.text)
     assert "7 yes, 3 no, 14 unknown" in browser.page.text
     assert "Medium. What was left open could make it graver" in browser.page.text
+    await browser.get(case_path(story))
+    evidence = browser.page.text.partition("What the thresholds say")[0]
+    assert "Medium. What was left open could make it graver (7 yes, 3 no, 14 unknown)" in evidence
 
 
 async def test_why_a_clock_ran_out_is_said_beside_it(office: Office) -> None:

@@ -255,6 +255,21 @@ async def test_a_panels_agenda_takes_who_was_there_and_what_came_of_each_child(o
     assert "A play worker." in chair.page.text
     # What was come to stands on record: nothing on the page offers to write it over.
     assert "Write down the outcome" not in chair.page.text
+    correction = {"case": case, "action": "outcome", f"note.{case}": "A youth worker."}
+    await chair.submit(correction, agenda)
+    assert "Enter why the outcome is corrected" in chair.page.text
+    assert "A youth worker." in chair.page.text
+    await chair.submit(correction | {f"reason.{case}": "Of another child."}, agenda)
+    assert "The correction is kept" in chair.page.text
+    assert "Of another child." in chair.page.text
+    table = await chair.http.get(f"{agenda}/export")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert "youth worker" in table.text
+    await chair.get(case_path(story))
+    came = chair.page.text.partition("What panels came to")[2]
+    assert came.index("A play worker.") < came.index("A youth worker.") < came.index("Clocks and tasks")
+    assert "It was corrected and does not count" in came
+    await chair.get(agenda)
     await chair.submit({"chair": "Perry", "present.health": "Nurse Marlow", "action": "members"}, agenda)
     assert "Nurse Marlow (Community health, Cambridgeshire and Peterborough)" in chair.page.text
     assert (await chair.get("/console/panels/no.such/2026-11-24")).status_code == 404
