@@ -36,7 +36,7 @@ from services.triage.console.tables import console_tables
 from services.triage.handover.tables import handover_tables
 from services.triage.joined.tables import joined_tables
 from services.triage.panels.tables import panel_tables
-from services.triage.queue.selection import CAN_WAIT, IN_QUEUE, SET_APART
+from services.triage.queue.selection import AWAITS, CAN_WAIT, IN_QUEUE, SET_APART
 from services.triage.restricted.tables import restricted_tables
 from services.triage.search.tables import search_tables
 from services.triage.strategy.tables import strategy_tables
@@ -108,7 +108,7 @@ class ChildCaseRow(_Table, table=True):
             postgresql_where=text(IN_QUEUE),
         ),
         Index("child_case_labels", "labels", postgresql_using="gin", postgresql_where=text(IN_QUEUE)),
-        Index("child_case_awaiting", "awaiting", postgresql_using="gin", postgresql_where=text(IN_QUEUE)),
+        _queue_index("child_case_queue_awaiting", where=f"{IN_QUEUE} AND {AWAITS}"),
         Index(
             "child_case_unfinished",
             "received_at",

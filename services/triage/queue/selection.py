@@ -23,6 +23,10 @@ SET_APART = (
 )
 """What few cases are: an index of its own finds them without reading the others."""
 
+AWAITS = "awaiting <> '{}'"
+"""What a case with an agency still silent is. Of the decided ones none is, so that the share of those that wait for
+one agency says nothing about the queue: with an index of agencies the planner would read and sort all that wait."""
+
 
 class Filters(Model):
     """Which part of the queue; what is not given does not narrow it."""
@@ -73,7 +77,7 @@ _CONDITIONS: Mapping[str, str] = {
     "destination": "destination = {value}::text",
     "locality": "locality = {value}::text",
     "due_before": "act_by < {value}::timestamptz",
-    "awaiting": "awaiting @> ARRAY[{value}::text]",
+    "awaiting": "awaiting <> '{{}}' AND awaiting @> ARRAY[{value}::text]",
     "claimed_by": "id IN (SELECT case_id FROM claim"
     " WHERE holder = {value}::text AND claim.expires_at > {now}::timestamptz)",
     "worker": "id IN (SELECT case_id FROM allocated WHERE worker = {value}::text)",
