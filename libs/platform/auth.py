@@ -6,7 +6,7 @@ Who did something comes from here alone, never from a body.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -60,6 +60,10 @@ class Principal:
         return self.agency
 
 
+Meeting = Callable[[Principal], Awaitable[None]]
+"""Told of each caller whose token is new to this process, such as to learn their name. It raises nothing."""
+
+
 class Authenticator:
     """Turns access tokens into principals.
 
@@ -69,13 +73,20 @@ class Authenticator:
     """
 
     def __init__(
-        self, jwks_url: str, issuer: str, audience: str, http: httpx.AsyncClient, clock: Clock
+        self,
+        jwks_url: str,
+        issuer: str,
+        audience: str,
+        http: httpx.AsyncClient,
+        clock: Clock,
+        meet: Meeting | None = None,
     ) -> None:
         self._url = jwks_url
         self._issuer = issuer
         self._audience = audience
         self._http = http
         self._clock = clock
+        self._meet = meet
         self._verified: dict[bytes, tuple[float, Principal]] = {}
         self._keys: KeySet | None = None
         self._fetched = self._tried = float("-inf")
@@ -94,7 +105,13 @@ class Authenticator:
         if len(self._verified) >= MOST_TOKENS:
             del self._verified[next(iter(self._verified))]
         self._verified[digest] = (expires, principal)
+        await self.met(principal)
         return principal
+
+    async def met(self, principal: Principal) -> None:
+        """Tells whoever wants to know that somebody is here, with what more is known of them by now."""
+        if self._meet is not None:
+            await self._meet(principal)
 
     async def _verify(self, token: str, now: float) -> tuple[float, Principal]:
         await self._refresh(now, due=now - self._fetched > REFRESH_AFTER.total_seconds())

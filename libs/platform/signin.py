@@ -165,7 +165,7 @@ class SignIn:
             "response_type": "code",
             "client_id": self._client,
             "redirect_uri": self._url + DONE,
-            "scope": "openid",
+            "scope": "openid profile",
             "state": attempt.state,
             "nonce": attempt.nonce,
             "code_challenge": base64.urlsafe_b64encode(challenge).rstrip(b"=").decode(),
@@ -189,13 +189,16 @@ class SignIn:
         if not code:
             raise SignInFailed("refused")
         tokens = await self._tokens(code, attempt.verifier)
-        subject = await self._identity(str(tokens.get("id_token")), attempt.nonce)
+        subject, name = await self._identity(str(tokens.get("id_token")), attempt.nonce)
         try:
             principal = await self._authenticator.principal(str(tokens.get("access_token")))
         except Problem as error:
             raise SignInFailed(error.code) from None
         if principal.subject != subject:
             raise SignInFailed("subject")
+        if principal.name is None and name is not None:
+            principal = replace(principal, name=name)
+            await self._authenticator.met(principal)
         now = self._now()
         session = Session(
             subject=principal.subject,
@@ -279,8 +282,10 @@ class SignIn:
         except (httpx.HTTPError, ValueError, TypeError):
             raise SignInFailed("unreachable") from None
 
-    async def _identity(self, token: str, nonce: str) -> str:
-        """The subject of an ID token that is meant for this client and this attempt (Core 3.1.3.7)."""
+    async def _identity(self, token: str, nonce: str) -> tuple[str, str | None]:
+        """Who an ID token is about that is meant for this client and this attempt (Core 3.1.3.7): the subject, and
+        the name where it says one (Core 5.1).
+        """
         try:
             answer = await self._http.get(self._jwks_url)
             answer.raise_for_status()
@@ -296,7 +301,8 @@ class SignIn:
             )
             if not meant or not isinstance(claims["sub"], str):
                 raise SignInFailed("identity")
-            return claims["sub"]
+            name = claims.get("name")
+            return claims["sub"], name if isinstance(name, str) and name else None
         except httpx.HTTPError:
             raise SignInFailed("unreachable") from None
         except (JoseError, ValueError, TypeError, KeyError):

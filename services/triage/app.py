@@ -50,6 +50,8 @@ from services.triage.clocks.kept import Clocks
 from services.triage.clocks.timekeeper import Timekeeper
 from services.triage.clocks.upkeep import EVERY_SECONDS as CLOCKS_EVERY_SECONDS
 from services.triage.clocks.upkeep import Upkeep
+from services.triage.colleagues.api import router as colleagues_router
+from services.triage.colleagues.colleagues import Colleagues
 from services.triage.commands.api import router as commands_router
 from services.triage.commands.commands import Commands
 from services.triage.console.api import console_router, offer, pages_of
@@ -150,7 +152,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             )
             keys = await stack.enter_async_context(http_client(settings.jwks_url, peer="issuer", limit=2))
             app.state.authenticator = Authenticator(
-                settings.jwks_url, settings.issuer, settings.audience, keys, time
+                settings.jwks_url, settings.issuer, settings.audience, keys, time, Colleagues(ledger).meet
             )
             shadow = Shadow(pool, thresholds.rulebooks)
             policies = Policies(thresholds.rulebooks, shadow.evaluated)
@@ -281,6 +283,7 @@ def routers() -> list[APIRouter]:
         offer_router,
         alerts_router,
         challenge_router,
+        colleagues_router,
         commands_router,
         claims_router,
         live_router,
@@ -314,6 +317,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.handovers = handovers
     app.state.challenges = Challenges(ledger, casework, policies, parts.partnership.ladder, handovers)
     app.state.offers = parts.partnership.offers
+    app.state.colleagues = Colleagues(ledger)
     app.state.chamber = Chamber(ledger, panels)
     app.state.families = Families(cases)
     app.state.hub, app.state.terms = clocks.hub, parts.partnership.terms

@@ -32,6 +32,7 @@ from services.triage.alerts.tables import alert_tables
 from services.triage.challenges.tables import challenge_tables
 from services.triage.claims.tables import claim_tables
 from services.triage.clocks.tables import clock_tables
+from services.triage.colleagues.tables import colleague_tables
 from services.triage.console.tables import console_tables
 from services.triage.handover.tables import handover_tables
 from services.triage.joined.tables import joined_tables
@@ -378,6 +379,7 @@ class CommandRow(_Table, table=True):
 alert_tables(metadata)
 challenge_tables(metadata)
 claim_tables(metadata)
+colleague_tables(metadata)
 handover_tables(metadata)
 panel_tables(metadata)
 access_table(metadata)

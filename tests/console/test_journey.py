@@ -192,7 +192,7 @@ def test_two_people_at_once_on_one_case(site: Site, opened: Opens, references: d
     for page in (first, second):
         page.goto(path)
     first.reload()
-    expect(first.get_by_text("staff-mgr-2")).to_be_visible()
+    expect(first.get_by_text("Marlow Sandbox")).to_be_visible()
     for page in (first, second):
         page.goto(f"{path}/decision")
         choose(page, "section_17", "csc_section_17")
@@ -205,7 +205,9 @@ def test_two_people_at_once_on_one_case(site: Site, opened: Opens, references: d
         "This case has changed since you opened the page"
     )
     give_reasons(second, "I had written for an hour.")
-    expect(second.get_by_role("alert")).to_contain_text("staff-mgr-1 has decided for child 1 already")
+    expect(second.get_by_role("alert")).to_contain_text(
+        "Morgan Sandbox, manager has decided for child 1 already"
+    )
     expect(second.get_by_label("Reasons for the decision")).to_have_value("I had written for an hour.")
     assert len(site.look(reference).triage["children"][0]["decisions"]) == 1  # type: ignore[index]
 

@@ -43,11 +43,12 @@ async def order(request: Request, case_id: UUID) -> Response:
         faults.add("action", "Select what is to be done")
     if action == "ask":
         faults.needed(fields, purpose="Enter the purpose", basis="Enter the lawful basis")
+    approver = there.people.account(fields.get("approver", ""), "approver", faults)
     if not faults:
         names = ("agency", "action", "purpose", "basis", "reason")
         body: dict[str, object] = {name: fields[name] for name in names if fields.get(name)}
-        if fields.get("approver"):
-            body |= {"approver": fields["approver"], "emergency": True}
+        if approver:
+            body |= {"approver": approver, "emergency": True}
         await attempt(
             there.operations.post(f"/v1/cases/{case_id}/check-orders", body, fields.get("key")),
             faults,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from libs.messaging.ledger import Ledger
 from libs.platform.inside import Inside
@@ -37,7 +37,7 @@ from services.triage.console import (
 )
 from services.triage.console.drafts import Drafts
 from services.triage.console.filters import Names, filters
-from services.triage.console.frame import HOME, NAME, SCRIPT, TEMPLATES, Console, Neighbours
+from services.triage.console.frame import HOME, NAME, SCRIPT, TEMPLATES, Console, Neighbours, acquaint
 
 
 def console_router() -> APIRouter:
@@ -47,7 +47,7 @@ def console_router() -> APIRouter:
     more = (facts, matches, agencies, handovers, restriction, overview, telephone, search)
     flow = (clocks, alerts, strategy, tools, panels, challenges)
     for area in (*areas, *more, *flow):
-        router.include_router(area.router)
+        router.include_router(area.router, dependencies=[Depends(acquaint)])
     router.include_router(pages_router())
     return router
 

@@ -50,11 +50,12 @@ async def work_on_case(request: Request, case_id: UUID) -> Response:
             await operations.put(f"{path}/claim", {"take_over_because": fields["take_over_because"]})
             return await there.done(there.path, "taken-over")
     if action == "allocate":
-        faults.needed(fields, worker="Enter the worker’s account")
+        faults.needed(fields, worker="Enter the worker")
+        worker = there.people.account(fields.get("worker", ""), "worker", faults)
         if not faults:
             reason = {"reason": fields["reason"]} if fields.get("reason") else {}
             try:
-                await operations.put(f"{path}/allocation", {"worker": fields["worker"], **reason})
+                await operations.put(f"{path}/allocation", {"worker": worker, **reason})
                 return await there.done(there.path, "allocated")
             except Problem as problem:
                 if problem.status != 422:

@@ -20,6 +20,7 @@ from services.triage.console.case import child_of
 from services.triage.console.family import family
 from services.triage.console.forms import Faults
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.people import People
 from services.triage.console.words import (
     DESTINATIONS,
     LEVELS,
@@ -109,7 +110,7 @@ async def decide(request: Request, case_id: UUID) -> Response:
         except Problem as problem:
             values = {**fields}
             fresh = problem.headers.get("etag")
-            _said(child, problem, faults)
+            _said(child, problem, faults, there.people)
             if fresh is not None:
                 values[f"tag.{child.number}"] = fresh
             children = await _children(there, case_id, values)
@@ -235,14 +236,15 @@ def _body(child: Chosen, values: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
-def _said(child: Chosen, problem: Problem, faults: Faults) -> None:
+def _said(child: Chosen, problem: Problem, faults: Faults, people: People) -> None:
     """Puts a refusal into the form: who was first, or what changed, or what is missing where."""
     who, extra = f"child {child.number}", problem.extra
     if problem.code == "decided-already":
         decided = f"{level(extra['level'])}, {destination(extra['destination'])}"
+        decider = people.called(extra["decided_by"])
         faults.add(
             "form",
-            f"{extra['decided_by']} has decided for {who} already, {when(extra['decided_at'])}: {decided}. "
+            f"{decider} has decided for {who} already, {when(extra['decided_at'])}: {decided}. "
             "What you wrote is below. Read the case again before you decide beside it",
         )
     elif problem.code == "changed-meanwhile":
@@ -252,7 +254,9 @@ def _said(child: Chosen, problem: Problem, faults: Faults) -> None:
             "What you wrote is below. Read the case again, then decide",
         )
     elif problem.code == "claimed":
-        faults.add("form", f"{extra['held_by']} has the pen for {who}, since {when(extra['since'])}")
+        faults.add(
+            "form", f"{people.called(extra['held_by'])} has the pen for {who}, since {when(extra['since'])}"
+        )
     elif problem.errors:
         for error in problem.errors:
             place = (error.pointer or "").strip("/").split("/")

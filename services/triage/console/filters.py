@@ -9,6 +9,7 @@ from libs.schemas.dictionary import Dictionary
 from services.triage.console import words
 from services.triage.console.case import child_of
 from services.triage.console.panels import settled
+from services.triage.console.people import person
 
 _STATES: Mapping[str, str] = {
     "pending": "No answer yet",
@@ -54,6 +55,7 @@ def filters(dictionary: Dictionary, names: Names) -> dict[str, Callable[..., Any
         "agency": names.agency,
         "team": names.team,
         "who": who,
+        "person": person,
         "words": words.words,
         "words_of": words_of,
         "sentence": words.sentence,

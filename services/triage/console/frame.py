@@ -21,6 +21,7 @@ from libs.schemas.dictionary import Dictionary
 from services.triage.console.drafts import Drafts
 from services.triage.console.forms import Faults
 from services.triage.console.operations import Operations
+from services.triage.console.people import People
 
 HOME = "/console/queue"
 TEMPLATES = Path(__file__).with_name("templates")
@@ -107,6 +108,12 @@ class Visit:
         return Operations(self.console.inside, self.session.principal)
 
     @property
+    def people(self) -> People:
+        """The staff by name."""
+        people: People = self.request.state.people
+        return people
+
+    @property
     def path(self) -> str:
         """The page's own address, without what follows a question mark."""
         return self.request.url.path
@@ -126,6 +133,7 @@ class Visit:
             said=said,
             path=self.path,
             may=self.may,
+            people=self.people,
             now=self.console.clock.now(),
             fresh=lambda: uuid4().hex,
             **values,
@@ -162,6 +170,21 @@ class Visit:
         await self.console.drafts.drop(self.session.subject, self.path)
         given = query | ({} if said is None else {"said": said})
         return RedirectResponse(f"{path}?{urlencode(given)}" if given else path, 303)
+
+
+async def acquaint(request: Request) -> None:
+    """Before every page: what the staff are called, for whoever may know it. For want of it nothing is refused."""
+    request.state.people = People()
+    pages: Pages | None = getattr(request.app.state, "pages", None)
+    session = None if pages is None else pages.signin.session(request)
+    if session is None:
+        return
+    console: Console = request.app.state.console
+    try:
+        told = await Operations(console.inside, session.principal).get("/v1/colleagues")
+    except Problem:
+        return
+    request.state.people = People(told["items"], console.clock.now())
 
 
 def visit(request: Request, scope: str) -> Visit:

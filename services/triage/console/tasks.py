@@ -50,15 +50,17 @@ async def work_on_task(request: Request, case_id: UUID) -> Response:
     if action == "raise":
         said = "task-raised"
         faults.needed(fields, what="Enter what must be done")
+        owner = there.people.account(fields.get("owner", ""), "owner", faults)
         if not faults:
-            body = {"kind": OTHER, "what": fields["what"], "owner": fields.get("owner") or None}
+            body = {"kind": OTHER, "what": fields["what"], "owner": owner or None}
             call = operations.post(f"/v1/cases/{case_id}/tasks", body, fields.get("key"))
             await attempt(call, faults, fields)
     elif action == "give":
         task, said = _id(fields), "task-given"
         faults.needed(fields, **{f"owner.{task}": "Enter who owns the task"})
+        owner = there.people.account(fields.get(f"owner.{task}", ""), f"owner.{task}", faults)
         if not faults:
-            call = operations.put(f"/v1/tasks/{task}/owner", {"owner": fields[f"owner.{task}"]})
+            call = operations.put(f"/v1/tasks/{task}/owner", {"owner": owner})
             await attempt(call, faults, fields)
     else:
         task, said = _id(fields), "task-done"

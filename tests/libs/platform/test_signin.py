@@ -1,6 +1,6 @@
 """Sign-in of people: what an issuer, a thief of a link, or a tampered cookie may not bring about."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from libs.platform.auth import Authenticator
+from libs.platform.auth import Authenticator, Principal
 from libs.platform.signin import IDLE, LONGEST, SignIn, SignInFailed, SignInSettings, own_path
 from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Issuer, issuer_router, load_clients, load_people
@@ -57,6 +57,7 @@ class World:
     people: Authorization
     signin: SignIn
     http: httpx.AsyncClient
+    met: list[Principal]
     cookies: dict[str, str] = field(default_factory=dict)
 
     def take(self, response: Response) -> None:
@@ -97,8 +98,13 @@ async def world() -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         transport = httpx.ASGITransport(app)
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
-        authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", http, clock)
-        yield World(clock, tokens, people, SignIn(settings, authenticator, http, clock), http)
+        met: list[Principal] = []
+
+        async def meet(somebody: Principal) -> None:
+            met.append(somebody)
+
+        authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", http, clock, meet)
+        yield World(clock, tokens, people, SignIn(settings, authenticator, http, clock), http, met)
 
 
 async def test_somebody_signs_in_and_is_who_the_issuer_says_they_are(world: World) -> None:
@@ -119,6 +125,23 @@ async def test_somebody_signs_in_and_is_who_the_issuer_says_they_are(world: Worl
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert "Ash" not in cookie
+
+
+async def test_a_name_that_only_the_id_token_says_is_learnt(world: World, monkeypatch: Any) -> None:
+    signed = world.tokens.signed
+
+    def unnamed(kind: str, claims: Mapping[str, Any]) -> str:
+        kept = claims if kind == "JWT" else {name: claims[name] for name in claims if name != "name"}
+        return signed(kind, kept)
+
+    monkeypatch.setattr(world.tokens, "signed", unnamed)
+    asked = await world.begin()
+    assert asked["scope"].split() == ["openid", "profile"]
+    world.take(await world.signin.finish(world.request(world.come_back(asked))))
+    session = world.signin.session(world.request())
+    assert session is not None
+    assert [one.name for one in world.met] == [None, session.name]
+    assert session.name == "Ash Sandbox, MARAC administrator"
 
 
 async def test_a_session_ends_when_idle_in_any_case_and_at_sign_out(world: World) -> None:

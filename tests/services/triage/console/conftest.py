@@ -19,6 +19,7 @@ from libs.schemas.findings import Fact
 from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Issuer, issuer_router, load_clients, load_people
 from services.triage.app import routers
+from services.triage.colleagues.colleagues import Colleagues
 from services.triage.console.api import offer, pages_of
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
@@ -168,7 +169,8 @@ async def office(
                 "sign_in_secret": "sandbox-only-triage-pages",
             }
         )
-        authenticator = Authenticator(own.jwks_url, own.issuer, "mash", http, clock)
+        meet = Colleagues(hub.ledger).meet
+        authenticator = Authenticator(own.jwks_url, own.issuer, "mash", http, clock, meet)
         parts = parts_of(hub, thresholds, own, alarms)
         app = stack.enter_context(furnished(application, authenticator, parts))
         neighbours = NoNeighbours()

@@ -3,7 +3,9 @@
 import re
 from datetime import timedelta
 
+from libs.platform.auth import Principal
 from libs.platform.signin import IDLE
+from services.triage.colleagues.colleagues import Colleagues
 from tests.services.triage.conftest import NEGLECTED
 from tests.services.triage.console.conftest import HUB, HUNGRY, Browser, Office, case_path
 from tests.services.triage.staff import CANARY
@@ -123,11 +125,47 @@ async def test_the_pen_is_one_persons_and_a_manager_takes_it_over_with_a_reason(
     assert other.page.status_code == 409
     assert "Somebody else is working on this case" in other.page.text
     manager = await office.at("staff-mgr-1", case_path(story))
-    assert "staff-sw-1, since" in words_of(manager)
+    assert "Has the pen Sam Sandbox, social worker, since" in words_of(manager)
     await manager.submit({"action": "take-over", "take_over_because": ""}, place=0)
     assert manager.page.status_code == 422
     await manager.submit({"action": "take-over", "take_over_because": "Sam has gone home."}, place=0)
     assert "You have taken the case over" in manager.page.text
+
+
+async def test_people_stand_by_name_and_are_chosen_by_name_or_account(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    await office.at("staff-sw-1")
+    colleagues = Colleagues(office.hub.ledger)
+    for number in (1, 2):
+        await colleagues.meet(
+            Principal(f"ah-{number}", "x", roles=frozenset(("worker",)), name="Amira Hussain")
+        )
+    manager = await office.at("staff-mgr-1", case_path(story))
+    offered = re.findall(r'<option value="([^"]*)"></option>', manager.page.text)
+    assert offered == [
+        "Amira Hussain (ah-1)",
+        "Amira Hussain (ah-2)",
+        "Morgan Sandbox, manager",
+        "Sam Sandbox, social worker",
+    ]
+    form = {"action": "allocate", "reason": "Their turn."}
+    for wrong, said in (
+        ("amira hussain", "Several people have this name"),
+        ("Amir Hussein", "Nobody of this name has signed in"),
+    ):
+        await manager.submit({**form, "worker": wrong}, place=1)
+        assert manager.page.status_code == 422
+        assert said in manager.page.text
+        assert f'value="{wrong}"' in manager.page.text
+    assert await office.hub.rows("SELECT * FROM allocation") == []
+    for given, account, shown in (
+        ("sam sandbox, SOCIAL worker", "staff-sw-1", "Sam Sandbox, social worker"),
+        ("Amira Hussain (ah-2)", "ah-2", "Amira Hussain (ah-2)"),
+        ("agency-temp-7", "agency-temp-7", "agency-temp-7"),
+    ):
+        await manager.submit({**form, "worker": given}, place=1)
+        assert f"Allocated to {shown}, 23 November 2026" in words_of(manager)
+        assert (await office.hub.rows("SELECT worker FROM allocated"))[0]["worker"] == account
 
 
 async def test_a_stream_of_changes_needs_a_session_and_uses_none_up(office: Office) -> None:

@@ -145,7 +145,9 @@ async def test_the_second_of_two_deciders_is_told_what_the_first_decided(office:
     await decide(first)
     await decide(second, rationale="I think so too.")
     assert second.page.status_code == 409
-    assert "staff-mgr-1 has decided for child 1 already, 23 November 2026, 10:00" in second.page.text
+    assert (
+        "Morgan Sandbox, manager has decided for child 1 already, 23 November 2026, 10:00" in second.page.text
+    )
     assert "I think so too." in second.page.text
     assert len(await office.hub.rows("SELECT * FROM decision")) == 1
 
