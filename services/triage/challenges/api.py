@@ -95,10 +95,10 @@ async def read_counts(
     start: Annotated[Instant, Query(alias="from", description="Raised from then on.")],
     end: Annotated[Instant, Query(alias="to", description="Raised before then.")],
 ) -> ChallengeCounts:
-    """By agency, stage and outcome, for the board. Nothing in it is about one child."""
+    """By agency, stage and outcome, for the board: of children whom the caller may see, and nothing names one."""
     async with ledger.pool.acquire() as connection:
         await note(connection, ledger.clock.now(), caller, "challenges.counted")
-        return await count_challenges(connection, start, end)
+        return await count_challenges(connection, caller, start, end)
 
 
 @router.get("/challenges/{challenge_id}", responses=READS, summary="One challenge")

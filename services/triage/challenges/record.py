@@ -35,9 +35,10 @@ INSERT INTO challenge_step (challenge_id, number, did, stage, by, at, document, 
 SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7 FROM challenge_step WHERE challenge_id = $1
 """
 _COUNTS = """
-SELECT agency, stage, outcome, agreed, count(*) AS challenges FROM challenge
- WHERE raised_at >= $1 AND raised_at < $2
- GROUP BY agency, stage, outcome, agreed ORDER BY agency, stage, outcome, agreed
+SELECT g.agency, g.stage, g.outcome, g.agreed, count(*) AS challenges
+  FROM challenge AS g JOIN child_case AS c ON c.id = g.case_id
+ WHERE g.raised_at >= $1 AND g.raised_at < $2 AND {seen}
+ GROUP BY g.agency, g.stage, g.outcome, g.agreed ORDER BY g.agency, g.stage, g.outcome, g.agreed
 """
 
 
@@ -138,7 +139,7 @@ class ChallengeCount(Model):
 
 
 class ChallengeCounts(Model):
-    """Every challenge that was raised in a time. Nothing in it is about one child."""
+    """The challenges that were raised in a time, of children whom the caller may see. Nothing in it names one."""
 
     challenges: int
     counts: tuple[ChallengeCount, ...]
@@ -199,7 +200,10 @@ async def challenge_rows(
     return rows
 
 
-async def count_challenges(connection: asyncpg.Connection, start: datetime, end: datetime) -> ChallengeCounts:
-    """Challenges raised from `start` on and before `end`."""
-    counts = tuple(ChallengeCount(**dict(row)) for row in await connection.fetch(_COUNTS, start, end))
+async def count_challenges(
+    connection: asyncpg.Connection, caller: Principal, start: datetime, end: datetime
+) -> ChallengeCounts:
+    """Challenges raised from `start` on and before `end`, of children whom the caller may see."""
+    rows = await connection.fetch(_COUNTS.format(seen=visible(caller, "c")), start, end)
+    counts = tuple(ChallengeCount(**dict(row)) for row in rows)
     return ChallengeCounts(challenges=sum(one.challenges for one in counts), counts=counts)

@@ -110,10 +110,10 @@ async def read_breach_counts(
     start: Annotated[Instant, Query(alias="from", description="Due from then on.")],
     end: Annotated[Instant, Query(alias="to", description="Due before then.")],
 ) -> BreachCounts:
-    """By clock and kind of reason, for the board. Nothing in it is about one child."""
+    """By clock and kind of reason, for the board: of children whom the caller may see, and nothing names one."""
     async with room.ledger.pool.acquire() as connection:
         await note(connection, room.ledger.clock.now(), caller, "breaches.counted")
-        return await count_breaches(connection, start, end)
+        return await count_breaches(connection, caller, start, end)
 
 
 @router.get("/cases/{case_id}/clocks", responses=READS, summary="The clocks of a case")

@@ -5,12 +5,15 @@ from datetime import datetime
 import asyncpg
 from pydantic import Field
 
+from libs.platform.auth import Principal
 from libs.schemas.base import Identifier, Model
 from services.triage.clocks.record import Because
+from services.triage.restricted.rights import visible
 
 _COUNTS = """
-SELECT clock, explained_at IS NOT NULL AS explained, why, count(*) AS breaches
-  FROM breach WHERE due_at >= $1 AND due_at < $2
+SELECT b.clock, b.explained_at IS NOT NULL AS explained, b.why, count(*) AS breaches
+  FROM breach AS b JOIN child_case AS c ON c.id = b.case_id
+ WHERE b.due_at >= $1 AND b.due_at < $2 AND {seen}
  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
@@ -25,16 +28,19 @@ class BreachCount(Model):
 
 
 class BreachCounts(Model):
-    """Every clock that ran out in a time. Nothing in it is about one child."""
+    """The clocks that ran out in a time, of children whom the caller may see. Nothing in it names one."""
 
     breaches: int
     unexplained: int
     counts: tuple[BreachCount, ...]
 
 
-async def count_breaches(connection: asyncpg.Connection, start: datetime, end: datetime) -> BreachCounts:
-    """Clocks that were due from `start` on and before `end`, and ran out."""
-    counts = tuple(BreachCount(**dict(row)) for row in await connection.fetch(_COUNTS, start, end))
+async def count_breaches(
+    connection: asyncpg.Connection, caller: Principal, start: datetime, end: datetime
+) -> BreachCounts:
+    """Clocks that were due from `start` on and before `end`, and ran out, of children whom the caller may see."""
+    rows = await connection.fetch(_COUNTS.format(seen=visible(caller, "c")), start, end)
+    counts = tuple(BreachCount(**dict(row)) for row in rows)
     return BreachCounts(
         breaches=sum(one.breaches for one in counts),
         unexplained=sum(one.breaches for one in counts if not one.explained),

@@ -118,8 +118,8 @@ async def read_departures(
     start: Annotated[Instant, Query(alias="from", description="Decisions from then on.")],
     end: Annotated[Instant, Query(alias="to", description="Decisions before then.")],
 ) -> Departures:
-    """Decisions by direction and kind of reason. Nothing in it is about one child."""
+    """Decisions by direction and kind of reason, on children whom the caller may see. Nothing names one."""
     now = bench.ledger.clock.now()
     async with bench.ledger.pool.acquire() as connection:
         await note(connection, now, caller, "departures.read")
-        return await count_departures(connection, start, end)
+        return await count_departures(connection, caller, start, end)

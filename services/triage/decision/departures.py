@@ -5,12 +5,15 @@ from datetime import datetime
 import asyncpg
 from pydantic import Field
 
+from libs.platform.auth import Principal
 from libs.schemas.base import Model
+from services.triage.restricted.rights import visible
 
 _COUNTS = """
-SELECT departure, departure_code AS reason, destination, count(*) AS decisions
-  FROM decision WHERE decided_at >= $1 AND decided_at < $2
- GROUP BY departure, departure_code, destination ORDER BY departure, departure_code, destination
+SELECT d.departure, d.departure_code AS reason, d.destination, count(*) AS decisions
+  FROM decision AS d JOIN child_case AS c ON c.id = d.case_id
+ WHERE d.decided_at >= $1 AND d.decided_at < $2 AND {seen}
+ GROUP BY d.departure, d.departure_code, d.destination ORDER BY d.departure, d.departure_code, d.destination
 """
 
 
@@ -24,13 +27,16 @@ class DepartureCount(Model):
 
 
 class Departures(Model):
-    """Every decision of a time, by direction and kind of reason. Nothing in it is about one child."""
+    """The decisions of a time on children whom the caller may see, by direction and kind of reason; none is named."""
 
     decisions: int
     counts: tuple[DepartureCount, ...]
 
 
-async def count_departures(connection: asyncpg.Connection, start: datetime, end: datetime) -> Departures:
-    """Decisions that came to stand from `start` on and before `end`."""
-    counts = tuple(DepartureCount(**dict(row)) for row in await connection.fetch(_COUNTS, start, end))
+async def count_departures(
+    connection: asyncpg.Connection, caller: Principal, start: datetime, end: datetime
+) -> Departures:
+    """Decisions that came to stand from `start` on and before `end`, on children whom the caller may see."""
+    rows = await connection.fetch(_COUNTS.format(seen=visible(caller, "c")), start, end)
+    counts = tuple(DepartureCount(**dict(row)) for row in rows)
     return Departures(decisions=sum(one.decisions for one in counts), counts=counts)

@@ -335,6 +335,20 @@ async def test_a_restricted_childs_challenge_looks_like_none(
     assert (await manager.get("/v1/challenges")).json()["items"] == []
     assert (await second.get(path)).status_code == 200
 
+    await hub.rows(
+        "INSERT INTO breach (case_id, clock, due_at, at) VALUES ($1, 'decision', $2, $2) RETURNING 1",
+        decided.child_ids[0],
+        hub.clock.now(),
+    )
+    window = {"from": "2026-11-01T00:00:00Z", "to": "2026-12-31T00:00:00Z"}
+    for person, there in ((manager, 0), (second, 1)):
+        for path, number in (
+            ("challenges/counts", "challenges"),
+            ("departures", "decisions"),
+            ("clocks/breaches/counts", "breaches"),
+        ):
+            assert (await person.get(f"/v1/{path}", **window)).json()[number] == there, path
+
 
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
