@@ -249,7 +249,10 @@ class StatusProjection:
             await unit.connection.execute(_NOTICES, *zip(*notices, strict=True))
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
-        """Tells triage, where staff see it: the referrer's status no longer moves."""
+        """Tells triage, where staff see it: the referrer's status no longer moves. Who is restricted counts at once: it
+        is what keeps these very messages from others' eyes.
+        """
+        await learn(unit.connection, (one.event for one in parked if one.event is not None))
         for message in parked:
             if not message.first:
                 continue

@@ -144,7 +144,10 @@ class NotifyConsumer:
             )
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
-        """Tells triage that this referral's notices wait here for a person."""
+        """Tells triage that this referral's notices wait here for a person. Who is restricted counts at once: it is
+        what keeps these very messages from others' eyes.
+        """
+        await learn(unit.connection, (one.event for one in parked if one.event is not None))
         for message in parked:
             if message.first:
                 shared = Stopped(

@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from libs.messaging.codec import Decoded, PlainCodec
+from libs.messaging.consumer import Parked
 from libs.messaging.event import Event
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
@@ -148,6 +149,13 @@ class Instance:
         """Applies events in one unit, in this order."""
         async with self.ledger.unit({event.referral_id for event in events}) as unit:
             await self.checks.consumer.handle(unit, events)
+
+    async def put_behind(self, event: Event) -> None:
+        """The event has to wait behind a message that stopped its referral."""
+        now = self.ledger.clock.now()
+        behind = Parked(event.id, event.referral_id, event.type.name, False, "behind", event, now)
+        async with self.ledger.unit({event.referral_id}) as unit:
+            await self.checks.consumer.stopped(unit, [behind])
 
     async def told(self) -> list[tuple[EventType[Any], Payload[Any, Any]]]:
         """The events that were written, in their order."""

@@ -112,6 +112,8 @@ async def only_whoever_has_the_right_sees_restricted_children(instance: Instance
         assert await seen(trusted) == everybody
     await instance.take(case.restricted(*case.child_ids, restricted=False))
     assert await seen(reader) == everybody
+    await instance.put_behind(case.restricted(*case.child_ids))
+    assert await seen(reader) == (0, set())
 
 
 async def test_agreement_given_later_asks_what_was_held_back(world: World) -> None:

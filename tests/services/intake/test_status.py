@@ -1,8 +1,6 @@
 import random
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +10,7 @@ from uuid_utils.compat import uuid7
 
 from libs.messaging.event import Event
 from libs.messaging.ledger import Ledger
-from libs.platform.auth import Principal
 from libs.platform.clock import ManualClock
-from libs.platform.restricted import RIGHT, withheld
 from libs.schemas.base import Payload
 from libs.schemas.events import (
     CASE_DECIDED,
@@ -154,20 +150,6 @@ async def test_only_the_agency_that_referred_can_ask(school: Caller, police: Cal
     assert {**refused.json(), "trace_id": ""} == {**never_was.json(), "trace_id": ""}
     acts = await ledger.pool.fetch("SELECT action, referral_id, at FROM access")
     assert [tuple(act) for act in acts] == [("status.read", told.referral_id, START)]
-
-
-async def test_what_a_parked_message_tells_of_a_restricted_child_needs_the_right(
-    school: Caller, ledger: Ledger
-) -> None:
-    told = await accepted(school, ledger)
-    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(pool=ledger.pool)))
-    keeper = Principal("keeper", "keeper", scopes=frozenset({"parked:manage"}))
-    trusted = replace(keeper, scopes=keeper.scopes | {RIGHT})
-    for restricted in (True, False):
-        await tell(ledger, told.restricted(not restricted), told.restricted(restricted))
-        assert await withheld(request, keeper, told.referral_id) is restricted
-        assert await withheld(request, trusted, told.referral_id) is False
-        assert (await school.status(told.reference)).status_code == 200, "whoever referred knows of it"
 
 
 async def test_a_reference_may_be_typed_as_it_was_spoken(school: Caller, ledger: Ledger) -> None:

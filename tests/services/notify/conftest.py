@@ -18,6 +18,7 @@ import yaml
 from fastapi import FastAPI
 
 from libs.messaging.codec import PlainCodec
+from libs.messaging.consumer import Parked
 from libs.messaging.event import Event, new_event_id
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
@@ -276,6 +277,14 @@ async def feed(ledger: Ledger, wording: Wording, *events: Event) -> None:
     consumer = NotifyConsumer(wording, ON_CALL, ledger.codec, lambda: None)
     async with ledger.unit({event.referral_id for event in events}) as unit:
         await consumer.handle(unit, events)
+
+
+async def put_behind(ledger: Ledger, wording: Wording, event: Event) -> None:
+    """The event has to wait behind a message that stopped its referral."""
+    behind = Parked(event.id, event.referral_id, event.type.name, False, "behind", event, START)
+    consumer = NotifyConsumer(wording, ON_CALL, ledger.codec, lambda: None)
+    async with ledger.unit({event.referral_id}) as unit:
+        await consumer.stopped(unit, [behind])
 
 
 @dataclass

@@ -33,6 +33,7 @@ from tests.services.notify.conftest import (
     emitted,
     feed,
     metric,
+    put_behind,
     reach,
     states,
 )
@@ -197,7 +198,7 @@ async def test_operations_see_codes_and_times_of_a_journey_and_no_address(
     await feed(ledger, wording, sent.restricted(sent.children[1]))
     [receipt] = (await api.get(f"/v1/journeys/{sent.reference}", headers=headers)).json()["notices"]
     assert receipt["kind"] == "receipt", "nothing of a child who is restricted"
-    await feed(ledger, wording, sent.restricted(*sent.children))
+    await put_behind(ledger, wording, sent.restricted(*sent.children))
     hidden = await api.get(f"/v1/journeys/{sent.reference}", headers=headers)
     assert (hidden.status_code, hidden.json()["code"]) == (404, "referral-not-found")
     trusted = issuer.token("operations", scopes=("operations:read", RIGHT))
