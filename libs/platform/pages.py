@@ -19,7 +19,8 @@ from jinja2 import Environment, FileSystemLoader, PackageLoader, PrefixLoader, s
 from jinja2.loaders import ChoiceLoader
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from libs.platform.problems import Problem
+from libs.platform.database import is_passing
+from libs.platform.problems import Problem, from_status
 from libs.platform.signin import BEGIN, DONE, OUT, Session, SignIn, SignInFailed
 
 _HERE = Path(__file__).with_name("templates")
@@ -170,11 +171,24 @@ class PageRoute(APIRoute):
             except RequestValidationError:
                 return pages.message(_SAID[404], ["Check the address."], status=404)
             except Problem as problem:
-                heading = _SAID.get(problem.status, problem.title)
-                lines = [line for line in (f"{problem.title}.", problem.detail) if line]
-                return pages.message(heading, lines, pages.signin.session(request), status=problem.status)
+                return await self.failed(request, pages, problem)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                structlog.get_logger().warning("page failed in passing", exc_info=error)
+                return await self.failed(request, pages, from_status(503, detail="Try again in a minute."))
 
         return for_people
+
+    async def failed(self, request: Request, pages: Pages, problem: Problem) -> Response:
+        """The page that tells of a refusal or failure."""
+        return pages.message(*told(problem), pages.signin.session(request), status=problem.status)
+
+
+def told(problem: Problem) -> tuple[str, list[str]]:
+    """A refusal or failure as a heading and lines for people."""
+    lines = [line for line in (f"{problem.title.rstrip('.')}.", problem.detail) if line]
+    return _SAID.get(problem.status, problem.title), lines
 
 
 def pages_router() -> APIRouter:

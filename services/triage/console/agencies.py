@@ -8,14 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 
 SCOPE = "decision:write"
 ACTIONS: Mapping[str, str] = {"ask": "Ask it", "chase": "Chase it", "stop": "Stop chasing it"}
 
-router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/agencies")

@@ -8,21 +8,21 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 
 SCOPE = "queue:read"
 
-router = APIRouter(prefix="/console/alerts", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console/alerts", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("")
 async def show_alerts(request: Request) -> Response:
     """The alerts that nobody has taken yet, and on demand those that somebody has."""
     there = visit(request, SCOPE)
-    return await _shown(there, {}, Faults())
+    return await _shown(there, await there.kept(), Faults())
 
 
 @router.post("")

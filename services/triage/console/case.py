@@ -9,15 +9,15 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.forms import Faults
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute, given
 
 SCOPE = "case:read"
 SPOKEN = frozenset(("returned", "nothing_held"))
 
-router = APIRouter(prefix="/console/cases/{case_id}", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console/cases/{case_id}", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("")
@@ -27,7 +27,7 @@ async def show_case(request: Request, case_id: UUID) -> Response:
     try:
         return await _shown(there, case_id, await there.kept(), Faults())
     except Problem as problem:
-        if problem.code != "case-not-found":
+        if problem.code != "case-not-found" or given(request) is not None:
             raise
         return there.page("absent.html", status=404, wanted=case_id)
 

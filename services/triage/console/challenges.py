@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
-from libs.platform.problems import Problem
-from services.triage.console.forms import Faults, attempt, refused
+from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 
 COLLEAGUE = "colleague"
 """The choice that it is nobody's of an agency."""
@@ -34,9 +33,8 @@ UP = "up"
 
 PERIODS: Mapping[str, str] = {"30": "30 days", "365": "365 days"}
 USUAL = "90"
-NOT_THEIRS = frozenset(("not-a-reviewer", "not-the-reviewer"))
 
-router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/challenges")
@@ -111,7 +109,7 @@ async def go_on(request: Request, challenge_id: UUID) -> Response:
     faults, path, operations = Faults(), f"/v1/challenges/{challenge_id}", there.operations
     if fields.get("action") == "review":
         said = "review-taken"
-        await _attempt(operations.put(f"{path}/review", {}), faults, fields)
+        await attempt(operations.put(f"{path}/review", {}), faults, fields)
     else:
         said = _wrong(fields, faults)
         if not faults and said == "challenge-up":
@@ -119,11 +117,11 @@ async def go_on(request: Request, challenge_id: UUID) -> Response:
                 "because": fields["because"],
                 "safe_meanwhile": fields["safe_meanwhile"],
             }
-            await _attempt(operations.put(f"{path}/escalation", body), faults, fields)
+            await attempt(operations.put(f"{path}/escalation", body), faults, fields)
         elif not faults:
             body = {"outcome": fields["outcome"], "agreed": fields["agreed"] == "yes"}
             body["because"] = fields["because"]
-            await _attempt(operations.put(f"{path}/resolution", body), faults, fields)
+            await attempt(operations.put(f"{path}/resolution", body), faults, fields)
     if not faults:
         return await there.done(there.path, said)
     return await _shown(there, challenge_id, fields, faults)
@@ -141,16 +139,6 @@ def _wrong(fields: Mapping[str, str], faults: Faults) -> str:
     faults.needed(fields, because="Enter the reasons")
     faults.long(fields, "because", "safe_meanwhile")
     return "challenge-up" if outcome == UP else "challenge-settled"
-
-
-async def _attempt(call: Awaitable[Any], faults: Faults, fields: Mapping[str, str]) -> None:
-    """As for every form; that somebody may not review is said on the form, too: somebody else is to be asked."""
-    try:
-        await attempt(call, faults, fields)
-    except Problem as problem:
-        if problem.code not in NOT_THEIRS:
-            raise
-        refused(problem, faults, fields)
 
 
 async def _of_case(there: Visit, case_id: UUID, values: Mapping[str, str], faults: Faults) -> Response:

@@ -7,15 +7,15 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.case import child_of
 from services.triage.console.frame import visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.picture import pictures
 
 SCOPE = "case:read"
 
 router = APIRouter(
-    prefix="/console/cases/{case_id}/chronology", route_class=PageRoute, include_in_schema=False
+    prefix="/console/cases/{case_id}/chronology", route_class=ConsoleRoute, include_in_schema=False
 )
 
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.forms import Faults, attempt, read_day, read_time
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import LONDON
 
 SCOPE = "case:read"
@@ -31,7 +31,9 @@ KINDS: Mapping[str, str] = {
 }
 """The kinds of reasons for a clock that ran out, as the operation counts them."""
 
-router = APIRouter(prefix="/console/cases/{case_id}/clocks", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(
+    prefix="/console/cases/{case_id}/clocks", route_class=ConsoleRoute, include_in_schema=False
+)
 
 
 @router.get("")

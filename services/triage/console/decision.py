@@ -14,12 +14,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.case import child_of
 from services.triage.console.family import family
 from services.triage.console.forms import Faults
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.people import People
 from services.triage.console.words import (
     DESTINATIONS,
@@ -36,7 +36,9 @@ SCOPE = "decision:write"
 DUTIES = {"done": "Done", "under_way": "Under way", "not_needed": "Not needed"}
 MOST_SHARED = 10
 
-router = APIRouter(prefix="/console/cases/{case_id}/decision", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(
+    prefix="/console/cases/{case_id}/decision", route_class=ConsoleRoute, include_in_schema=False
+)
 
 
 @dataclass
@@ -75,9 +77,7 @@ async def show_decision(request: Request, case_id: UUID) -> Response:
     if asked:
         values = {**values, "children": asked}
     children = await _children(there, case_id, values)
-    if values.get("draft") and not _choices(children, values, Faults()):
-        return _form(there, children, values, Faults(), second=False)
-    second = bool(values.get("draft"))
+    second = _choices(children, values, Faults())
     if second:
         await _weigh(there, children, values)
     return _form(there, children, values, Faults(), second=second)

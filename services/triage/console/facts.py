@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from libs.schemas.levels import Level
 from services.triage.console.case import child_of
 from services.triage.console.forms import FACT, Faults, attempt, fact_groups, read_day, read_facts
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import BASES
 
 SCOPE = "case:write"
@@ -34,7 +34,7 @@ WAYS: Mapping[str, str] = {
     "written": "In writing",
 }
 
-router = APIRouter(prefix="/console/cases/{case_id}/facts", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console/cases/{case_id}/facts", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("")

@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import sentence, words
 
 SCOPE = "case:read"
@@ -28,7 +28,9 @@ ENDED_ON: Mapping[str, str] = {
 DECIDERS = frozenset(("to_be_read", "undecided", "signature"))
 """What only somebody who decides may end."""
 
-router = APIRouter(prefix="/console/cases/{case_id}/family", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(
+    prefix="/console/cases/{case_id}/family", route_class=ConsoleRoute, include_in_schema=False
+)
 
 
 @router.get("")

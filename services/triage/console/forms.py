@@ -40,6 +40,8 @@ class Faults:
     """What is wrong with a form, by the id of the field that it stands beside."""
 
     texts: dict[str, str] = field(default_factory=dict)
+    sent_before: bool = False
+    """Whether the form was sent and kept before, with something else in it: sent again, it is another one."""
 
     def add(self, name: str, text: str) -> None:
         """Notes a fault; the first one of a field is the one that is shown."""
@@ -169,12 +171,20 @@ async def attempt(call: Awaitable[Any], faults: Faults, fields: Mapping[str, str
         return None
 
 
+def refusal(problem: Problem) -> Faults:
+    """A refusal of a form as a whole."""
+    faults = Faults()
+    detail = f" {sentence(problem.detail)}" if problem.detail else ""
+    faults.add("form", f"{problem.title.rstrip('.')}.{detail}")
+    return faults
+
+
 def refused(problem: Problem, faults: Faults, fields: Mapping[str, str]) -> None:
     """Puts what an operation found wrong beside the fields that it names; elsewhere to the form as a whole."""
+    faults.sent_before = problem.code == "idempotency-key-reused"
     for error in problem.errors:
         name = (error.pointer or "").strip("/").partition("/")[0]
         text = sentence(f"{name.replace('_', ' ')} {error.detail}".strip())
         faults.add(name if name in fields else "form", text)
     if not problem.errors:
-        detail = f" {sentence(problem.detail)}" if problem.detail else ""
-        faults.add("form", f"{problem.title.rstrip('.')}.{detail}")
+        faults.texts |= refusal(problem).texts

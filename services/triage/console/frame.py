@@ -19,7 +19,8 @@ from libs.platform.signin import Session
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import Dictionary
 from services.triage.console.drafts import Drafts
-from services.triage.console.forms import Faults
+from services.triage.console.forms import Faults, refusal
+from services.triage.console.given import Given, given
 from services.triage.console.operations import Operations
 from services.triage.console.people import People
 
@@ -123,20 +124,32 @@ class Visit:
         return scope in self.session.scopes and (not roles or bool({*roles} & {*self.session.roles}))
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
-        """A page, with what was just done where the address says so."""
+        """A page, with what was just done where the address says so.
+
+        One that answers a form that was refused says why. What somebody wrote and the page has no place for, because
+        things have gone on, stands on top of it.
+        """
         said = SAID.get(self.request.query_params.get("said", ""))
-        return self.pages.page(
-            template,
-            self.session,
-            status=status,
-            used=UNATTENDED not in self.request.headers,
-            said=said,
-            path=self.path,
-            may=self.may,
-            people=self.people,
-            now=self.console.clock.now(),
-            fresh=lambda: uuid4().hex,
+        shown: dict[str, Any] = {
+            "used": UNATTENDED not in self.request.headers,
+            "said": said,
+            "path": self.path,
+            "may": self.may,
+            "people": self.people,
+            "now": self.console.clock.now(),
+            "fresh": lambda: uuid4().hex,
             **values,
+        }
+        sent = given(self.request)
+        if sent is not None and sent.problem is not None:
+            status = sent.problem.status
+            shown["errors"] = [*shown.get("errors", ()), *refusal(sent.problem).summary]
+        response = self.pages.page(template, self.session, status=status, **shown)
+        if sent is None or status < 400:
+            return response
+        lost = sent.missing(bytes(response.body).decode())
+        return (
+            self.pages.page(template, self.session, status=status, lost=lost, **shown) if lost else response
         )
 
     def form(
@@ -149,6 +162,8 @@ class Visit:
         **shown: Any,
     ) -> Response:
         """A page with a form, as it was filled in, and with what is wrong; `case`: the one that it is about."""
+        if faults.sent_before:
+            values = {**values, "key": ""}
         return self.page(
             template,
             status=422 if faults else 200,
@@ -161,15 +176,18 @@ class Visit:
         )
 
     async def kept(self) -> dict[str, str]:
-        """What this person had filled in here when their session ended; nothing where there is no draft."""
+        """What this person filled in here: what is refused just now, or what came after their session had ended."""
+        sent = given(self.request)
+        if sent is not None:
+            return sent.fields
         draft = await self.console.drafts.find(self.session.subject, self.path)
         return {} if draft is None else {**draft, "draft": "kept"}
 
     async def done(self, path: str, said: str | None = None, **query: str) -> Response:
         """On to another page: what was sent is done, and is no draft any more."""
         await self.console.drafts.drop(self.session.subject, self.path)
-        given = query | ({} if said is None else {"said": said})
-        return RedirectResponse(f"{path}?{urlencode(given)}" if given else path, 303)
+        asked = query | ({} if said is None else {"said": said})
+        return RedirectResponse(f"{path}?{urlencode(asked)}" if asked else path, 303)
 
 
 async def acquaint(request: Request) -> None:
@@ -211,25 +229,18 @@ async def posted(request: Request, scope: str) -> tuple[Visit, dict[str, str]]:
         lapsed = pages.signin.lapsed(request)
         if lapsed is not None:
             console: Console = request.app.state.console
-            fields = texts(await form_of(request, lapsed))
-            await console.drafts.keep(lapsed.subject, request.url.path, _case_of(request), _worth(fields))
+            sent = request.state.given = Given(texts(await form_of(request, lapsed)))
+            await console.drafts.keep(lapsed.subject, request.url.path, _case_of(request), sent.work)
     there = visit(request, scope)
-    return there, texts(await form_of(request, there.session))
+    fields = texts(await form_of(request, there.session))
+    request.state.given = Given(fields)
+    return there, fields
 
 
 def texts(fields: Mapping[str, str | bytes]) -> dict[str, str]:
     """The fields of a form that are text, with line ends as everywhere else."""
     return {
         name: value.replace("\r\n", "\n").strip() for name, value in fields.items() if isinstance(value, str)
-    }
-
-
-def _worth(fields: Fields) -> dict[str, str]:
-    """What of a form is somebody's work."""
-    return {
-        name: value
-        for name, value in fields.items()
-        if value and name not in ("csrf", "action", "key", "tag")
     }
 
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.case import child_of
 from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 
 SCOPE = "case:read"
 ACTIONS: Mapping[str, str] = {
@@ -23,7 +23,9 @@ ACTIONS: Mapping[str, str] = {
 }
 """What may be said, and which field names whom it is said of."""
 
-router = APIRouter(prefix="/console/cases/{case_id}/matches", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(
+    prefix="/console/cases/{case_id}/matches", route_class=ConsoleRoute, include_in_schema=False
+)
 
 
 @router.get("")

@@ -23,7 +23,9 @@ _SAID: Mapping[str, str] = {
     "changed-meanwhile": "Look at the case again, then decide.",
     "scope-missing": "Your sign-in does not permit this.",
     "role-missing": "Your role does not permit this.",
-    "idempotency-key-reused": "This form was sent before with something else in it. Open it anew.",
+    "idempotency-key-reused": "Then it was kept with something else in it. Sent again, this stands beside it.",
+    "unavailable": "Send it again in a minute: nothing is kept twice. If it is urgent, act by telephone.",
+    "internal-error": "Send it again. If it fails again, tell whoever runs this service.",
 }
 """What staff do about a refusal; the API's own advice is for programs."""
 

@@ -10,14 +10,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.forms import Faults, attempt, read_day, whole
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 
 CSV = "text/csv"
 
-router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/panels")

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.platform.inside import Streamed
-from libs.platform.pages import NotSignedIn, PageRoute
+from libs.platform.pages import NotSignedIn
 from libs.platform.problems import Problem
 from services.triage.console.frame import HOME, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import COLOURS, RAGS, STAGES
 
 SCOPE = "queue:read"
@@ -35,7 +36,7 @@ TAGS = (
 )
 PAGE = 25
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/")

@@ -8,16 +8,18 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.case import child_of
 from services.triage.console.forms import Faults, fact_groups, read_facts, refused
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import BASES, changed
 
 SCOPE = "decision:write"
 
-router = APIRouter(prefix="/console/cases/{case_id}/reading", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(
+    prefix="/console/cases/{case_id}/reading", route_class=ConsoleRoute, include_in_schema=False
+)
 
 
 @router.get("")

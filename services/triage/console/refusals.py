@@ -57,9 +57,6 @@ def explain(problem: Problem, faults: Faults, adults: Sequence[int]) -> None:
     for error in problem.errors:
         name, text = _told(error, adults)
         faults.add(name, text)
-    if not problem.errors:
-        detail = f" {sentence(problem.detail)}" if problem.detail else ""
-        faults.add("form", f"{problem.title.rstrip('.')}.{detail}")
 
 
 def _told(error: FieldError, adults: Sequence[int]) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 
 SCOPE = "case:write"
 KINDS: Mapping[str, str] = {
@@ -20,7 +20,7 @@ KINDS: Mapping[str, str] = {
     "other": "Another reason",
 }
 
-router = APIRouter(prefix="/console/cases/{case_id}", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console/cases/{case_id}", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/restriction")

@@ -8,21 +8,22 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.forms import Faults, attempt, read_day
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute, given
 
 SCOPE = "case:read"
 TEXTS = ("name", "reference", "nhs_number", "upn", "postcode")
 
-router = APIRouter(prefix="/console/search", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console/search", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("")
 async def show_search(request: Request) -> Response:
     """The empty form. What somebody looked for is never kept as a draft to come back to."""
     there = visit(request, SCOPE)
-    return _form(there, {}, Faults(), None)
+    sent = given(request)
+    return _form(there, {} if sent is None else sent.fields, Faults(), None)
 
 
 @router.post("")

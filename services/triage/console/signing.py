@@ -8,16 +8,18 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.case import child_of
-from services.triage.console.forms import Faults, refused
+from services.triage.console.forms import Faults
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import changed
 
 SCOPE = "decision:write"
 
-router = APIRouter(prefix="/console/cases/{case_id}/sign-off", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(
+    prefix="/console/cases/{case_id}/sign-off", route_class=ConsoleRoute, include_in_schema=False
+)
 
 
 @router.get("")
@@ -43,11 +45,10 @@ async def sign(request: Request, case_id: UUID) -> Response:
             await there.operations.put(f"/v1/cases/{case_id}/sign-off", body, fields.get("tag") or '"none"')
             return await there.done(f"/console/cases/{case_id}", "signed" if agree == "yes" else "returned")
         except Problem as problem:
-            if problem.code == "changed-meanwhile":
-                told = changed(problem.extra.get("changed", []))
-                faults.add("form", f"The case has changed since you opened this page: {told}. Read it again")
-            else:
-                refused(problem, faults, fields)
+            if problem.code != "changed-meanwhile":
+                raise
+            told = changed(problem.extra.get("changed", []))
+            faults.add("form", f"The case has changed since you opened this page: {told}. Read it again")
             fields = {**fields, "tag": ""}
     return await _shown(there, case_id, fields, faults)
 

@@ -9,10 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.clocks import moment_of
 from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import ENQUIRIES
 
 SCOPE = "case:read"
@@ -36,7 +36,7 @@ ATTENDING: Mapping[str, str] = {
 MEMBERS = 8
 
 router = APIRouter(
-    prefix="/console/cases/{case_id}/strategy-discussion", route_class=PageRoute, include_in_schema=False
+    prefix="/console/cases/{case_id}/strategy-discussion", route_class=ConsoleRoute, include_in_schema=False
 )
 
 

@@ -8,17 +8,17 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from services.triage.console.forms import Faults, attempt
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 
 SCOPE = "queue:read"
 OUTCOMES: Mapping[str, str] = {"done": "Done", "not_needed": "Not needed"}
 OTHER = "other"
 """The kind of what staff set each other in words of their own."""
 
-router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/tasks")

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from libs.platform.problems import Problem
 from libs.schemas.codes import AdultRole, AgreementAnswer, ChildStatus, EmptyVoice, ReferrerRole, Sex
 from services.triage.console.forms import Faults, read_day
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.refusals import explain
 from services.triage.console.words import words
 
@@ -41,7 +41,7 @@ SOURCES: Mapping[str, str] = {
 
 CONTACTS: Mapping[str, str] = {"telephone": "Telephone", "sms": "Text message", "email": "Email"}
 
-router = APIRouter(prefix="/console/new-referral", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console/new-referral", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("")
@@ -66,7 +66,8 @@ async def take(request: Request) -> Response:
     try:
         accepted = await there.console.neighbours.refer(body, fields.get("key") or "none")
     except Problem as problem:
-        # Whatever the reason, what a caller has told once stays on the page.
+        if not problem.errors:
+            raise
         explain(problem, faults, adult_rows(fields))
         return _form(there, fields, faults)
     await there.console.drafts.drop(there.session.subject, there.path)

@@ -9,16 +9,16 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from libs.platform.pages import PageRoute
 from services.triage.console.forms import Faults, attempt, read_day, whole
 from services.triage.console.frame import Visit, posted, visit
+from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import words
 
 SCOPE = "case:read"
 NO_RESULT = "none"
 """The choice that a tool came to no result, which is never its mildest."""
 
-router = APIRouter(prefix="/console/cases/{case_id}/tools", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/console/cases/{case_id}/tools", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("")
