@@ -189,7 +189,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     Sweep(
                         "clocks",
                         CLOCKS_EVERY_SECONDS,
-                        Upkeep(ledger, casework, partnership.terms).sweep,
+                        Upkeep(ledger, casework).sweep,
                         at_start=True,
                     ),
                     Sweep("strays", STRAYS_EVERY_SECONDS, Strays(ledger, casework, policies).sweep),
@@ -304,7 +304,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     ledger, casework, policies = parts.ledger, parts.casework, parts.policies
     clocks = Clocks(casework.thresholds.clocks)
     panels = Panels(ledger, casework, policies, parts.partnership.programme)
-    handovers = Handovers(ledger, casework, policies, parts.partnership.terms)
+    handovers = Handovers(ledger, casework, policies)
     early_help = EarlyHelp(casework, parts.partnership.offers, ledger.codec)
     register = Register(
         ledger,
@@ -320,7 +320,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.colleagues = Colleagues(ledger)
     app.state.chamber = Chamber(ledger, panels)
     app.state.families = Families(cases)
-    app.state.hub, app.state.terms = clocks.hub, parts.partnership.terms
+    app.state.hub, app.state.terms = clocks.hub, casework.thresholds.terms
     app.state.clocks = ClockRoom(ledger, Timekeeper(ledger, casework, clocks))
     app.state.alerts = Alerts(ledger, parts.partnership.on_call)
     app.state.feed = Feed(ledger.pool)

@@ -58,6 +58,7 @@ from services.triage.known import (
     learn_reading,
     learn_stated,
 )
+from services.triage.placement.places import need_of
 from services.triage.policy import StatedFact
 from services.triage.reckoning import Cause, Change, Reckoning, about, awaited, keep
 from services.triage.standing import NO_LONGER_SAID, SPOKEN, AgencyStanding, standing_of
@@ -284,7 +285,7 @@ class Casework(Reckoning):
         case.decision, case.at_risk = number, False
         case.decided_level, case.decided_to = level, destination
         case.proposed_at = case.hand_over_due_at = case.closed_at = None
-        if destination not in PASSED_ON and level >= Level.SECTION_17:
+        if destination not in PASSED_ON and need_of(level, destination) >= Level.SECTION_17:
             case.statutory_at = case.statutory_at or now
         case.unrouted = False
         case.pauses = resumed(case.pauses, now)

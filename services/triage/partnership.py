@@ -1,4 +1,4 @@
-"""The partnership's files beside the thresholds: who decides and signs, who receives, and which panels meet."""
+"""The partnership's files beside the thresholds: who decides and signs, and which panels meet."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,6 @@ from libs.schemas.on_call import OnCall, load_on_call
 from services.triage.challenges.ladder import Ladder, load_ladder
 from services.triage.decision.authority import Authority
 from services.triage.decision.loading import load_authority
-from services.triage.handover.terms import Terms, load_terms
 from services.triage.offers.offers import Offers, load_offers
 from services.triage.panels.calendar import Programme
 from services.triage.panels.loading import load_programme
@@ -20,7 +19,6 @@ class Partnership:
     """How a partnership works, beside what it applies to a child."""
 
     authority: Authority
-    terms: Terms
     programme: Programme
     offers: Offers
     catalogue: Catalogue
@@ -33,7 +31,6 @@ def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
     directory = thresholds.rulebooks.directory
     return Partnership(
         authority=load_authority(folder / "authority.yaml"),
-        terms=load_terms(folder / "handover.yaml"),
         programme=load_programme(
             folder / "panels.yaml",
             agencies=directory.agencies,

@@ -1,15 +1,18 @@
 """The partnership's files as triage applies them: policy, clocks, teams, and placement over what is known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from libs.schemas.document import DocumentError, read_document
 from libs.schemas.levels import Destination
 from services.triage.case import Case
+from services.triage.clocks.calendar import Calendar
 from services.triage.clocks.hub import READING, Hub
 from services.triage.clocks.loading import load_hub
+from services.triage.handover.terms import Terms, load_terms
 from services.triage.names import Names, load_names
 from services.triage.policies.rulebook import Rulebook, Rulebooks, make_rulebook
 from services.triage.policy import read_texts
@@ -50,6 +53,7 @@ class Thresholds:
     clocks: Hub
     teams: Teams
     tasks: TaskTerms
+    terms: Terms = field(default_factory=lambda: Terms({}))
     names: Names = field(default_factory=Names)
 
     def rulebook(self, received_at: datetime) -> Rulebook:
@@ -80,13 +84,26 @@ def load_thresholds(partnership: Path) -> Thresholds:
     """Reads the partnership's directory. Raises DocumentError naming every mistake."""
     rulebooks = Rulebooks(make_rulebook(read_texts(partnership)))
     clocks = load_hub(partnership / "clocks.yaml")
+    tasks, terms = (
+        load_task_terms(partnership / "tasks.yaml", clocks.zone),
+        load_terms(partnership / "handover.yaml"),
+    )
     return Thresholds(
         rulebooks=rulebooks,
-        clocks=clocks,
+        clocks=ruled_by(clocks, tasks.school, terms),
         teams=load_teams(partnership / "teams.yaml"),
-        tasks=load_task_terms(partnership / "tasks.yaml", clocks.zone),
+        tasks=tasks,
+        terms=terms,
         names=load_names(partnership),
     )
+
+
+def ruled_by(clocks: Hub, school: Calendar, terms: Terms) -> Hub:
+    """The hub with the fingerprint of everything by which an instant is worked out: where the schools' days or a
+    receiving end's time change, what stands by the old ones is worked out anew as after a change of the hub's own.
+    """
+    meaning = (clocks.fingerprint, sorted(school.hours.items()), sorted(school.closed), terms)
+    return replace(clocks, fingerprint=sha256(repr(meaning).encode()).hexdigest())
 
 
 def load_teams(path: Path) -> Teams:

@@ -19,7 +19,7 @@ READING = "reading"
 
 @dataclass(frozen=True)
 class Hub:
-    """What `clocks.yaml` says. `fingerprint` is of its meaning: stored beside what was worked out from it."""
+    """What `clocks.yaml` says. `fingerprint` is of the meaning of all that works out an instant: stored beside it."""
 
     calendar: Calendar
     clocks: Mapping[str, Clock]

@@ -18,6 +18,7 @@ from services.triage.case import Case, File
 from services.triage.clocks.hub import Hub
 from services.triage.desk import Desk
 from services.triage.live.changes import touch
+from services.triage.placement.places import need_of
 
 CHILD_SEEN = "child_seen"
 CONFERENCE = "conference"
@@ -101,10 +102,11 @@ class Clocks:
         """What starts with a decision that comes to stand: the assessment of a statutory referral, and seeing the
         child whom a section 47 enquiry is about.
         """
-        case = file.case
-        if case.statutory_at is not None and decision.level in (Level.SECTION_17, Level.SECTION_47):
+        case, destination = file.case, Destination(decision.destination)
+        need = need_of(Level(decision.level), destination)
+        if case.statutory_at is not None and need >= Level.SECTION_17:
             await self.start(unit, case, ASSESSMENT, case.statutory_at)
-        if decision.level == Level.SECTION_47 and decision.destination != Destination.OTHER_AUTHORITY:
+        if need is Level.SECTION_47 and destination is not Destination.OTHER_AUTHORITY:
             await self.start(unit, case, CHILD_SEEN, decision.decided_at)
 
 

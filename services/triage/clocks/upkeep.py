@@ -22,7 +22,6 @@ from services.triage.clocks.kept import unwarn
 from services.triage.clocks.words import rules_in_words
 from services.triage.consumer import tell
 from services.triage.desk import load_cases, save_cases
-from services.triage.handover.terms import Terms
 from services.triage.queue.selection import READING_DUE
 from services.triage.reckoning import Change
 from services.triage.tasks.upkeep import keep_tasks, moved
@@ -88,12 +87,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """The sweep over clocks. `terms`: by when the receiving end accepts."""
+    """The sweep over clocks."""
 
-    def __init__(self, ledger: Ledger, casework: Casework, terms: Terms) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework) -> None:
         self._ledger = ledger
         self._casework = casework
-        self._terms = terms
         self._registered = False
 
     @property
@@ -210,8 +208,8 @@ class Upkeep:
         row = await unit.connection.fetchrow(_ASKED, case.id)
         if row is None:
             return
-        days = self._casework.thresholds.days
-        due = self._terms.due(days, Destination(row["destination"]), row["asked_at"])
+        thresholds = self._casework.thresholds
+        due = thresholds.terms.due(thresholds.days, Destination(row["destination"]), row["asked_at"])
         if due is not None:
             case.hand_over_due_at = due.at
             await unit.connection.execute(_ASK_BY, case.id, due.at, due.rule)

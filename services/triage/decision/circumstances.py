@@ -11,7 +11,7 @@ from libs.schemas.people import Band
 from services.triage.case import WAITED_FOR, Case, File
 from services.triage.decision.authority import Circumstances, Condition
 from services.triage.known import Known
-from services.triage.placement.places import MINIMUM, Placement
+from services.triage.placement.places import MINIMUM, Placement, need_of
 
 
 class Choice(NamedTuple):
@@ -56,8 +56,7 @@ def circumstances(file: File, choice: Choice, recommended: Placement, today: dat
         Condition.CHILD_UNDER_ONE: _under_one(known, today),
         Condition.AGENCY_UNANSWERED: any(one.state in WAITED_FOR for one in file.agencies.values()),
     }
-    level = max(choice.level, MINIMUM[choice.destination])
-    return Circumstances(level, frozenset(condition for condition, held in holds.items() if held))
+    return Circumstances(need_of(*choice), frozenset(condition for condition, held in holds.items() if held))
 
 
 def _came_before(known: Known) -> bool:

@@ -76,9 +76,9 @@ class Decisions:
             choice, recommended = Choice.of(body), self._register.recommended(file)
             await self._check(unit, desk, file, body, recommended)
             await writes(unit.connection, case_id, caller, unit.now)
-            demand = self._register.authority.demand(
-                self._register.circumstances_of(file, choice, recommended, unit), caller.roles
-            )
+            today = self._register.casework.thresholds.clocks.day(unit.now)
+            holds = circumstances(file, choice, recommended, today)
+            demand = self._register.authority.demand(holds, caller.roles)
             proposal = Proposal(
                 **dict(body),
                 number=1 if last is None else last.proposal.number + 1,
@@ -87,7 +87,7 @@ class Decisions:
                 proposed_by=caller.subject,
                 proposed_at=unit.now,
                 roles=tuple(sorted(caller.roles)),
-                wanted=max(demand.signatures, 1),
+                wanted=1,
                 because=tuple(rule.id for rule in demand.rules),
             )
             tag = case.tag

@@ -19,8 +19,8 @@ from libs.schemas.levels import Destination, Level
 from services.triage.access import note
 from services.triage.case import Case, File, is_low
 from services.triage.casework import Casework
-from services.triage.decision.authority import Authority, Circumstances
-from services.triage.decision.circumstances import Choice, circumstances
+from services.triage.decision.authority import Authority
+from services.triage.decision.circumstances import Choice
 from services.triage.decision.duties import answer_duties, looked_again
 from services.triage.decision.proposals import (
     Pending,
@@ -65,11 +65,6 @@ class Register:
     def recommended(self, file: File) -> Placement:
         rulebook = self.casework.thresholds.rulebook(file.case.received_at)
         return rulebook.placement(file.case.level, file.known)
-
-    def circumstances_of(
-        self, file: File, choice: Choice, recommended: Placement, unit: Unit
-    ) -> Circumstances:
-        return circumstances(file, choice, recommended, self.casework.thresholds.clocks.day(unit.now))
 
     def check_seen(
         self, case: Case, latest: asyncpg.Record | None, last: Pending | None, seen: Precondition

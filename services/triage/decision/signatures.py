@@ -33,7 +33,7 @@ from services.triage.desk import Desk, save
 
 
 class Signatures:
-    """Takes signatures: a decision stands when the last one that it waits for is there."""
+    """Takes signatures: a decision that waits stands with the first one, by somebody who may give it."""
 
     def __init__(self, register: Register) -> None:
         self._register = register
@@ -70,17 +70,13 @@ class Signatures:
                     case, Pending(last.proposal, last.tag, last.signatures, signature)
                 )
             else:
-                wanted = await self._still_wanted(unit, desk, file, last)
+                self._check_measure(desk, file, last)
                 await self._step(unit, case, last, Step.SIGNED, signature, tag)
                 self._register.casework.signing(file, case.proposed_at)
                 await note(unit.connection, unit.now, caller, "case.sign", case_id)
-                signatures = (*last.signatures, signature)
-                if len(signatures) >= wanted:
-                    made = await self._register.record(
-                        unit, desk, file, last.proposal, last.tag, signatures, caller
-                    )
-                else:
-                    made = self._register.waits(case, Pending(last.proposal, last.tag, signatures, None))
+                made = await self._register.record(
+                    unit, desk, file, last.proposal, last.tag, (signature,), caller
+                )
             await release(unit.connection, case_id, caller)
             await save(unit, codec, self._register.policies, desk)
         return made
@@ -101,7 +97,7 @@ class Signatures:
         ]
         if not gave or gave[-1].note != body.note or body.agree is (gave[-1] is last.returned):
             return None
-        if case.proposed_at is not None or not body.agree:
+        if not body.agree:
             return self._register.waits(case, last)
         decision = (
             None
@@ -113,17 +109,15 @@ class Signatures:
     def _check_signer(self, last: Pending, body: SignOffBody, caller: Principal) -> None:
         if not self._register.authority.may_sign(caller.roles):
             raise Problem(403, "signer-needed", "Your role does not sign decisions", "a manager signs")
-        if caller.subject in (last.proposal.proposed_by, *(one.by for one in last.signatures)):
+        if caller.subject == last.proposal.proposed_by:
             raise Problem(
                 403, "own-decision", "Nobody signs a decision of their own", "somebody else signs it"
             )
         if not body.agree and body.note is None:
             raise invalid_body([FieldError("/note", "missing", "is needed where the decision is returned")])
 
-    async def _still_wanted(self, unit: Unit, desk: Desk, file: File, last: Pending) -> int:
-        """How many signatures the proposal waits for as things stand now. Raises Problem 409 where it must be made
-        anew.
-        """
+    def _check_measure(self, desk: Desk, file: File, last: Pending) -> None:
+        """Raises Problem 409 where what the proposal was measured by has changed: it must be made anew."""
         choice = Choice.of(last.proposal)
         proposal, recommended = last.proposal, self._register.recommended(file)
         self._register.check_read(file.case, proposal)
@@ -136,9 +130,6 @@ class Signatures:
                 "What this decision was measured by has changed since it was proposed",
                 "return it, or decide anew",
             )
-        holds = self._register.circumstances_of(file, choice, recommended, unit)
-        demand = self._register.authority.demand(holds, frozenset(proposal.roles))
-        return max(demand.signatures, proposal.wanted)
 
     async def _step(
         self, unit: Unit, case: Case, last: Pending, did: Step, signature: Signature, tag: str

@@ -11,6 +11,7 @@ from libs.schemas.levels import Destination, Level
 from libs.schemas.plans import Plan, PlanKind
 from services.triage.derived.background import Background, months_before
 from services.triage.derived.worries import NEGLECT
+from services.triage.placement.places import need_of
 from services.triage.policy import StatedFact
 
 COUNTED_KINDS = frozenset((ContactKind.NEW_WORRY, ContactKind.TRANSFER_IN))
@@ -60,7 +61,10 @@ def became_referral(report: EarlierReport) -> bool:
     """
     if report.level is None or report.level not in set(Level):
         return True
-    return Level(report.level) >= Level.SECTION_17 and report.destination not in ELSEWHERE
+    level, destination = Level(report.level), report.destination
+    if destination in set(Destination):
+        level = need_of(level, Destination(destination))
+    return level >= Level.SECTION_17 and destination not in ELSEWHERE
 
 
 def _of_each_event(

@@ -39,7 +39,6 @@ from services.triage.handover.record import (
     keep_answer,
     leave,
 )
-from services.triage.handover.terms import Terms
 from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause, Change
 from services.triage.restricted.rights import hidden
@@ -97,19 +96,19 @@ class Reopened(Model):
 class Handovers:
     """The rules of handing over. `decided` and `settle` run in their caller's unit."""
 
-    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies, terms: Terms) -> None:
+    def __init__(self, ledger: Ledger, casework: Casework, policies: Policies) -> None:
         self._ledger = ledger
         self._casework = casework
         self._policies = policies
-        self._terms = terms
 
     async def decided(self, unit: Unit, desk: Desk, file: File, decision: Decision) -> None:
         """A decision stands: the receiving end is asked to accept, or the referral may be closed."""
         case, destination = file.case, Destination(decision.destination)
         await leave(unit.connection, case.id, unit.now)
-        due = self._terms.due(self._casework.thresholds.days, destination, unit.now)
+        thresholds = self._casework.thresholds
+        due = thresholds.terms.due(thresholds.days, destination, unit.now)
         if due is not None:
-            team = self._casework.thresholds.teams.owners[destination.value]
+            team = thresholds.teams.owners[destination.value]
             await ask(
                 unit.connection,
                 case.id,

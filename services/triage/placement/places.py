@@ -45,6 +45,13 @@ and a targeted need whose panel is not ready. More need than this goes elsewhere
 """
 
 
+def need_of(level: Level, destination: Destination) -> Level:
+    """The need that a decision answers: its level, or the least that its destination serves where that is more. Who is
+    sent to a section 47 enquiry is protected as that asks, whatever level stands beside it.
+    """
+    return max(level, MINIMUM[destination])
+
+
 MOST_KEPT = 4096
 """How many placements are kept."""
 

@@ -6,26 +6,24 @@ from typing import Any
 
 import pytest
 
+from libs.schemas.levels import Destination
 from services.triage.casework import Casework
+from services.triage.clocks.calendar import Unit
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.kept import Clocks, running
-from services.triage.clocks.rules import WorkingDays
+from services.triage.clocks.loading import load_hub
+from services.triage.clocks.rules import Length, WorkingDays
 from services.triage.clocks.upkeep import SETTLED, Upkeep
-from services.triage.handover.terms import Terms, load_terms
+from services.triage.handover.terms import Terms
 from services.triage.tasks.due import Due
 from services.triage.tasks.raising import NewTask, raise_tasks
-from services.triage.thresholds import Thresholds
+from services.triage.thresholds import Thresholds, ruled_by
 from tests.services.triage.conftest import MONDAY, NEGLECTED, PARTNERSHIP, HubWorld, Story
 from tests.services.triage.staff import Person
 
 PROCLAIMED = date(2026, 11, 24)
 TUESDAY_NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WEDNESDAY_CLOSE = datetime(2026, 11, 25, 17, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def terms() -> Terms:
-    return load_terms(PARTNERSHIP / "handover.yaml")
 
 
 @pytest.fixture
@@ -38,8 +36,8 @@ def proclaimed(thresholds: Thresholds) -> Thresholds:
     return replace(thresholds, clocks=clocks, tasks=replace(thresholds.tasks, school=school))
 
 
-def upkeep(hub: HubWorld, thresholds: Thresholds, terms: Terms) -> Upkeep:
-    return Upkeep(hub.ledger, Casework(thresholds), terms)
+def upkeep(hub: HubWorld, thresholds: Thresholds) -> Upkeep:
+    return Upkeep(hub.ledger, Casework(thresholds))
 
 
 async def armed(hub: HubWorld) -> dict[str, Any]:
@@ -48,15 +46,15 @@ async def armed(hub: HubWorld) -> dict[str, Any]:
 
 
 async def test_a_proclaimed_holiday_moves_what_is_due_and_tells_whoever_waits(
-    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds, terms: Terms
+    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds
 ) -> None:
     story = Story()
     await hub.take(story.received())
     case = await hub.case(story.child_ids[0])
     async with hub.ledger.unit([story.id]) as unit:
         await Clocks(thresholds.clocks).start(unit, case, "conference", MONDAY)
-    assert await upkeep(hub, thresholds, terms).sweep() == 0
-    assert await upkeep(hub, proclaimed, terms).sweep() == 1
+    assert await upkeep(hub, thresholds).sweep() == 0
+    assert await upkeep(hub, proclaimed).sweep() == 1
 
     case = await hub.case(case.id)
     assert (case.due_at, case.rules) == (WEDNESDAY_CLOSE, "with Tuesday closed")
@@ -69,11 +67,11 @@ async def test_a_proclaimed_holiday_moves_what_is_due_and_tells_whoever_waits(
     assert timers["urgency"] == case.rag_due_at
     name, told = (await hub.emitted(story.id))[-1]
     assert (name, told.children[case.id].due_at) == ("case-screened", WEDNESDAY_CLOSE)
-    assert await upkeep(hub, proclaimed, terms).sweep() == 0
+    assert await upkeep(hub, proclaimed).sweep() == 0
 
 
 async def test_what_was_decided_keeps_its_past_and_the_hand_over_moves(
-    hub: HubWorld, proclaimed: Thresholds, terms: Terms, worker: Person, manager: Person
+    hub: HubWorld, proclaimed: Thresholds, worker: Person, manager: Person
 ) -> None:
     story = Story()
     await hub.take(story.received(NEGLECTED), story.completed())
@@ -84,7 +82,7 @@ async def test_what_was_decided_keeps_its_past_and_the_hand_over_moves(
     assert (await manager.decide(child, tag, **wish)).status_code == 200
     before = await hub.case(child)
     assert before.hand_over_due_at == datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
-    await upkeep(hub, proclaimed, terms).sweep()
+    await upkeep(hub, proclaimed).sweep()
     case = await hub.case(child)
     assert (case.due_at, case.decision) == (before.due_at, 1)
     assert case.hand_over_due_at == datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
@@ -92,9 +90,27 @@ async def test_what_was_decided_keeps_its_past_and_the_hand_over_moves(
     [asked] = await hub.rows("SELECT due_at, rule FROM handover")
     assert (asked["due_at"], asked["rule"]) == (case.hand_over_due_at, "480 working")
 
+    sooner = Terms({Destination.SECTION_17: Length(60, Unit.ELAPSED)})
+    clocks = ruled_by(proclaimed.clocks, proclaimed.tasks.school, sooner)
+    await upkeep(hub, replace(proclaimed, clocks=clocks, terms=sooner)).sweep()
+    assert (await hub.case(child)).hand_over_due_at == MONDAY + timedelta(hours=1)
+    [asked] = await hub.rows("SELECT due_at, rule FROM handover")
+    assert (asked["due_at"], asked["rule"]) == (MONDAY + timedelta(hours=1), "60 elapsed")
+
+
+def test_whatever_works_out_an_instant_takes_part_in_the_rules_fingerprint(shipped: Thresholds) -> None:
+    hub, school = load_hub(PARTNERSHIP / "clocks.yaml"), shipped.tasks.school
+    holiday = replace(school, closed=school.closed | {PROCLAIMED})
+    made = [
+        ruled_by(hub, *given)
+        for given in ((school, shipped.terms), (holiday, shipped.terms), (school, Terms({})))
+    ]
+    assert len({hub.fingerprint, *(one.fingerprint for one in made)}) == 4
+    assert made[0] == shipped.clocks
+
 
 async def test_a_proclaimed_holiday_moves_the_tasks_that_its_day_counts_for(
-    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds, terms: Terms
+    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds
 ) -> None:
     story = Story()
     await hub.take(story.received())
@@ -121,7 +137,7 @@ async def test_a_proclaimed_holiday_moves_the_tasks_that_its_day_counts_for(
     hub.clock.advance(timedelta(days=2))
     await hub.ledger.pool.execute("UPDATE task SET overdue_at = due_at")
     await hub.ledger.pool.execute("DELETE FROM timer WHERE kind = 'task'")
-    assert await upkeep(hub, proclaimed, terms).sweep() == 1
+    assert await upkeep(hub, proclaimed).sweep() == 1
 
     rows = await hub.rows("SELECT kind, due_at, overdue_at IS NOT NULL AS late FROM task")
     assert {row["kind"]: (row["due_at"], row["late"]) for row in rows} == {
@@ -135,16 +151,16 @@ async def test_a_proclaimed_holiday_moves_the_tasks_that_its_day_counts_for(
     [challenge] = await hub.rows("SELECT due_at FROM challenge")
     assert challenge["due_at"] == WEDNESDAY_CLOSE
     await hub.ledger.pool.execute("DELETE FROM timer WHERE kind = 'task'")
-    assert await upkeep(hub, proclaimed, terms).sweep() == 1
+    assert await upkeep(hub, proclaimed).sweep() == 1
     assert (await armed(hub))["task"] == WEDNESDAY_CLOSE
 
 
 async def test_while_a_version_is_rolled_out_the_older_one_leaves_the_newers_times_alone(
-    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds, terms: Terms
+    hub: HubWorld, thresholds: Thresholds, proclaimed: Thresholds
 ) -> None:
     story = Story()
     await hub.take(story.received())
-    older, newer = upkeep(hub, thresholds, terms), upkeep(hub, proclaimed, terms)
+    older, newer = upkeep(hub, thresholds), upkeep(hub, proclaimed)
     await older.sweep()
     await newer.sweep()
     assert await older.sweep() == 0
@@ -156,7 +172,7 @@ async def test_while_a_version_is_rolled_out_the_older_one_leaves_the_newers_tim
 
 
 async def test_every_clock_of_every_open_case_is_armed_again_where_its_timer_is_gone(
-    hub: HubWorld, thresholds: Thresholds, terms: Terms
+    hub: HubWorld, thresholds: Thresholds
 ) -> None:
     stories = [Story() for _ in range(3)]
     for story in stories:
@@ -171,22 +187,22 @@ async def test_every_clock_of_every_open_case_is_armed_again_where_its_timer_is_
     )
     before = [tuple(row) for row in await hub.rows(every)]
     assert len(before) == 3 * 3 + 2 + 1
-    assert await upkeep(hub, thresholds, terms).sweep() == 0
+    assert await upkeep(hub, thresholds).sweep() == 0
     await hub.ledger.pool.execute("DELETE FROM timer WHERE kind NOT IN ('urgency', 'alert', 'task')")
     await hub.ledger.pool.execute(
         "UPDATE timer SET due_at = due_at + interval '1 day' WHERE kind = 'urgency'"
     )
-    assert await upkeep(hub, thresholds, terms).sweep() == 4
+    assert await upkeep(hub, thresholds).sweep() == 4
     assert [tuple(row) for row in await hub.rows(every)] == before
-    assert await upkeep(hub, thresholds, terms).sweep() == 0
+    assert await upkeep(hub, thresholds).sweep() == 0
     late = "UPDATE timer SET due_at = due_at + interval '1 hour' WHERE kind = 'decision' AND subject = $1"
     await hub.ledger.pool.execute(late, case.id)
-    assert await upkeep(hub, thresholds, terms).sweep() == 1
+    assert await upkeep(hub, thresholds).sweep() == 1
     assert [tuple(row) for row in await hub.rows(every)] == before
 
 
 async def test_what_ran_out_and_stands_on_record_is_not_told_again(
-    hub: HubWorld, thresholds: Thresholds, terms: Terms
+    hub: HubWorld, thresholds: Thresholds
 ) -> None:
     story = Story()
     await hub.take(story.received())
@@ -197,12 +213,12 @@ async def test_what_ran_out_and_stands_on_record_is_not_told_again(
         case.id,
         case.read_due_at,
     )
-    assert await upkeep(hub, thresholds, terms).sweep() == 0
+    assert await upkeep(hub, thresholds).sweep() == 0
     assert "reading" not in await armed(hub)
 
 
 async def test_one_referral_that_cannot_be_repaired_delays_no_other(
-    hub: HubWorld, thresholds: Thresholds, terms: Terms, monkeypatch: pytest.MonkeyPatch
+    hub: HubWorld, thresholds: Thresholds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stories = [Story() for _ in range(3)]
     for story in stories:
@@ -218,5 +234,5 @@ async def test_one_referral_that_cannot_be_repaired_delays_no_other(
 
     with monkeypatch.context() as patched:
         patched.setattr(Casework, "refresh", fails)
-        assert await upkeep(hub, thresholds, terms).sweep() == 2
-    assert await upkeep(hub, thresholds, terms).sweep() == 1
+        assert await upkeep(hub, thresholds).sweep() == 2
+    assert await upkeep(hub, thresholds).sweep() == 1

@@ -158,6 +158,10 @@ async def test_a_signer_has_seen_what_they_sign(
     await hub.take(targeted.answer("police", late=True))
     stale = await manager.sign(child, tag)
     assert (stale.status_code, stale.json()["changed"]) == (412, ["evidence", "answers", "evaluation"])
+    await hub.take(targeted.information(worry=f"{CANARY} sleeps in class."))
+    unread = await manager.sign(child)
+    assert (unread.status_code, unread.json()["code"]) == (409, "to-be-read")
+    await manager.read(child)
     assert (await manager.sign(child)).status_code == 200
 
 
@@ -265,17 +269,39 @@ async def test_every_obliged_action_is_confirmed_or_explained(
     assert left == set(needed) - {"strategy_discussion"}
 
 
-async def test_brothers_and_sisters_who_differ_ask_for_one_reason(hub: HubWorld, manager: Person) -> None:
+async def test_brothers_and_sisters_who_differ_ask_for_one_reason(
+    hub: HubWorld, worker: Person, manager: Person, second: Person
+) -> None:
     story = Story(children=2)
     await hub.take(story.received([STRANGLED], [STRANGLED]), story.completed())
     first, other = story.child_ids
-    await manager.decide(first, (await manager.open(first))[1], **PROTECTION)
-    _, tag = await manager.open(other)
+    assert (await worker.decide(other, (await worker.open(other))[1], **PROTECTION)).status_code == 200
     milder = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Lives elsewhere."}
-    answer = await manager.decide(other, tag, **milder)
+    await manager.decide(first, (await manager.open(first))[1], **milder)
+    assert (await second.sign(first)).json()["stage"] == "hand_over"
+    # What was proposed before the other one was decided gave no reason, and is not signed without.
+    signed = await manager.sign(other)
+    assert (signed.status_code, signed.json()["code"]) == (409, "recommendation-changed")
+    _, tag = await manager.open(other)
+    answer = await manager.decide(other, tag, **PROTECTION)
     assert [one["pointer"] for one in answer.json()["errors"]] == ["/siblings_differ_because"]
-    answer = await manager.decide(other, tag, **milder, siblings_differ_because="He lives with his father.")
+    answer = await manager.decide(
+        other, tag, **PROTECTION, siblings_differ_because="He saw his father do it."
+    )
     assert answer.status_code == 200, answer.text
+
+
+async def test_a_destination_that_serves_more_need_than_the_level_counts_as_that(
+    hub: HubWorld, targeted: Story, worker: Person, manager: Person
+) -> None:
+    child, wish = targeted.child_ids[0], {"level": "targeted", "destination": "csc_section_47"}
+    needed = (await worker.get(f"/v1/cases/{child}/authority", **wish)).json()
+    assert ([one["id"] for one in needed["because"]], needed["departure"]) == (["social_care"], "above")
+    assert (await proposed(targeted, worker, **wish, departure_reason="Seen."))["stage"] == "sign_off"
+    assert (await manager.sign(child)).status_code == 200
+    assert (await hub.case(child)).statutory_at == hub.clock.now()
+    running = {row[0] for row in await hub.rows("SELECT clock FROM kept_clock WHERE stopped_at IS NULL")}
+    assert running == {"assessment", "child_seen"}
 
 
 async def test_a_contact_becomes_a_referral_on_the_day_that_a_person_decides_so(

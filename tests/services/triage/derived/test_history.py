@@ -174,6 +174,8 @@ def test_a_plan_that_closed_lately(
     [
         ("section_17", "csc_section_17", True),
         ("section_47", "csc_section_47", True),
+        ("targeted", "csc_section_17", True),
+        ("section_17", "what_nobody_knows", True),
         (None, None, True),
         ("targeted", "early_help", None),
         ("universal", "universal_advice", None),

@@ -15,9 +15,8 @@ from sandbox.issuer import Issuer
 from services.triage.casework import Casework
 from services.triage.handover.handovers import Handovers
 from services.triage.handover.sweep import Closing
-from services.triage.handover.terms import load_terms
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")
@@ -64,8 +63,7 @@ async def refuse(story: Story, by: Person, decision: int = 1, child: int = 0) ->
 
 
 def closing(hub: HubWorld, thresholds: Thresholds) -> Closing:
-    terms = load_terms(PARTNERSHIP / "handover.yaml")
-    return Closing(hub.ledger, Handovers(hub.ledger, Casework(thresholds), hub.policies, terms))
+    return Closing(hub.ledger, Handovers(hub.ledger, Casework(thresholds), hub.policies))
 
 
 async def armed(hub: HubWorld) -> set[str]:

@@ -11,6 +11,7 @@ from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")
+TEXT = (PARTNERSHIP / "offers.yaml").read_text()
 ASSESSED = stated("family.early_help_assessment_complete", True)
 
 
@@ -127,6 +128,7 @@ async def test_offers_are_listed_by_destination_and_age(worker: Person) -> None:
     [
         ("ages: {from: 0, to: 5}", "ages: {from: 6, to: 5}", "`from` is above `to`"),
         ("for: [universal_advice, early_help]", "for: [early_hlp]", "did you mean `early_help`?"),
+        (TEXT[TEXT.index("bring_back:") :], "bring_back: []\n", "nothing would bring a child back"),
         ("agreement: no", "agreement: perhaps", "expected yes or no"),
         (
             "agreement: {minutes: 960, unit: working}",
@@ -136,10 +138,9 @@ async def test_offers_are_listed_by_destination_and_age(worker: Person) -> None:
     ],
 )
 def test_a_mistake_is_refused_with_its_place(tmp_path: Path, right: str, wrong: str, said: str) -> None:
-    text = (PARTNERSHIP / "offers.yaml").read_text()
-    assert right in text
+    assert right in TEXT
     path = tmp_path / "offers.yaml"
-    path.write_text(text.replace(right, wrong, 1))
+    path.write_text(TEXT.replace(right, wrong, 1))
     with pytest.raises(DocumentError) as refused:
         load_offers(path)
     assert said in str(refused.value)

@@ -87,6 +87,9 @@ async def corrected_with_a_reason(
     ]
     assert numbers == [1, 2]
     assert (await hub.case(case_id)).stage is Stage.DECISION, "that outcome asks for a new decision"
+    once_more = {**correction, "note": "=Nothing fits her.", "corrects": 2}
+    assert (await chair.put(f"{item}/correction", once_more)).status_code == 200
+    assert (await hub.names(story.id)).count("case-reopened") == 1, "and asks for it once"
 
 
 async def exported(chair: Person, path: str) -> None:
@@ -96,4 +99,4 @@ async def exported(chair: Person, path: str) -> None:
     assert answer.headers["content-disposition"] == f'attachment; filename="masg_central_and_east-{day}.csv"'
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["name"], row["seen_as"], row["corrected_because"]) == (CANARY, "decision", "Wrong child.")
-    assert row["note"] == "'=Nothing fits."
+    assert row["note"] == "'=Nothing fits her."

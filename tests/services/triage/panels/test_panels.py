@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.schemas.document import DocumentError
+from libs.schemas.findings import Fact
 from libs.schemas.levels import Destination, Stage
 from libs.schemas.plans import Dash
 from sandbox.issuer import Issuer
@@ -45,9 +46,9 @@ def programme(thresholds: Thresholds) -> Programme:
     return load_partnership(PARTNERSHIP, thresholds).programme
 
 
-async def decided(hub: HubWorld, by: Person, **body: Any) -> Story:
+async def decided(hub: HubWorld, by: Person, *facts: Fact, **body: Any) -> Story:
     story = Story()
-    await hub.take(story.received([HUNGRY]), story.completed())
+    await hub.take(story.received([HUNGRY, *facts]), story.completed())
     case_id = story.child_ids[0]
     await by.read(case_id)
     answer = await by.decide(case_id, (await by.open(case_id))[1], **body)
@@ -106,6 +107,21 @@ async def test_an_outcome_that_says_so_asks_for_a_new_decision(
     assert (await hub.names(story.id))[-1] == "case-reopened"
 
 
+async def test_a_panel_that_only_lists_a_child_reads_of_them_and_opens_nothing(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, stated("family.services_needed_together", 3))
+    case_id, path = story.child_ids[0], await path_of(chair, "masg_central_and_east")
+    [item] = (await chair.get(path)).json()["items"]
+    assert (item["decided_to"], item["listed"]) == ("early_help", True)
+    again = str(date.fromisoformat(path.rpartition("/")[2]) + timedelta(weeks=2))
+    said = {"outcome": "not_for_this_panel", "note": "Early help does it.", "again_on": again}
+    assert (await chair.put(f"{path}/items/{case_id}", said)).status_code == 200
+    assert (await hub.case(case_id)).stage is Stage.HAND_OVER
+    [item] = (await chair.get(f"{path.rpartition('/')[0]}/{again}")).json()["items"]
+    assert (item["outcome"], item["listed"]) == (None, True)
+
+
 async def test_a_child_may_stand_on_a_later_agenda_again(
     hub: HubWorld, manager: Person, chair: Person
 ) -> None:
@@ -162,15 +178,19 @@ async def test_the_panel_looks_again_when_its_outcome_says_so(
     higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen again."}
     assert (await manager.decide(case_id, (await manager.open(case_id))[1], **higher)).status_code == 200
     assert (await chair.get(f"{path.rpartition('/')[0]}/{day}")).json()["reviews"] == []
+    assert len((await chair.get(path)).json()["items"]) == 2, "what a panel came to stays on its agenda"
 
 
 async def test_a_meeting_that_left_a_child_without_an_outcome_stays_in_sight(
     hub: HubWorld, manager: Person, chair: Person
 ) -> None:
-    story = await decided(hub, manager, **PANEL)
+    story, other = [await decided(hub, manager, **PANEL) for _ in range(2)]
     path = await path_of(chair, "masg_central_and_east")
     hub.clock.advance(timedelta(weeks=5))
     assert await path_of(chair, "masg_central_and_east") == path
+    anew = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen again."}
+    [case_id] = other.child_ids
+    assert (await manager.decide(case_id, (await manager.open(case_id))[1], **anew)).status_code == 200
     [panel] = [
         one
         for one in (await chair.get("/v1/panels")).json()["panels"]
@@ -185,6 +205,10 @@ async def test_a_meeting_that_left_a_child_without_an_outcome_stays_in_sight(
         for meeting in one["meetings"]
         if meeting["children"]
     ]
+    # What the panel says of the earlier decision puts nothing in question that was decided since.
+    said = {"outcome": "not_for_this_panel", "note": "Needs an assessment."}
+    assert (await chair.put(f"{path}/items/{case_id}", said)).status_code == 200
+    assert (await hub.case(case_id)).stage is Stage.HAND_OVER
 
 
 async def test_a_day_on_which_children_stand_keeps_its_agenda_when_the_partnership_moves_its_meetings(
