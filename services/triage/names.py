@@ -1,4 +1,4 @@
-"""What people call the partnership's agencies and teams, as its own files say it."""
+"""What people call the partnership's agencies, teams and localities, as its own files say it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Names:
 
     agencies: Mapping[str, str] = field(default_factory=dict)
     teams: Mapping[str, str] = field(default_factory=dict)
+    localities: tuple[str, ...] = ()
+    """Their ids: no file names them otherwise."""
 
     def agency(self, agency: str) -> str:
         """An agency's name. One that no file names, such as a school that refers, is called by its id."""
@@ -26,6 +28,10 @@ class Names:
         """A team's name."""
         return self.teams.get(team) or capitals(team)
 
+    def locality(self, locality: str) -> str:
+        """A locality's name."""
+        return capitals(locality)
+
 
 def capitals(code: str) -> str:
     """An id as a name: `st_ives_primary` is St Ives Primary."""
@@ -34,11 +40,13 @@ def capitals(code: str) -> str:
 
 
 def load_names(partnership: Path) -> Names:
-    """Reads what `teams.yaml` and the files of `agencies` call themselves. Raises DocumentError."""
+    """Reads what `teams.yaml`, `placement.yaml` and the files of `agencies` name. Raises DocumentError."""
     teams = read_document(partnership / "teams.yaml").fields()["teams"].fields()
     files = sorted((partnership / "agencies").glob("*.yaml"))
     agencies = {path.stem: _name(read_document(path)) for path in files}
-    return Names(agencies, {team: _name(node) for team, node in teams.items()})
+    placement = read_document(partnership / "placement.yaml").fields()
+    localities = placement["localities"].fields() if "localities" in placement else {}
+    return Names(agencies, {team: _name(node) for team, node in teams.items()}, tuple(localities))
 
 
 def _name(node: Node) -> str:

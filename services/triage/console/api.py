@@ -62,7 +62,7 @@ def pages_of(signin: SignIn, dictionary: Dictionary, names: Names, rooms: Iterab
         TEMPLATES,
         script=SCRIPT,
         filters=filters(dictionary, names),
-        shared={"offered": offered},
+        shared={"offered": offered, "localities": names.localities},
     )
 
 

@@ -24,7 +24,12 @@ _STATES: Mapping[str, str] = {
 
 
 class Names(Protocol):
-    """What the partnership calls its agencies and teams."""
+    """What the partnership calls its agencies, teams and localities."""
+
+    @property
+    def localities(self) -> tuple[str, ...]:
+        """Their ids."""
+        ...
 
     def agency(self, agency: str) -> str:
         """An agency's name."""
@@ -32,6 +37,10 @@ class Names(Protocol):
 
     def team(self, team: str) -> str:
         """A team's name."""
+        ...
+
+    def locality(self, locality: str) -> str:
+        """A locality's name."""
         ...
 
 
@@ -47,7 +56,9 @@ def filters(dictionary: Dictionary, names: Names) -> dict[str, Callable[..., Any
         return words.words(code) if code in words.SPEAKERS else names.agency(code)
 
     def words_of(codes: Iterable[str], list_of: str) -> list[tuple[str, str]]:
-        said = {"team": names.team, "agency": names.agency}.get(list_of, words.words)
+        said = {"team": names.team, "agency": names.agency, "locality": names.locality}.get(
+            list_of, words.words
+        )
         return [(code, said(code)) for code in codes]
 
     return {

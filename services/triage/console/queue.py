@@ -69,6 +69,7 @@ async def show_queue(request: Request) -> Response:
         stages=STAGES,
         rags=RAGS,
         tags=TAGS,
+        agencies=there.console.dictionary.agencies,
         first=_link(chosen),
         next=None if following is None else _link({**chosen, "cursor": following}),
         later=cursor is not None,

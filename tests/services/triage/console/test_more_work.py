@@ -5,7 +5,7 @@ from html import unescape
 
 from libs.schemas.findings import Between
 from services.triage.console.forms import fact_groups
-from tests.services.triage.conftest import NEGLECTED, stated
+from tests.services.triage.conftest import NEGLECTED, Story, stated
 from tests.services.triage.console.conftest import HUNGRY, Browser, Office, case_path
 from tests.services.triage.console.test_work import chosen, decide
 from tests.services.triage.staff import CANARY
@@ -165,9 +165,16 @@ async def test_a_restricted_case_is_gone_for_who_has_no_right_and_opens_in_an_em
 
 
 async def test_agencies_that_do_not_answer_are_said_not_to_and_are_asked_by_hand(office: Office) -> None:
-    story = await office.told([HUNGRY])
+    story = Story()
+    await office.hub.take(story.received([HUNGRY]))
     browser = await office.at("staff-sw-1", "/console/agencies")
     assert "Does not answer" in browser.page.text
+    assert 'href="/console/queue?awaiting=police"' in browser.page.text
+    await browser.get("/console/queue?awaiting=police")
+    assert '<option value="police" selected>' in browser.page.text
+    assert case_path(story, 0, "/family") in browser.page.text
+    assert "North and West" in browser.page.text
+    assert case_path(story, 0, "/family") not in (await browser.get("/console/queue?locality=south")).text
     await browser.get(case_path(story, 0, "/agencies"))
     order = {"agency": "police", "action": "ask", "reason": "A neighbour saw a knife."}
     await browser.submit(order, "/agencies")
