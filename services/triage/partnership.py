@@ -43,5 +43,5 @@ def load_partnership(folder: Path, thresholds: Thresholds) -> Partnership:
             folder / "tools.yaml", directory.policy.actions, directory.policy.dictionary
         ),
         on_call=load_on_call(folder / "on_call.yaml"),
-        ladder=load_ladder(folder / "challenge.yaml"),
+        ladder=load_ladder(folder / "challenge.yaml", folder / "wording.yaml"),
     )

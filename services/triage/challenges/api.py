@@ -131,7 +131,10 @@ async def take_review(caller: Reviewer, challenge_id: UUID, challenges: Kept, le
 async def escalate(
     request: Request, caller: Reviewer, challenge_id: UUID, challenges: Kept, ledger: Books
 ) -> ChallengeView:
-    """The next stage has a clock and reviewers of its own. How the child is safe meanwhile is said again."""
+    """The next stage has a clock and reviewers of its own. How the child is safe meanwhile is said again.
+
+    Its reviewer takes it up, or a manager; while nobody reviews it, whoever could.
+    """
     body, _ = await read_json_body(request, EscalationBody)
     await _demand(ledger, challenge_id, caller)
     return await challenges.escalate(challenge_id, body, caller)

@@ -20,7 +20,7 @@ from services.triage.access import note
 from services.triage.case import File
 from services.triage.casework import Casework
 from services.triage.challenges.hearing import announce, ask, is_referrer
-from services.triage.challenges.ladder import Ladder, Stage, may_review
+from services.triage.challenges.ladder import Ladder, Stage, may_review, may_take_up
 from services.triage.challenges.record import (
     ChallengeItem,
     ChallengePage,
@@ -42,7 +42,10 @@ from services.triage.policies.store import Policies
 from services.triage.reckoning import Cause
 from services.triage.tasks.due import Due
 from services.triage.tasks.finishing import finish_tasks
-from services.triage.tasks.terms import CHALLENGE
+from services.triage.tasks.terms import CHALLENGE, CHALLENGE_JOINED
+
+ASKED = (CHALLENGE, CHALLENGE_JOINED)
+"""What a stage asks of people."""
 
 _INVOLVED = "SELECT decided_by, document FROM decision WHERE case_id = $1"
 
@@ -159,9 +162,20 @@ class Challenges:
             return await self._view(unit, challenge_id)
 
     async def escalate(self, challenge_id: UUID, body: EscalationBody, caller: Principal) -> ChallengeView:
-        """It goes up a stage, with a clock of its own. Raises Problem: 404, 409 at the last stage."""
+        """It goes up a stage, with a clock of its own.
+
+        Raises Problem: 403 for whoever neither reviews it nor is a manager, 404, 409 at the last stage.
+        """
         async with self._open(challenge_id) as (unit, desk, file, row):
-            above = self.ladder.above(row["stage"])
+            stage, involved = self.ladder.stage(row["stage"]), await self._involved(unit, file, row)
+            if not may_take_up(stage, caller.roles, caller.subject, involved, row["reviewer"]):
+                raise Problem(
+                    403,
+                    "not-to-take-up",
+                    "Somebody else takes this up a stage",
+                    "its reviewer does, or a manager; while nobody reviews it, whoever could",
+                )
+            above = self.ladder.above(stage.id)
             if above is None:
                 raise Problem(409, "last-stage", "There is no stage above this one", "settle it here")
             due = self._due(above, unit.now)
@@ -175,9 +189,7 @@ class Challenges:
             await self._step(unit, challenge_id, file.case.id, Did.ESCALATED, above, caller, said)
             if row["referrers"]:
                 await announce(unit, self._ledger.codec, file, challenge_id, ChallengeState.ESCALATED, above)
-            await finish_tasks(
-                unit, self._ledger.codec, file.case.id, [CHALLENGE], caller, "It went up a stage."
-            )
+            await finish_tasks(unit, self._ledger.codec, file.case.id, ASKED, caller, "It went up a stage.")
             ask(desk, file, challenge_id, above, unit.now, due)
             await save(unit, self._ledger.codec, self._policies, desk)
             return await self._view(unit, challenge_id)
@@ -213,7 +225,7 @@ class Challenges:
                 await announce(
                     unit, self._ledger.codec, file, challenge_id, ChallengeState.SETTLED, stage, body.outcome
                 )
-            await finish_tasks(unit, self._ledger.codec, case.id, [CHALLENGE], caller, "It was settled.")
+            await finish_tasks(unit, self._ledger.codec, case.id, ASKED, caller, "It was settled.")
             if body.outcome is ChallengeOutcome.DECIDE_ANEW and case.decided:
                 cause = Cause(uuid5(challenge_id, "decide-anew"), unit.now, unit.now)
                 tell(unit, [(file, self._casework.reopened(file, cause))], case.trace)
@@ -283,12 +295,7 @@ class Challenges:
         await note(unit.connection, unit.now, caller, f"challenge.{did.value}", case_id)
 
     async def _may(self, unit: Unit, file: File, row: asyncpg.Record, caller: Principal) -> Stage:
-        stage = self.ladder.stage(row["stage"])
-        involved = {row["raised_by"]}
-        for decision in await unit.connection.fetch(_INVOLVED, file.case.id):
-            involved.add(decision["decided_by"])
-            made = await read_decision(self._ledger.codec, file.case.id, decision["document"])
-            involved |= set() if made is None else {one.by for one in made.signatures}
+        stage, involved = self.ladder.stage(row["stage"]), await self._involved(unit, file, row)
         if not may_review(stage, caller.roles, caller.subject, involved):
             raise Problem(
                 403,
@@ -297,6 +304,15 @@ class Challenges:
                 "whoever decided, signed or challenges reviews nothing, and the stage names the roles",
             )
         return stage
+
+    async def _involved(self, unit: Unit, file: File, row: asyncpg.Record) -> set[str]:
+        """Whoever decided, signed or challenges."""
+        involved = {row["raised_by"]}
+        for decision in await unit.connection.fetch(_INVOLVED, file.case.id):
+            involved.add(decision["decided_by"])
+            made = await read_decision(self._ledger.codec, file.case.id, decision["document"])
+            involved |= set() if made is None else {one.by for one in made.signatures}
+        return involved
 
     @asynccontextmanager
     async def _unit(self, case_id: UUID, *locks: str) -> AsyncIterator[tuple[Unit, Desk, File]]:

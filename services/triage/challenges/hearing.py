@@ -32,9 +32,9 @@ from services.triage.desk import Desk
 from services.triage.reckoning import Cause, Change
 from services.triage.tasks.due import Due
 from services.triage.tasks.raising import NewTask
-from services.triage.tasks.terms import CHALLENGE
+from services.triage.tasks.terms import CHALLENGE, CHALLENGE_JOINED
 
-_OPEN = "SELECT id, stage FROM challenge WHERE case_id = $1 AND resolved_at IS NULL"
+_OPEN = "SELECT id, stage, reviewer FROM challenge WHERE case_id = $1 AND resolved_at IS NULL"
 _JOIN = "UPDATE challenge SET referrers = true WHERE id = $1"
 _HEARD = "SELECT 1 FROM challenge_step WHERE sent = $1"
 _STEPS = """
@@ -108,6 +108,8 @@ class Hearing:
         else:
             challenge_id, stage, did = before["id"], self._ladder.stage(before["stage"]), Did.ADDED
             await unit.connection.execute(_JOIN, challenge_id)
+            if before["reviewer"] is not None:
+                self._tell(desk, file, before["reviewer"], sent, unit.now)
         await keep_step(
             unit.connection,
             self._codec,
@@ -122,6 +124,22 @@ class Hearing:
         )
         self._casework.open_again(file)
         await announce(unit, self._codec, file, challenge_id, ChallengeState.HEARD, stage)
+
+    def _tell(self, desk: Desk, file: File, reviewer: str, sent: UUID, now: datetime) -> None:
+        """A task of its own for the reviewer, who may think that they have read everything."""
+        case, due = file.case, self._casework.thresholds.flow_due(CHALLENGE_JOINED, now)
+        desk.task(
+            NewTask(
+                case.referral_id,
+                case.id,
+                CHALLENGE_JOINED,
+                now,
+                due,
+                about=sent,
+                trace=case.trace,
+                owner=reviewer,
+            )
+        )
 
 
 def ask(desk: Desk, file: File, challenge_id: UUID, stage: Stage, now: datetime, due: Due) -> None:

@@ -1,13 +1,13 @@
-"""The stages of a challenge, by the partnership's `challenge.yaml`, and who may review at each."""
+"""The stages of a challenge, by the partnership's `challenge.yaml`, and who may review or take it up at each."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.schemas.document import DocumentError, Node, read_document
+from libs.schemas.document import DocumentError, Node, nearest, read_document
 from services.triage.clocks.loading import read_length
 from services.triage.clocks.rules import Length
-from services.triage.decision.authority import DECIDERS
+from services.triage.decision.authority import DECIDERS, MANAGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,22 @@ def may_review(stage: Stage, roles: Collection[str], subject: str, involved: Col
     return bool(stage.reviewers & set(roles)) and subject not in involved
 
 
-def load_ladder(path: Path) -> Ladder:
-    """Reads and checks `challenge.yaml`. Raises DocumentError naming every mistake with its place."""
+def may_take_up(
+    stage: Stage, roles: Collection[str], subject: str, involved: Collection[str], reviewer: str | None
+) -> bool:
+    """Whether somebody may take a challenge up from a stage: whoever reviews it, while nobody does whoever might, and
+    a manager at any time, so that no challenge waits for somebody who is away.
+    """
+    return MANAGER in roles or (
+        may_review(stage, roles, subject, involved) if reviewer is None else subject == reviewer
+    )
+
+
+def load_ladder(path: Path, wording: Path) -> Ladder:
+    """Reads `challenge.yaml`, and checks it with what `wording.yaml` says of each stage to whoever challenged.
+
+    Raises DocumentError naming every mistake with its place.
+    """
     root = read_document(path).fields({"about": True, "stages": True})
     faults: list[str] = []
     stages = []
@@ -54,9 +68,29 @@ def load_ladder(path: Path) -> Ladder:
             faults += error.faults
     if not stages and not faults:
         faults.append(f"{root['stages'].place}: there is no stage")
+    faults += _unsaid(root["stages"], wording)
     if faults:
         raise DocumentError(faults)
     return Ladder(tuple(stages))
+
+
+def _unsaid(stages: Node, wording: Path) -> list[str]:
+    """Stages that the referrer is told no words of, and words of stages that are none."""
+    said = read_document(wording)
+    for key in ("challenges", "stages"):
+        if key not in said.fields():
+            return [f"{said.place}: the key `{key}` is missing"]
+        said = said.fields()[key]
+    ladder, words = stages.fields(), said.fields()
+    return [
+        f"{stages.place_of(name)}: {wording.name} has no words for the stage `{name}` (challenges, stages)"
+        for name in ladder
+        if name not in words
+    ] + [
+        f"{said.place_of(name)}: unknown stage `{name}`{nearest(name, ladder)}"
+        for name in words
+        if name not in ladder
+    ]
 
 
 def _stage(name: str, node: Node) -> Stage:

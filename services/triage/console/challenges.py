@@ -163,7 +163,8 @@ async def _shown(there: Visit, challenge_id: UUID, values: Mapping[str, str], fa
     case = await there.operations.get(f"/v1/cases/{challenge['case_id']}")
     reviews = challenge["reviewer"] == there.session.subject
     choices = list(OUTCOMES.items()) if reviews else []
-    if not challenge["last"]:
+    goes_up = reviews or challenge["reviewer"] is None or there.may("decision:write", "manager")
+    if not challenge["last"] and goes_up:
         choices.append((UP, "It goes up a stage"))
     return there.form(
         "challenge.html",

@@ -18,6 +18,7 @@ FLOW = (
     "look_at_decision_at_risk",
     "manager_looks_at_decision_at_risk",
     "review_challenge",
+    "read_joined_challenge",
     "tell_referrer_by_telephone",
     "ask_agencies_by_hand",
     "take_up_unread_referral",

@@ -23,15 +23,15 @@ asks it anew.
 _RAISE = """
 INSERT INTO task (id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule, owner)
 SELECT id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule,
-       CASE WHEN kind = $11 THEN (SELECT decided_by FROM decision WHERE decision.case_id = given.case_id
-                                  ORDER BY number DESC LIMIT 1) END
+       CASE WHEN kind = $12 THEN (SELECT decided_by FROM decision WHERE decision.case_id = given.case_id
+                                  ORDER BY number DESC LIMIT 1) ELSE owner END
   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-              $8::timestamptz[], $9::text[])
-    AS given (id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule)
+              $8::timestamptz[], $9::text[], $10::text[])
+    AS given (id, referral_id, case_id, kind, reason, raised_at, due_at, since, rule, owner)
 ON CONFLICT (id) DO UPDATE
    SET raised_at = EXCLUDED.raised_at, due_at = EXCLUDED.due_at, since = EXCLUDED.since, rule = EXCLUDED.rule,
        overdue_at = NULL, done_at = NULL, done_by = NULL, outcome = NULL, document = NULL
- WHERE task.done_at IS NOT NULL AND task.kind = ANY ($10)
+ WHERE task.done_at IS NOT NULL AND task.kind = ANY ($11)
 RETURNING id
 """
 
@@ -48,6 +48,8 @@ class NewTask:
     reason: str | None = None
     about: UUID | None = None
     trace: str | None = None
+    owner: str | None = None
+    """Whose it is from the start; nobody's by itself."""
 
     @property
     def id(self) -> UUID:
@@ -75,6 +77,7 @@ async def raise_tasks(unit: Unit, tasks: Sequence[NewTask]) -> None:
         [task.due.at for task in tasks],
         [task.due.since for task in tasks],
         [task.due.rule for task in tasks],
+        [task.owner for task in tasks],
         ASKED_AGAIN,
         LOOK_AGAIN,
     )

@@ -18,6 +18,9 @@ TELL_CAISU = "tell_caisu"
 CHALLENGE = "review_challenge"
 """A stage of a professional challenge: its clock is the stage's own."""
 
+CHALLENGE_JOINED = "read_joined_challenge"
+"""Somebody else challenges a decision that is under review: its reviewer is told."""
+
 LOOK_AGAIN = "look_at_decision_at_risk"
 """Asked of whoever decided, where something learnt since puts their decision at risk: it is theirs from the start."""
 

@@ -20,7 +20,8 @@ from services.triage.thresholds import Thresholds
 
 SEARCH_SECRET = "k" * 32
 INDEX = SearchIndex(Keys(SEARCH_SECRET))
-LADDER = load_ladder(Path(__file__).resolve().parents[3] / "deploy" / "partnership" / "challenge.yaml")
+_PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
+LADDER = load_ladder(_PARTNERSHIP / "challenge.yaml", _PARTNERSHIP / "wording.yaml")
 
 
 def consumer_of(thresholds: Thresholds, policies: Policies) -> TriageConsumer:

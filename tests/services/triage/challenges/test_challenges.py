@@ -19,7 +19,10 @@ from libs.schemas.document import DocumentError
 from libs.schemas.events import CHALLENGED
 from libs.schemas.levels import Stage
 from sandbox.issuer import Issuer
-from services.triage.challenges.ladder import load_ladder
+from services.triage.challenges.ladder import Stage as Step
+from services.triage.challenges.ladder import load_ladder, may_take_up
+from services.triage.clocks.calendar import Unit
+from services.triage.clocks.rules import Length
 from services.triage.tasks.overdue import TaskClock
 from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
@@ -27,6 +30,7 @@ from tests.services.triage.staff import CANARY, Person
 HUNGRY = stated("child.hunger", "persistent")
 STRANGLED = stated("household.strangulation_or_weapon", True)
 SAFE = "He stays with his grandmother."
+UP = {"because": "They still disagree.", "safe_meanwhile": SAFE}
 BODY = {
     "challenger": "Pat Day, head teacher",
     "agency": "education",
@@ -120,6 +124,8 @@ async def test_who_decided_or_challenges_reviews_nothing(
     for person in (worker, colleague):
         answer = await person.put(path, {})
         assert (answer.status_code, answer.json()["code"]) == (403, "not-a-reviewer")
+        up = await person.put(f"/v1/challenges/{made['id']}/escalation", UP)
+        assert (up.status_code, up.json()["code"]) == (403, "not-to-take-up")
     assert (await manager.put(path, {})).json()["reviewer"] == manager.id
     assert (await manager.put(path, {})).status_code == 200
 
@@ -153,16 +159,15 @@ async def test_what_is_not_agreed_goes_up_until_no_stage_is_left(
     assert (await second.put(f"{path}/resolution", settled)).json()["code"] == "not-the-reviewer"
     refused = await manager.put(f"{path}/resolution", settled)
     assert (refused.status_code, refused.json()["code"]) == (409, "not-agreed")
-    up = {"because": "They still disagree.", "safe_meanwhile": SAFE}
     for stage, due_at in (("managers", "2026-11-24T08:30:00Z"), ("board", "2026-11-25T15:00:00Z")):
-        answer = await manager.put(f"{path}/escalation", up)
+        answer = await second.put(f"{path}/escalation", UP)
         assert (answer.json()["stage"], answer.json()["reviewer"]) == (stage, None)
         assert answer.json()["due_at"] == due_at
         assert (
             len(await hub.rows("SELECT 1 FROM task WHERE kind = 'review_challenge' AND done_at IS NULL")) == 1
         )
         await manager.put(f"{path}/review", {})
-    assert (await manager.put(f"{path}/escalation", up)).json()["code"] == "last-stage"
+    assert (await manager.put(f"{path}/escalation", UP)).json()["code"] == "last-stage"
     answer = await manager.put(f"{path}/resolution", settled)
     assert (answer.json()["outcome"], answer.json()["agreed"]) == ("stands", False)
     assert (await hub.case(decided.child_ids[0])).stage is Stage.CLOSED
@@ -229,16 +234,23 @@ async def test_the_referrers_system_challenges_each_case_once_from_when_it_was_s
     assert (await worker.put(f"{path}/review", {})).json()["code"] == "not-a-reviewer"
     await hub.take(sent(decided, because="And he is cold."))
     assert [one["did"] for one in (await manager.get(path)).json()["steps"]] == ["raised", "added"]
-    await manager.put(f"{path}/escalation", {"because": "They still disagree.", "safe_meanwhile": SAFE})
+    await manager.put(f"{path}/escalation", UP)
     await manager.put(f"{path}/review", {})
+    assert not (await manager.get("/v1/tasks", owner=manager.id)).json()["items"], "whoever reviews reads all"
+    await hub.take(late := sent(decided, because="And he sleeps in class."))
+    await hub.take(replace(late, id=uuid.uuid4()))
+    [told] = (await manager.get("/v1/tasks", owner=manager.id)).json()["items"]
+    assert (told["kind"], told["overdue"]) == ("read_joined_challenge", False)
     settled = {"outcome": "stands", "agreed": True, "because": f"{CANARY} has a plan."}
     assert (await manager.put(f"{path}/resolution", settled)).status_code == 200
     assert await moves(hub, decided) == [
         ("heard", "practitioners", None, 1),
         ("heard", "practitioners", None, 2),
         ("escalated", "managers", None, 3),
-        ("settled", "managers", "stands", 5),
+        ("heard", "managers", None, 5),
+        ("settled", "managers", "stands", 6),
     ]
+    assert await hub.rows("SELECT 1 FROM task WHERE kind LIKE '%challenge' AND done_at IS NULL") == []
 
 
 async def test_what_the_referrer_says_before_a_decision_is_further_information_to_read(hub: HubWorld) -> None:
@@ -321,12 +333,11 @@ async def test_a_restricted_childs_challenge_looks_like_none(
     made = await challenged(decided, colleague)
     await hub.rows("UPDATE child_case SET restricted = true RETURNING 1")
     path = f"/v1/challenges/{made['id']}"
-    up = {"because": "Up.", "safe_meanwhile": SAFE}
     done = {"outcome": "stands", "agreed": True, "because": "Yes."}
     hidden = [
         await manager.get(path),
         await manager.put(f"{path}/review", {}),
-        await manager.put(f"{path}/escalation", up),
+        await manager.put(f"{path}/escalation", UP),
         await manager.put(f"{path}/resolution", done),
     ]
     assert {(answer.status_code, answer.json()["code"]) for answer in hidden} == {
@@ -351,12 +362,32 @@ async def test_a_restricted_childs_challenge_looks_like_none(
 
 
 @pytest.mark.parametrize(
+    ("who", "role", "reviewer", "may"),
+    [
+        ("reviewer", "social_worker", "reviewer", True),
+        ("other", "social_worker", "reviewer", False),
+        ("other", "social_worker", None, True),
+        ("decider", "social_worker", None, False),
+        ("other", "worker", None, False),
+        ("decider", "manager", "reviewer", True),
+    ],
+)
+def test_its_reviewer_takes_a_challenge_up_or_a_manager(
+    who: str, role: str, reviewer: str | None, may: bool
+) -> None:
+    stage = Step("one", "One", frozenset(("social_worker",)), Length(60, Unit.WORKING))
+    assert may_take_up(stage, {role}, who, {"decider"}, reviewer) is may
+
+
+@pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
         ("reviewers: [social_worker, manager]", "reviewers: [manger]", "did you mean `manager`?"),
         ("reviewers: [social_worker, manager]", "reviewers: []", "nobody reviews"),
         ("within: {minutes: 1440, unit: working}", "within: {minutes: 0, unit: working}", "at least 1"),
         ("about:", "aboot:", "unknown key `aboot`"),
+        ("  board:", "  boards:", "challenge.yaml:16:3: wording.yaml has no words for the stage `boards`"),
+        ("  board:", "  boards:", "unknown stage `board`; did you mean `boards`?"),
     ],
 )
 def test_a_mistake_is_refused_with_its_place(tmp_path: Path, right: str, wrong: str, said: str) -> None:
@@ -365,5 +396,5 @@ def test_a_mistake_is_refused_with_its_place(tmp_path: Path, right: str, wrong: 
     path = tmp_path / "challenge.yaml"
     path.write_text(text.replace(right, wrong, 1))
     with pytest.raises(DocumentError) as refused:
-        load_ladder(path)
+        load_ladder(path, PARTNERSHIP / "wording.yaml")
     assert said in str(refused.value)
