@@ -88,8 +88,11 @@ def check(
     An OpenAPI document is compared without calling anybody. A running interface is asked once about a synthetic child;
     types and names are shown, never values. Ends with status 1 where the file asks for what is not there.
     """
+    beside = file.absolute().parent.parent / "facts.yaml"
+    if dictionary is None and not beside.is_file():
+        fail(f"{beside}: there is no such file; --dictionary names the partnership's facts.yaml")
     try:
-        facts = load_dictionary(dictionary or file.absolute().parent.parent / "facts.yaml")
+        facts = load_dictionary(dictionary or beside)
         fields = agency_file(file)
         terms = agency_terms(file.stem, fields)
         if terms.kind is not Kind.REST:

@@ -52,5 +52,7 @@ def token(
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StoryError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError):
         raise StoryError(f"{path} cannot be read as text") from None

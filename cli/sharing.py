@@ -32,7 +32,7 @@ app = typer.Typer(
 
 TONES = {Kind.GAP: "bold red", Kind.EXPIRY: "bold red", Kind.OVERLAP: "yellow", Kind.UNUSED: "yellow"}
 
-Folder = Annotated[Path, typer.Argument(help="The partnership's folder.")]
+Folder = Annotated[Path, typer.Argument(help="The partnership's folder.", exists=True, file_okay=False)]
 On = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to look at; today by itself.")
 ]

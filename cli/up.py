@@ -25,7 +25,7 @@ from cli.stories import example_stories
 from cli.watch import Follower
 from libs.schemas.events import Service
 from sandbox.processes import Process
-from sandbox.stack import PORTS, Events, Plan, Stack
+from sandbox.stack import PARTNERSHIP, PORTS, Events, Plan, Stack
 
 SAMPLE_SECONDS = 90.0
 RESTARTS = 3
@@ -62,7 +62,8 @@ def up(
     """Start everything here, send the sample referrals, and keep running until Ctrl-C.
 
     PostgreSQL and Apache Kafka run as child processes, or are used where MASH_DATABASE_URL and
-    MASH_KAFKA_BOOTSTRAP name servers that run already. Data stay for the next start; `mash reset` removes them.
+    MASH_KAFKA_BOOTSTRAP name servers that run already. MASH_PARTNERSHIP_DIR names another partnership's files. Data
+    stay for the next start; `mash reset` removes them.
     """
     earlier = read_state(data)
     if earlier is not None and earlier.alive:
@@ -76,6 +77,7 @@ def up(
         instances=instances,
         database_url=os.environ.get("MASH_DATABASE_URL") or None,
         kafka_bootstrap=os.environ.get("MASH_KAFKA_BOOTSTRAP") or None,
+        partnership=_partnership(os.environ.get("MASH_PARTNERSHIP_DIR")),
     )
     console = out()
     begun = time.monotonic()
@@ -214,6 +216,13 @@ def _ports(chosen: Sequence[str], any_ports: bool) -> dict[str, int]:
             raise typer.BadParameter(f"--port takes NAME=NUMBER with a NAME of {', '.join(PORTS)}")
         ports[name] = int(number)
     return ports
+
+
+def _partnership(chosen: str | None) -> Path:
+    folder = Path(chosen).absolute() if chosen else PARTNERSHIP
+    if not folder.is_dir():
+        fail(f"MASH_PARTNERSHIP_DIR: there is no folder {folder}")
+    return folder
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -36,6 +36,7 @@ Events = Literal["kafka", "postgres"]
 Progress = Callable[[str], None]
 
 ROOT = Path(__file__).resolve().parents[1]
+PARTNERSHIP = ROOT / "deploy" / "partnership"
 READY_SECONDS = 30.0
 
 PORTS = {"sandbox": 8100, "intake": 8101, "enrichment": 8102, "triage": 8103, "notify": 8104}
@@ -56,6 +57,7 @@ class Plan:
     instances: int = 1
     database_url: str | None = None
     kafka_bootstrap: str | None = None
+    partnership: Path = PARTNERSHIP
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -85,7 +87,7 @@ class Stack:
     @property
     def partnership(self) -> Path:
         """The folder of the partnership's files that the services read."""
-        return ROOT / "deploy" / "partnership"
+        return self.plan.partnership
 
     def dsn(self, service: Service) -> str:
         """The database address with the service's own role."""
@@ -276,6 +278,7 @@ class Stack:
             "MASH_ENVIRONMENT": "dev",
             "MASH_PORT": str(self.ports["sandbox"]),
             "MASH_DATA": str(self.plan.data / "sandbox"),
+            "MASH_PARTNERSHIP_DIR": str(self.partnership),
             "MASH_NOTIFY_CALLBACK_URL": f"{self.url('notify')}/v1/notify/callback",
             "MASH_ENRICHMENT_URL": self.url("enrichment"),
         }

@@ -225,6 +225,8 @@ def read_text(path: Path) -> str:
     """The text of a file. Raises DocumentError where it cannot be read as UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DocumentError([f"{path}: there is no such file"]) from None
     except (OSError, UnicodeDecodeError):
         raise DocumentError([f"{path.name}: cannot be read"]) from None
 

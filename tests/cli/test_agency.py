@@ -51,6 +51,12 @@ def test_a_faulty_file_is_refused_with_its_place(tmp_path: Path) -> None:
     assert "did you mean `eviction`?" in output
 
 
+def test_a_file_that_stands_in_no_partnership_asks_for_the_dictionary() -> None:
+    code, output = run("examples/agencies/housing.yaml", "--against", str(DOCUMENTS / "family-context.yaml"))
+    assert code == 1
+    assert "--dictionary names the partnership's facts.yaml" in " ".join(output.split())
+
+
 def test_an_interface_that_does_not_answer_is_told_as_that() -> None:
     code, output = run(
         str(DOCUMENTS / "family_context.yaml"), "--against", "http://127.0.0.1:9", "--dictionary", FACTS

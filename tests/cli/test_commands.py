@@ -57,6 +57,16 @@ def test_without_a_running_system_each_command_says_how_to_start_one(command: st
     assert "mash up" in output
 
 
+def test_another_partnerships_folder_that_is_not_there_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASH_PARTNERSHIP_DIR", str(tmp_path / "elsewhere"))
+    code, output = run("up", "--data", str(tmp_path / "data"))
+    assert code == 1
+    assert "MASH_PARTNERSHIP_DIR: there is no folder" in output
+    assert not (tmp_path / "data").exists()
+
+
 def test_the_state_file_is_the_owners_alone_and_holds_addresses_only(tmp_path: Path) -> None:
     write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
     assert stat.S_IMODE((tmp_path / "run.json").stat().st_mode) == 0o600
