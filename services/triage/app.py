@@ -95,6 +95,8 @@ from services.triage.restricted.glass import EVERY_SECONDS as GLASS_EVERY_SECOND
 from services.triage.restricted.glass import BreakGlass
 from services.triage.restricted.restrictions import Restrictions
 from services.triage.restricted.rights import withheld
+from services.triage.restricted.untold import EVERY_SECONDS as UNTOLD_EVERY_SECONDS
+from services.triage.restricted.untold import Untold
 from services.triage.search.api import Finder
 from services.triage.search.api import router as search_router
 from services.triage.search.index import EVERY_SECONDS as SEARCH_EVERY_SECONDS
@@ -201,6 +203,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                         OutOfHours(ledger, casework, policies).sweep,
                     ),
                     Sweep("alerts", ALERTS_EVERY_SECONDS, calling.sweep),
+                    Sweep("restrictions", UNTOLD_EVERY_SECONDS, Untold(ledger).sweep, at_start=True),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
                     *console,
                 ],

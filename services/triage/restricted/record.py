@@ -17,9 +17,9 @@ SELECT DISTINCT ON (case_id) case_id, number, kind, by, at, document FROM restri
  WHERE case_id = ANY ($1) ORDER BY case_id, number DESC
 """
 _ADD = """
-INSERT INTO restriction (case_id, number, kind, by, at, document)
+INSERT INTO restriction (case_id, number, kind, by, at, document, told)
 SELECT given.case_id, 1 + coalesce((SELECT max(number) FROM restriction AS r WHERE r.case_id = given.case_id), 0),
-       $2, $3, $4, given.document
+       $2, $3, $4, given.document, true
   FROM unnest($1::uuid[], $5::bytea[]) AS given (case_id, document)
 """
 _BREAK = """
@@ -150,7 +150,7 @@ async def last_kinds(
 async def keep_restriction(
     connection: asyncpg.Connection, codec: Codec, case_ids: Sequence[UUID], given: Given
 ) -> None:
-    """Adds a restriction, or its end, to each of these cases."""
+    """Adds a restriction, or its end, to each of these cases. The caller tells the other services in the same unit."""
     documents = await codec.encode(
         [
             RecordedRestriction(shared=Nothing(), children={case_id: Reason(reason=given.reason)})

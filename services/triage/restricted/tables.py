@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
@@ -27,6 +28,8 @@ def restricted_tables(metadata: MetaData) -> None:
         Column("by", Text, nullable=False),
         Column("at", DateTime(timezone=True), nullable=False),
         Column("document", LargeBinary, nullable=False),
+        Column("told", Boolean, nullable=False, server_default=text("false")),
+        Index("restriction_untold", "case_id", postgresql_where=text("NOT told")),
     )
     Table(
         "child_person",

@@ -6,6 +6,7 @@ from uuid import uuid4
 from libs.schemas.history import EarlierReport
 from libs.schemas.referral import ReferredChild
 from services.triage.restricted.glass import PATIENCE, BreakGlass
+from services.triage.restricted.untold import Untold
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import HubWorld, Story
 from tests.services.triage.restricted.test_leaks import HUNGRY, STAFF, restricted
@@ -73,6 +74,28 @@ async def test_a_case_that_takes_the_place_of_a_restricted_stand_in_is_restricte
     assert (await manager.put(f"{path}/restriction", STAFF)).status_code == 200
     await hub.take(received)
     assert (await worker.get(path)).status_code == 404
+
+
+async def test_what_could_not_be_told_of_a_restriction_is_told_once_it_can(
+    hub: HubWorld, worker: Person, manager: Person
+) -> None:
+    story = Story(children=2)
+    received = story.received([HUNGRY], [HUNGRY])
+    await hub.park(received, value=b"\xff")
+    # Nobody can make out the children: what is restricted stands for them all, and is no child of anybody's.
+    assert (await manager.put(f"/v1/cases/{story.id}/restriction", STAFF)).status_code == 200
+    assert await Untold(hub.ledger).sweep() == 0
+    assert "case-restricted" not in await hub.names(story.id)
+    await hub.take(received)
+    assert [(await worker.get(f"/v1/cases/{one}")).status_code for one in story.child_ids] == [404, 404]
+    assert await Untold(hub.ledger).sweep() == 0
+    # As it was before a restriction was an event.
+    await hub.rows("UPDATE restriction SET told = false RETURNING 1")
+    assert [await Untold(hub.ledger).sweep() for _ in range(2)] == [1, 0]
+    told = [payload.children for name, payload in await hub.emitted(story.id) if name == "case-restricted"]
+    assert [{child: part.restricted for child, part in each.items()} for each in told] == [
+        dict.fromkeys(story.child_ids, True)
+    ] * 2
 
 
 async def test_glass_that_is_broken_opens_the_referral_to_that_person_for_an_hour(
