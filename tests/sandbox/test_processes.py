@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -91,6 +92,16 @@ def test_another_user_reads_below_roots_own_folders_and_writes_nothing_there(tmp
     assert "read me" in said
     assert "refused" in said
     assert said.splitlines()[0] != "0"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port cannot be kept for a server to come")
+def test_a_free_port_is_given_to_nobody_else_and_a_server_can_have_it() -> None:
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+            assert not is_free(port)
 
 
 def test_a_free_port_lies_outside_the_range_of_outgoing_connections() -> None:

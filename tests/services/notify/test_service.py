@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from libs.schemas.events import Received, Service
 from libs.schemas.referral import SafeContact
 from sandbox.messages import Behaviour, Messages
 from sandbox.notify import NotifyApi, callback_post, load_templates, notify_router
+from sandbox.processes import free_port
 from services.notify.tables import metadata
 from tests.sandbox.serving import serve
 from tests.services.notify.conftest import CALLBACK_TOKEN, KEY, PARTNERSHIP, Story, open_ledger, until
@@ -32,12 +32,6 @@ CANARIES = ("canary.referrer@example.org", "Zebedee", "Canary-Test", "breakfast"
 @pytest.mark.filterwarnings("ignore:Did not recognize type")  # of the event log's own tables
 async def test_the_models_are_the_tables(hub_database: str) -> None:
     assert await differences(hub_database, Service.NOTIFY, metadata) == []
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 @asynccontextmanager
