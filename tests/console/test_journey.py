@@ -184,6 +184,26 @@ def test_the_same_without_a_script_and_by_keyboard_alone(
     expect(manager.get_by_role("alert")).to_contain_text("The decision stands")
     told(site, reference)
 
+    keys.follow(".mash-subnavigation a[href$='/challenges']")
+    keys.write("#agency", "St Ives")
+    keys.mark("input[name=channel][value=telephone]")
+    keys.write("#challenger", "Pat Day, head teacher")
+    keys.write("#because", "There is an explanation.")
+    keys.write("#safe_meanwhile", "She stays with her aunt.")
+    keys.follow("main form button")
+    expect(manager.get_by_role("alert")).to_contain_text("The challenge is kept")
+    reviewer = opened("staff-sw-2", scripts=False)
+    keys = Keyboard(reviewer)
+    keys.follow("a[href='/console/challenges']")
+    keys.follow(f"main a:has-text('{reference}')")
+    keys.follow("main form button")
+    expect(reviewer.locator("dt:has-text('Reviewer') + dd")).to_have_text("Sasha Sandbox, social worker")
+    keys.mark("input[name=outcome][value=stands]")
+    keys.mark("input[name=agreed][value=yes]")
+    keys.write("#because", "The school was shown what the hospital saw.")
+    keys.follow("main form button")
+    expect(reviewer.get_by_role("alert")).to_contain_text("The challenge is settled")
+
 
 def test_two_people_at_once_on_one_case(site: Site, opened: Opens, references: dict[Family, str]) -> None:
     reference = references[Family.SHARED]

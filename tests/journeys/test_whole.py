@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from cli.client import SOCIAL_WORKER
+from libs.schemas.challenge import ChallengeOutcome
 from libs.schemas.events import PARTITIONS, TOPICS, Service
 from libs.schemas.on_call import load_on_call
 from sandbox.notify import SMS_PREFIX
@@ -34,9 +35,16 @@ def journey(running: Running, service: str, reference: str) -> dict[str, Any]:
     return until(lambda: running.client.journey(service, reference), f"{service} to know {reference}")
 
 
-def test_one_referral_is_one_trace_from_the_post_to_the_notice(running: Running) -> None:
-    reference = running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"]
+@pytest.fixture(scope="module")
+def decided(running: Running) -> str:
+    """A referral whose referrer was told what was decided."""
+    reference = str(running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"])
     told(running, reference)
+    return reference
+
+
+def test_one_referral_is_one_trace_from_the_post_to_the_notice(running: Running, decided: str) -> None:
+    reference = decided
     referral_id = journey(running, "triage", reference)["referral_id"]
 
     def spans() -> list[dict[str, Any]] | None:
@@ -88,6 +96,65 @@ def test_information_that_raises_the_outcome_asks_again_and_leaves_the_decision(
     assert [one["destination"] for one in after["decisions"]] == [
         one["destination"] for one in before["decisions"]
     ]
+
+
+def test_the_referrers_challenge_is_reviewed_and_a_notice_and_the_status_tell_them(
+    running: Running, decided: str
+) -> None:
+    client, triage, words = running.client, running.stack.url("triage"), load_wording(PARTNERSHIP).challenges
+    said = {
+        "challenger": "Pat Day, head teacher",
+        "reach": "The office, before 16:00",
+        "children": [1],
+        "disagrees_with": "That he is safe at home.",
+        "because": "He was hungrier today.",
+        "safe_meanwhile": "He eats with us.",
+    }
+    sent = httpx.post(
+        f"{running.stack.url('intake')}/v1/referrals/{decided}/challenges",
+        json=said,
+        headers={"Authorization": f"Bearer {client.token(SCHOOL)}", "Idempotency-Key": "disagrees"},
+    )
+    assert sent.status_code == 201, sent.text
+    [child] = journey(running, "triage", decided)["children"]
+    # Neither who decided nor who signed.
+    headers = {"Authorization": f"Bearer {client.token('staff-sw-2')}"}
+
+    def listed() -> dict[str, Any] | None:
+        asked = {"case_id": child["child_id"]}
+        items = httpx.get(f"{triage}/v1/challenges", params=asked, headers=headers).json()["items"]
+        return items[0] if items else None
+
+    def stands(state: str) -> dict[str, Any]:
+        def found() -> dict[str, Any] | None:
+            told = client.status(SCHOOL, decided)["challenges"]
+            return told[0] if [one["state"] for one in told] == [state] else None
+
+        return until(found, f"the referrer to read that the challenge is {state}")
+
+    challenge = until(listed, "the challenge to reach triage")
+    assert (challenge["channel"], challenge["agency"]) == ("system", SCHOOL)
+    assert words.stages[challenge["stage"]] in stands("heard")["words"]
+    path = f"{triage}/v1/challenges/{challenge['id']}"
+    assert httpx.put(f"{path}/review", headers=headers).status_code == 200
+    settled = {"outcome": "stands", "agreed": True, "because": "They were shown the plan."}
+    assert httpx.put(f"{path}/resolution", json=settled, headers=headers).status_code == 200
+    ended = words.outcomes[ChallengeOutcome.STANDS]
+    status = stands("settled")
+    assert (status["outcome"], status["words"]) == ("stands", f"{ended.words} {ended.next_step}")
+
+    def delivered() -> list[str] | None:
+        notices = [
+            one for one in journey(running, "notify", decided)["notices"] if one["kind"] == "challenge"
+        ]
+        whole = len(notices) == 2 and all(one["state"] == "delivered" for one in notices)
+        return [one["id"] for one in notices] if whole else None
+
+    notices = until(delivered, "both notices to be delivered")
+    messages = httpx.get(f"{running.stack.url('sandbox')}/notify/messages").json()
+    bodies = [one["body"] for one in messages if one["reference"] in notices]
+    assert sum(ended.words in body for body in bodies) == 1
+    assert not [text for text in said.values() if str(text) in str(bodies)], "a notice repeats what was said"
 
 
 def test_red_work_reaches_whoever_is_on_call_without_a_word_of_it_until_a_person_has_it(
