@@ -109,4 +109,8 @@ class Decision(Model):
     evaluation: int = Field(ge=1, description="The evaluation that the decider saw.")
     decided_by: Line = Field(description="Subject of the decider's token.")
     decided_at: Instant
+    roles: tuple[Identifier, ...] = Field(
+        (),
+        description="The roles that the decider's token named; none on records from before they were kept.",
+    )
     signatures: tuple[Signature, ...] = ()

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from libs.schemas.base import Identifier, Instant, IsoDate, Model
+from libs.schemas.base import Identifier, Instant, IsoDate, Line, Model
 from libs.schemas.findings import Between, Fact
+from services.triage.commands.record import Became, CommandView
 from services.triage.findings.finding import How, Told, ToldBy
 from services.triage.names import Names
 from services.triage.strategy.rules import Enquiry
 from services.triage.views import CaseView
+from services.triage.vocabulary import CONTACTS, DESTINATIONS, LEVELS, ORDERS, PLANS, by_role, worded
 from services.triage.wording import corrected, silence
 
 Day = Callable[[datetime], date]
@@ -51,7 +53,8 @@ class Entry(Model):
     at: Instant | None = Field(None, description="The moment, where more than the day is known.")
     kind: EntryKind
     source: Identifier = Field(description="`referrer`, `staff`, `index`, or an agency's id.")
-    words: str
+    by: Line | None = Field(None, description="Subject of the token of whoever of the staff did it.")
+    words: str = Field(description="A sentence, in the field's words.")
     reference: str | None = Field(None, description="Of an earlier referral.")
     case_id: UUID | None = Field(
         None, description="The child's case in an earlier referral, where it came here."
@@ -89,7 +92,7 @@ def _earlier(view: CaseView, names: Names) -> Iterator[Entry]:
     for one in history.earlier:
         same = one.event is not None and one.event == history.event
         told = f"Reported by {names.agency(one.agency)}" if one.agency else "Reported"
-        kind = str(one.kind).replace("_", " ")
+        kind = worded(CONTACTS, one.kind)
         repeat = ", of the same event as this referral" if same else ""
         yield Entry(
             on=one.on,
@@ -101,13 +104,13 @@ def _earlier(view: CaseView, names: Names) -> Iterator[Entry]:
             counts=not (one.mistaken or same),
         )
         if one.decided_on is not None:
-            level = f" {one.level}".replace("_", " ") if one.level else ""
-            to = f", to {one.destination}".replace("_", " ") if one.destination else ""
+            parts = [worded(LEVELS, one.level)] if one.level else []
+            parts += [f"to {worded(DESTINATIONS, one.destination)}"] if one.destination else []
             yield Entry(
                 on=one.decided_on,
                 kind=EntryKind.EARLIER_DECISION,
                 source="index",
-                words=f"Decided:{level}{to}." if level or to else "Decided.",
+                words=f"Decided: {', '.join(parts)}." if parts else "Decided.",
                 reference=one.reference,
                 case_id=one.case_id,
                 counts=not one.mistaken,
@@ -127,7 +130,7 @@ def _plans(view: CaseView) -> Iterator[Entry]:
     for agency in view.evidence.agencies:
         for answer in agency.answers:
             for plan in answer.plans:
-                name = str(plan.kind).replace("_", " ").capitalize()
+                name = worded(PLANS, plan.kind).capitalize()
                 dates = ((EntryKind.PLAN_OPENED, plan.opened), (EntryKind.PLAN_CLOSED, plan.closed))
                 for kind, on in dates:
                     if on is not None:
@@ -250,9 +253,9 @@ def _findings(view: CaseView, today: Day, labels: Mapping[str, str], names: Name
         for change in entry.changes:
             if change.told is not None:
                 yield _told(change.told, labels, names, counts=change is entry.changes[-1])
-            what = "corrected" if change.told is not None else "took back"
-            words = f"{change.by} {what} what {made.by} had added: {change.reason}"
-            yield _by_staff(EntryKind.CORRECTION, change.at, words, today)
+            what = "corrected" if change.told is not None else "taken back"
+            words = f"What staff had added was {what}: {change.reason}"
+            yield _by_staff(EntryKind.CORRECTION, change.at, change.by, words, today)
 
 
 def _told(told: Told, labels: Mapping[str, str], names: Names, *, counts: bool) -> Entry:
@@ -271,20 +274,29 @@ def _told(told: Told, labels: Mapping[str, str], names: Names, *, counts: bool) 
 
 def _staff(view: CaseView, today: Day, names: Names) -> Iterator[Entry]:
     for reading in view.evidence.readings:
-        words = f"{reading.read_by} read the referrer's words."
-        yield _by_staff(EntryKind.READING, reading.read_at, words, today)
+        words = "The referrer's words were read."
+        yield _by_staff(EntryKind.READING, reading.read_at, reading.read_by, words, today)
     for command in view.commands:
-        what = command.kind.value
-        if command.person is not None:
-            what = str(command.person.action).replace("_", " ")
-        elif command.check is not None:
-            what = f"{command.check.action} {names.agency(command.check.agency)}"
-        words = f"{command.by} ordered: {what} ({command.became})."
-        yield _by_staff(EntryKind.COMMAND, command.at, words, today)
+        words = f"{_ordered(command, names)}{_BECAME.get(command.became, '')}"
+        yield _by_staff(EntryKind.COMMAND, command.at, command.by, words, today)
     for decision in view.decisions:
-        level, to = str(decision.level).replace("_", " "), str(decision.destination).replace("_", " ")
-        words = f"{decision.decided_by} decided: {level}, to {to}."
-        yield _by_staff(EntryKind.DECISION, decision.decided_at, words, today)
+        level, to = worded(LEVELS, decision.level), worded(DESTINATIONS, decision.destination)
+        words = f"{by_role(decision.roles).capitalize()} decided: {level}, to {to}."
+        yield _by_staff(EntryKind.DECISION, decision.decided_at, decision.decided_by, words, today)
+
+
+_BECAME: Mapping[str, str] = {
+    Became.WAITING: " It waits to be carried out.",
+    Became.UNDONE: " It was taken back later.",
+}
+
+
+def _ordered(command: CommandView, names: Names) -> str:
+    if command.person is not None:
+        return worded(ORDERS, command.person.action)
+    if command.check is not None:
+        return worded(ORDERS, command.check.action).format(agency=names.agency(command.check.agency))
+    return "Added or corrected people of the family."
 
 
 def _work(view: CaseView, today: Day) -> Iterator[Entry]:
@@ -297,6 +309,7 @@ def _work(view: CaseView, today: Day) -> Iterator[Entry]:
                 at=one.discussion.held_at,
                 kind=EntryKind.STRATEGY_DISCUSSION,
                 source="staff",
+                by=one.recorded_by,
                 words=f"Strategy discussion: {came}.",
                 counts=one is view.discussions[-1],
             )
@@ -304,20 +317,21 @@ def _work(view: CaseView, today: Day) -> Iterator[Entry]:
         who = "" if tool.by is None else f", used by {tool.by}"
         result = "no result" if tool.result is None else tool.result.replace("_", " ")
         words = f"{tool.label}{who}: {result}."
-        yield Entry(on=tool.on, kind=EntryKind.TOOL, source="staff", words=words)
+        yield Entry(on=tool.on, kind=EntryKind.TOOL, source="staff", by=tool.recorded_by, words=words)
     for panel in view.panels:
         came = panel.outcome_words or panel.outcome.replace("_", " ")
         yield Entry(
             on=panel.day,
             kind=EntryKind.PANEL_OUTCOME,
             source="staff",
+            by=panel.by,
             words=f"{panel.name}: {came}".rstrip(".") + ".",
             counts=panel.counts,
         )
 
 
-def _by_staff(kind: EntryKind, at: datetime, words: str, today: Day) -> Entry:
-    return Entry(on=today(at), at=at, kind=kind, source="staff", words=words)
+def _by_staff(kind: EntryKind, at: datetime, by: str, words: str, today: Day) -> Entry:
+    return Entry(on=today(at), at=at, kind=kind, source="staff", by=by, words=words)
 
 
 def _stated(fact: Fact, labels: Mapping[str, str]) -> str:

@@ -57,6 +57,9 @@ COLOURS = """async (known) => {
 }"""
 """Contrast, which takes axe longest, of each kind of text once: what has the same colours, size and ground is alike."""
 
+CODES = r"() => document.body.textContent.match(/\b[a-z]+(_[a-z]+)+\b|\b([Mm]asg|[Cc]sc)\b/g) ?? []"
+"""What is written as programs write it. People read words."""
+
 CASE = "/console/cases/{case_id}"
 CHALLENGE = "/console/challenges/{challenge_id}"
 PAGES: Mapping[str, tuple[str, ...]] = {
@@ -244,7 +247,7 @@ def test_every_page_can_be_used_by_everybody(site: Site, opened: Opens, filled: 
         answer = page.evaluate(SHOW, path)
         assert (answer["status"], answer["kept"]) == (200, "no-store"), path
         assert not any(name in f"{path} {answer['title']}" for name in NAMES), path
-        found[path] = at_each_width(page, colours)
+        found[path] = [*page.evaluate(CODES), *at_each_width(page, colours)]
     for path in (f"/console/cases/{UUID(int=7)}", "/console/lists/nothing"):
         assert page.evaluate(SHOW, path)["status"] == 404, path
         found[path] = at_each_width(page, colours)

@@ -30,6 +30,7 @@ from services.triage.console.words import (
     name,
     sentence,
     when,
+    words,
 )
 
 SCOPE = "decision:write"
@@ -61,6 +62,10 @@ class Chosen:
     def labels(self) -> Mapping[str, str]:
         """What the partnership calls each obliged action."""
         return {one["kind"]: one["label"] for one in self.case["tasks"] if one.get("label")}
+
+    def called(self, kind: str) -> str:
+        """What an obliged action is called."""
+        return sentence(self.labels.get(kind) or words(kind))
 
     @property
     def departs(self) -> bool:
@@ -189,12 +194,10 @@ def _check(children: Sequence[Chosen], values: Mapping[str, str], faults: Faults
         for kind in child.duties:
             state = values.get(f"duty.{number}.{kind}", "")
             if state not in DUTIES:
-                faults.add(
-                    f"duty.{number}.{kind}", f"Say what became of “{sentence(kind.replace('_', ' '))}”"
-                )
+                faults.add(f"duty.{number}.{kind}", f"Say what became of “{child.called(kind)}”")
             elif state != "under_way" and not values.get(f"duty_note.{number}.{kind}"):
                 wanted = "what was done" if state == "done" else "why it is not needed"
-                faults.add(f"duty_note.{number}.{kind}", f"Enter {wanted}: {kind.replace('_', ' ')}")
+                faults.add(f"duty_note.{number}.{kind}", f"Enter {wanted}: “{child.called(kind)}”")
     for row in range(1, _rows(values) + 1):
         given = [bool(values.get(f"shared_{part}.{row}")) for part in ("with", "what", "basis")]
         if any(given) and not all(given):

@@ -70,6 +70,7 @@ def filters(dictionary: Dictionary, names: Names) -> dict[str, Callable[..., Any
         "words": words.words,
         "words_of": words_of,
         "sentence": words.sentence,
+        "inline": words.inline,
         "level": words.level,
         "destination": words.destination,
         "clock": words.clock,

@@ -62,6 +62,7 @@ async def _shown(there: Visit, case_id: UUID, values: Mapping[str, str], faults:
         case=case,
         child=child_of(case),
         waits=waits,
+        labels={task["kind"]: task["label"] for task in case["tasks"]},
         own=waits is not None and waits["proposal"]["proposed_by"] == there.session.subject,
         values=values,
         wrong=faults.texts,

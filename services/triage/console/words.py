@@ -82,6 +82,8 @@ _ALL: Mapping[str, str] = {
     **STAGES,
     **RAGS,
     "marac": "MARAC",
+    "masg": "MASG",
+    "gp": "GP",
     "lado": "LADO",
     "re_referral": "Re-referral",
     "returned": "Answered",
@@ -125,6 +127,11 @@ def words(code: object) -> str:
 def sentence(text: str) -> str:
     """A text that begins with a capital."""
     return text[:1].upper() + text[1:]
+
+
+def inline(text: str) -> str:
+    """A label within a sentence: abbreviations stay as they are."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def level(code: object) -> str:

@@ -108,6 +108,7 @@ class Register:
             evaluation=proposal.evaluation,
             decided_by=proposal.proposed_by,
             decided_at=unit.now,
+            roles=proposal.roles,
             signatures=signatures,
         )
         (document,) = await codec.encode([RecordedDecision(shared=Nothing(), children={case.id: decision})])

@@ -53,7 +53,7 @@ async def test_a_chronology_is_one_list_with_source_and_day(hub: HubWorld, worke
         ("2026-11-23", "referral", "referrer", True),
         ("2026-11-23", "answer", "police", False),
     ]
-    assert items[2]["words"] == "Decided: targeted, to early help."
+    assert items[2]["words"] == "Decided: targeted support, to early help."
     reads = await hub.rows("SELECT action FROM access WHERE case_id = $1", child_id)
     assert "chronology.read" in {row[0] for row in reads}
 

@@ -276,6 +276,8 @@ async def test_a_panels_agenda_takes_who_was_there_and_what_came_of_each_child(o
     came = chair.page.text.partition("What panels came to")[2]
     assert came.index("A play worker.") < came.index("A youth worker.") < came.index("Clocks and tasks")
     assert "It was corrected and does not count" in came
+    happened = (await chair.get(case_path(story, 0, "/chronology"))).text
+    assert "A manager decided: targeted support, to the Multi-Agency Support Group." in happened
     await chair.get(agenda)
     await chair.submit({"chair": "Perry", "present.health": "Nurse Marlow", "action": "members"}, agenda)
     assert "Nurse Marlow (Community health, Cambridgeshire and Peterborough)" in chair.page.text

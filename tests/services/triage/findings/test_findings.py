@@ -126,7 +126,8 @@ async def test_a_retraction_stays_on_record_with_who_and_why(
     assert [(one["by"], one["reason"]) for one in shown["changes"]] == [(worker.id, "Wrong family.")]
     entries = (await worker.get(f"/v1/cases/{story.child_ids[0]}/chronology")).json()["items"]
     assert [one["counts"] for one in entries if one["kind"] == "finding"] == [False]
-    assert any("took back" in one["words"] and "Wrong family." in one["words"] for one in entries)
+    [back] = [one for one in entries if one["kind"] == "correction"]
+    assert (back["words"], back["by"]) == ("What staff had added was taken back: Wrong family.", worker.id)
     kinds = await hub.rows("SELECT kind FROM evidence WHERE source = 'staff' ORDER BY number")
     assert [row[0] for row in kinds] == ["finding", "finding_changed"]
 
