@@ -19,6 +19,7 @@ from services.triage.challenges.challenges import (
     Challenges,
     EscalationBody,
     ResolutionBody,
+    ReviewBody,
     not_found,
 )
 from services.triage.challenges.record import (
@@ -115,11 +116,21 @@ async def read_challenge(
     return view
 
 
-@router.put("/challenges/{challenge_id}/review", responses=WRITES, summary="Take the review")
-async def take_review(caller: Reviewer, challenge_id: UUID, challenges: Kept, ledger: Books) -> ChallengeView:
-    """Somebody reviews it who neither decided, signed nor challenges. 409 says who reviews it already."""
+@router.put(
+    "/challenges/{challenge_id}/review",
+    responses=WRITES,
+    openapi_extra=json_body(ReviewBody, required=False),
+    summary="Take the review",
+)
+async def take_review(
+    request: Request, caller: Reviewer, challenge_id: UUID, challenges: Kept, ledger: Books
+) -> ChallengeView:
+    """Somebody reviews it who neither decided, signed nor challenges. 409 says who reviews it already; a manager who
+    gives a reason takes it over, which is recorded.
+    """
+    body, _ = await read_json_body(request, ReviewBody, optional=True)
     await _demand(ledger, challenge_id, caller)
-    return await challenges.take(challenge_id, caller)
+    return await challenges.take(challenge_id, body, caller)
 
 
 @router.put(

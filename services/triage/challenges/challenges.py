@@ -35,6 +35,7 @@ from services.triage.challenges.record import (
     steps_of,
 )
 from services.triage.consumer import tell
+from services.triage.decision.authority import MANAGER
 from services.triage.decision.record import processing_stopped, read_decision, referral_of
 from services.triage.desk import Desk, load, save
 from services.triage.handover.handovers import Handovers
@@ -59,6 +60,12 @@ class ChallengeBody(Model):
     reach: Line | None = Field(None, description="Whom the reviewer talks to, and how they are reached.")
     because: Text
     safe_meanwhile: Text = Field(description="How the child is safe until this is settled.")
+
+
+class ReviewBody(Model):
+    """The body of `PUT /v1/challenges/{id}/review`. A reason takes over somebody else's review; only a manager may."""
+
+    take_over_because: Text | None = None
 
 
 class EscalationBody(Model):
@@ -144,21 +151,33 @@ class Challenges:
             await save(unit, self._ledger.codec, self._policies, desk)
             return await self._view(unit, challenge_id)
 
-    async def take(self, challenge_id: UUID, caller: Principal) -> ChallengeView:
-        """The caller reviews it. Raises Problem: 403 for whoever decided, signed or challenges, 404, 409."""
+    async def take(self, challenge_id: UUID, body: ReviewBody, caller: Principal) -> ChallengeView:
+        """The caller reviews it, or takes the review over from somebody who does: no challenge waits for who is away.
+
+        Raises Problem: 403 for whoever decided, signed or challenges, and for who takes it over and is no manager, 404,
+        409 where somebody else reviews it and no reason is given.
+        """
         async with self._open(challenge_id) as (unit, _, file, row):
             stage = await self._may(unit, file, row, caller)
             if row["reviewer"] == caller.subject:
                 return await self._view(unit, challenge_id)
+            did, said = Did.TAKEN, Said(text=stage.title)
             if row["reviewer"] is not None:
-                raise Problem(
-                    409, "reviewed-already", "Somebody else reviews this", extra={"reviewer": row["reviewer"]}
-                )
+                if body.take_over_because is None:
+                    raise Problem(
+                        409,
+                        "reviewed-already",
+                        "Somebody else reviews this",
+                        "a manager takes it over with a reason",
+                        extra={"reviewer": row["reviewer"]},
+                    )
+                if MANAGER not in caller.roles:
+                    raise Problem(403, "manager-needed", "Only a manager takes a review over")
+                did, said = Did.TAKEN_OVER, Said(text=body.take_over_because)
             await unit.connection.execute(
                 "UPDATE challenge SET reviewer = $2 WHERE id = $1", challenge_id, caller.subject
             )
-            said = Said(text=stage.title)
-            await self._step(unit, challenge_id, file.case.id, Did.TAKEN, stage, caller, said)
+            await self._step(unit, challenge_id, file.case.id, did, stage, caller, said)
             return await self._view(unit, challenge_id)
 
     async def escalate(self, challenge_id: UUID, body: EscalationBody, caller: Principal) -> ChallengeView:

@@ -60,6 +60,8 @@ class Did(StrEnum):
     ADDED = "added"
     """Somebody challenges the same decision while it is open: what they say joins it."""
     TAKEN = "taken"
+    TAKEN_OVER = "taken_over"
+    """A manager reviews it in the place of somebody who did."""
     ESCALATED = "escalated"
     RESOLVED = "resolved"
 

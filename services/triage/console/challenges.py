@@ -108,8 +108,15 @@ async def go_on(request: Request, challenge_id: UUID) -> Response:
     there, fields = await posted(request, "decision:write")
     faults, path, operations = Faults(), f"/v1/challenges/{challenge_id}", there.operations
     if fields.get("action") == "review":
-        said = "review-taken"
-        await attempt(operations.put(f"{path}/review", {}), faults, fields)
+        said, because = "review-taken", fields.get("take_over_because")
+        if because is not None:
+            faults.needed(fields, take_over_because="Enter why you take the review over")
+            faults.long(fields, "take_over_because")
+        if not faults:
+            taken = operations.put(
+                f"{path}/review", {} if because is None else {"take_over_because": because}
+            )
+            await attempt(taken, faults, fields)
     else:
         said = _wrong(fields, faults)
         if not faults and said == "challenge-up":

@@ -128,10 +128,15 @@ async def test_a_challenge_is_taken_by_telephone_reviewed_by_somebody_else_and_s
     one = caller.page.url.path
     await caller.submit({}, one)
     assert "Somebody else must review this" in caller.page.text
+    away = await office.at("staff-sw-2", one)
+    await away.submit({}, one)
     manager = await office.at("staff-mgr-2", one)
     assert "How does it go on?" not in manager.page.text
-    await manager.submit({}, one)
-    assert "You review it" in manager.page.text
+    await manager.submit({"take_over_because": ""}, one)
+    assert "Enter why you take the review over" in manager.page.text
+    await manager.submit({"take_over_because": "She is on leave."}, one)
+    for wanted in ("You review it", "Review taken over", "She is on leave."):
+        assert wanted in manager.page.text
     await manager.submit({}, one)
     for wanted in ("Select how it goes on", "Select whether whoever challenged agrees", "Enter the reasons"):
         assert wanted in manager.page.text
