@@ -122,6 +122,9 @@ class Answer(Model):
     )
 
 
+ASKED_AGAIN = "asked_again"
+"""Why an answer was replaced: the agency was asked once more and said something else."""
+
 CORRECTED_ELSEWHERE = "corrected_elsewhere"
 """Why an answer is corrected that was given to a question of another referral."""
 

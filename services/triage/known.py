@@ -222,7 +222,9 @@ def learn_correction(known: Known, correction: Correction) -> list[StatedFact]:
     known.answers[correction.question_id] = []
     if correction.answer is None:
         items = frozenset(item for answer in before for item in answer.items)
-        known.taken_back[correction.question_id] = TakenBack(correction.agency, correction.reason, items)
+        known.taken_back[correction.question_id] = TakenBack(
+            correction.agency, correction.reason, correction.corrected_at, items
+        )
         return []
     # The correction says which question it is about, whatever the new answer calls itself.
     return learn_answer(known, correction.answer.model_copy(update={"question_id": correction.question_id}))

@@ -39,19 +39,27 @@ _OPEN = (
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """An answer that counts no more: the agency, why, and what had been asked."""
+    """An answer that counts no more: the agency, why, when it ceased to, and what had been asked."""
 
     agency: str
     reason: str | None
+    at: datetime
     items: frozenset[str]
 
     def open_beside(self, questions: Sequence[Sequence[Answer]]) -> bool:
         """Whether it still leaves a gap beside the agency's other questions.
 
         What was said of whom the child was taken for is asked anew: the new question says what the agency's answer is.
+        Otherwise only what the agency has said since, in full and on each of the items, closes it.
         """
-        anew = self.reason == LINK_CHANGED
-        return not (anew and any(self.items <= frozenset(one[-1].items) for one in questions))
+        if self.reason == LINK_CHANGED:
+            return not any(self.items <= frozenset(one[-1].items) for one in questions)
+        fresh = {item for one in map(latest, questions) if self._since(one) for item in one.items}
+        return not self.items or not self.items <= fresh
+
+    def _since(self, one: Answer) -> bool:
+        said = one.reused_from or one.answered_at
+        return said is not None and said > self.at and _in_full(one)
 
     @property
     def shown(self) -> str:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from libs.schemas.findings import (
+    ASKED_AGAIN,
     ASKED_WITH_SIBLING,
     CORRECTED_ELSEWHERE,
     EXISTENCE_ONLY,
@@ -72,6 +73,8 @@ def corrected(correction: Correction) -> str:
     if correction.reason == CORRECTED_ELSEWHERE:
         what = "took back" if back else "corrected"
         return f"The agency {what} in another referral the answer that counted here too."
+    if correction.reason == ASKED_AGAIN and not back:
+        return "The agency was asked once more and said something else, which counts in the first answer's place."
     why = f" ({_plain(correction.reason)})" if correction.reason else ""
     return f"The agency {'took back what it had answered' if back else 'corrected its answer'}{why}."
 

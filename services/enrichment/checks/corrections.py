@@ -1,13 +1,11 @@
 """An agency says something else than it did: its first answer stays on record, and another counts."""
 
 from datetime import datetime
+from uuid import UUID
 
-from libs.schemas.findings import PARTIAL, AgencyState, Answer, Correction, CorrectionKind
+from libs.schemas.findings import ASKED_AGAIN, PARTIAL, AgencyState, Answer, Correction, CorrectionKind
 from services.enrichment.asking.agency import Reply
 from services.enrichment.checks.record import ANSWERED, Check, Child, Corrected, Effect, Referral
-
-ASKED_AGAIN = "asked_again"
-"""Why an answer was replaced: the agency was asked once more and said something else."""
 
 
 def answered_again(
@@ -51,7 +49,11 @@ def corrects(
     kind: CorrectionKind = CorrectionKind.CORRECTED,
 ) -> list[Effect]:
     """Replaces an answer, also for those who share it. Where nothing is left of it, nothing is left for them either."""
-    effects = [_correction(child, first, answer, reason, now, kind)]
+    repeats = [one for one in child.checks.values() if replaced_by(child, one) is first]
+    for one in repeats:
+        one.corrected_at, one.instead, one.changed = now, answer, True
+    told = tuple(one.question_id for one in repeats)
+    effects: list[Effect] = [_correction(child, first, answer, reason, now, kind, told)]
     found = answer is not None and answer.state == AgencyState.RETURNED
     return effects + [
         _correction(sibling, check, answer_shared(check, answer, now), reason, now, kind)
@@ -63,8 +65,22 @@ def corrects(
     ]
 
 
+def replaced_by(child: Child, repeat: Check) -> Check | None:
+    """The first question whose answer this one's has replaced, and still does: what becomes of it is told there."""
+    first = None if repeat.again is None else child.checks.get(repeat.again)
+    if first is None or first.corrected_at is None:
+        return None
+    return first if first.corrected_at in (repeat.answered_at, repeat.corrected_at) else None
+
+
 def _correction(
-    child: Child, check: Check, answer: Answer | None, reason: str, now: datetime, kind: CorrectionKind
+    child: Child,
+    check: Check,
+    answer: Answer | None,
+    reason: str,
+    now: datetime,
+    kind: CorrectionKind,
+    repeats: tuple[UUID, ...] = (),
 ) -> Effect:
     check.corrected_at, check.instead, check.reused_of, check.changed = now, answer, None, True
     correction = Correction(
@@ -75,7 +91,7 @@ def _correction(
         corrected_at=now,
         answer=answer,
     )
-    return Corrected(child, correction)
+    return Corrected(child, correction, repeats)
 
 
 _SAID = (

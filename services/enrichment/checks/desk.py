@@ -7,6 +7,7 @@ from uuid import UUID
 
 from libs.schemas.commands import CheckOrder, OrderAction
 from libs.schemas.findings import (
+    ASKED_AGAIN,
     ASKED_WITH_SIBLING,
     LINK_CHANGED,
     AgencyState,
@@ -16,10 +17,10 @@ from libs.schemas.findings import (
 from libs.schemas.levels import Level, Rag
 from services.enrichment.asking.agency import Reply
 from services.enrichment.checks.corrections import (
-    ASKED_AGAIN,
     answer_instead,
     answered_again,
     corrects,
+    replaced_by,
     says_otherwise,
 )
 from services.enrichment.checks.further import Further, further
@@ -208,6 +209,7 @@ class Desk:
         permission: Permission | None,
         now: datetime,
     ) -> list[Effect]:
+        silent = check.state is not AgencyState.PENDING
         check.state, check.reason, check.ask_at, check.changed = reply.state, reply.reason, None, True
         check.reused_from, check.reused_of = reply.reused_from, reply.reused_of
         if reply.state is not AgencyState.NOT_REQUESTED:
@@ -220,7 +222,8 @@ class Desk:
         effects: list[Effect] = [Returned(child, answer)]
         first = None if check.again is None else child.checks.get(check.again)
         if first is not None and earlier is not None and says_otherwise(earlier, answer):
-            effects = corrects(referral, child, first, answer, ASKED_AGAIN, now)
+            effects = [Returned(child, check.told())] if silent else []
+            effects += corrects(referral, child, first, answer, ASKED_AGAIN, now)
         return [*effects, *complete_if_over(child, now), *self._heard_for_siblings(referral, check, now)]
 
     def _heard_for_siblings(self, referral: Referral, settled: Check, now: datetime) -> list[Effect]:
@@ -336,14 +339,18 @@ class Desk:
         reply: Reply | None,
         now: datetime,
     ) -> list[Effect]:
-        """An agency of itself replaces an answer, or takes it back. The first answer stays on record."""
+        """An agency of itself replaces an answer, or takes it back. The first answer stays on record.
+
+        An answer to a question put once more that counts in the first one's place is replaced there.
+        """
         check = child.checks.get(question)
         if check is None or check.answered_at is None:
             return []
         if reply is not None and reply.reused_from is not None:
             check.reused_from = reply.reused_from
         answer = None if reply is None else answer_instead(check, reply, now)
-        return corrects(referral, child, check, answer, reason, now, kind)
+        counting = replaced_by(child, check) or check
+        return corrects(referral, child, counting, answer, reason, now, kind)
 
     def unlinked(self, referral: Referral, child: Child, now: datetime) -> list[Effect]:
         """The child is somebody else than was thought: what was said of that person is taken back, and asked."""

@@ -43,12 +43,13 @@ def carry_out(unit: Unit, referral: Referral, effects: Iterable[Effect]) -> None
                 unit.emit(CHECK_RETURNED, referral.id, returned, trace=child.trace)
                 if answer.people or answer.plans:
                     unit.arm(FAMILY, referral.id, referral.id, unit.now, trace=child.trace)
-            case Corrected(_, correction):
+            case Corrected(_, correction, repeats):
                 corrected = CheckCorrected(shared=shared, children={child.id: correction})
                 unit.emit(CHECK_CORRECTED, referral.id, corrected, trace=child.trace)
                 # The people and plans that the first answer told of may count no more.
                 unit.arm(FAMILY, referral.id, referral.id, unit.now, trace=child.trace)
-                unit.arm(CORRECTED, referral.id, UUID(correction.question_id), unit.now, trace=child.trace)
+                for question in (UUID(correction.question_id), *repeats):
+                    unit.arm(CORRECTED, referral.id, question, unit.now, trace=child.trace)
             case Completed():
                 done = CompletedChecks(states=child.states, due_at=_due(child.due_at, unit.now))
                 completed = ChecksCompleted(shared=shared, children={child.id: done})

@@ -186,10 +186,11 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """An agency corrects or takes back an answer."""
+    """An agency corrects or takes back an answer. `repeats`: the questions whose answers had replaced it till now."""
 
     child: Child
     correction: Correction
+    repeats: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """An agency that was asked more than once has spoken only where every question is answered in full."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from libs.schemas.findings import ASKED_WITH_SIBLING, EXISTENCE_ONLY, HELD_BACK, PARTIAL, AgencyState, Answer
-from services.triage.standing import AgencyStanding, standing_of
+from services.triage.standing import TAKEN_BACK, AgencyStanding, TakenBack, standing_of
 
 BOTH = ("warnings", "involvements")
 
@@ -73,3 +75,25 @@ def test_of_several_gaps_the_one_whose_answer_may_still_come_is_shown() -> None:
 def test_existence_alone_is_a_gap_beside_what_was_asked_with_a_sibling() -> None:
     found = [answer("returned", reason=EXISTENCE_ONLY), answer("returned", "2", reason=ASKED_WITH_SIBLING)]
     assert not standing_of([[one] for one in found]).spoken
+
+
+def test_what_was_taken_back_is_open_until_it_is_all_said_anew_in_full() -> None:
+    at = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    gone = TakenBack("police", TAKEN_BACK, at, frozenset(BOTH))
+
+    def since(minutes: int, state: str = "returned", **fields: object) -> Answer:
+        times = {"answered_at": at + timedelta(minutes=minutes), **fields}
+        return answer(state).model_copy(update=times)
+
+    assert not gone.open_beside([[since(1)]])
+    assert not gone.open_beside([[since(1, items=BOTH[:1])], [since(2, items=BOTH[1:])]])
+    for short in (
+        since(-1),
+        since(1, items=BOTH[:1]),
+        since(1, state="declined"),
+        since(1, reason=EXISTENCE_ONLY),
+        since(1, reused_from=at - timedelta(minutes=1)),
+    ):
+        assert gone.open_beside([[short]])
+    # What it had been asked for is not known: nothing that it says covers it.
+    assert TakenBack("police", TAKEN_BACK, at, frozenset()).open_beside([[since(1)]])

@@ -119,6 +119,7 @@ async def test_a_corrected_answer_is_shown_and_marked(hub: HubWorld, worker: Per
         story.answer("education", HUNGRY),
         story.corrected("education", retracted=True, reason=LINK_CHANGED),
     )
+    await worker.read(story.child_ids[0])
     view, _ = await worker.open(story.child_ids[0])
     [police] = [one for one in view["evidence"]["agencies"] if one["agency"] == "police"]
     assert [one["counts"] for one in police["answers"]] == [False]
@@ -129,6 +130,9 @@ async def test_a_corrected_answer_is_shown_and_marked(hub: HubWorld, worker: Per
     words = {one["agency"]: one["words"] for one in view["evidence"]["agencies"]}
     assert (words["health"], words["education"]) == (elsewhere, f"{other} unknown.")
     assert {silence("unavailable", reason) for reason in NO_LONGER_SAID} <= set(words.values())
+    silences = {one["agency"]: one["words"] for one in view["explanation"]["silences"]}
+    for name in ("police", "health", "education"):
+        assert silences[name] == words[name]
     chronology = (await worker.get(f"/v1/cases/{story.child_ids[0]}/chronology")).json()["items"]
     assert {one["source"]: one["words"] for one in chronology if one["kind"] == "correction"} == {
         "police": "The agency took back what it had answered (wrong person).",

@@ -306,3 +306,48 @@ def test_an_answer_to_something_else_covers_no_gap() -> None:
         assert merged([answered, check(state, "adults")]) is AgencyState.RETURNED
     partly = check(AgencyState.RETURNED, "adults", reason="partly_understood")
     assert merged([partly, check(AgencyState.NO_ANSWER, "adults")]) is AgencyState.NO_ANSWER
+
+
+def test_what_an_agency_says_when_it_is_asked_once_more_is_told_and_taken_back_where_its_first_answer_counted() -> (
+    None
+):
+    now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    child = Child(uuid.uuid4(), uuid.uuid4(), 1, frozenset({"names", "upn"}))
+    referral = Referral(child.referral_id, "K7TM-P2RW-Q", "given", children={child.id: child})
+    DESK.screened(referral, child, Level.SECTION_47, Rag.RED, None, now)
+
+    def after(minutes: int) -> datetime:
+        return now + timedelta(minutes=minutes)
+
+    def said(check: Check, state: AgencyState, at: datetime) -> list[Effect]:
+        first = child.checks[check.again] if check.again else check
+        earlier = (first.instead or first.told()) if first.state in ANSWERED else None
+        told = DESK.replied(referral, child, check.question_id, 0, Reply(state), at, 0.5, earlier=earlier)
+        return [one for one in told if isinstance(one, Returned | Corrected)]
+
+    def once_more(at: datetime) -> Check:
+        DESK.ordered(referral, child, ordered("police", OrderAction.ASK, at), at)
+        *_, last = child.of("police")
+        return last
+
+    (first,) = child.of("police")
+    assert isinstance(said(first, AgencyState.RETURNED, after(1))[0], Returned)
+    second = once_more(after(2))
+    DESK.time_up(referral, child, after(3000))
+    # Its silence was told, so that it ended is told too; what it said stands in one place only.
+    ended, instead = said(second, AgencyState.NOTHING_HELD, after(3001))
+    assert isinstance(ended, Returned)
+    assert (ended.answer.question_id, ended.answer.late) == (str(second.question_id), True)
+    assert isinstance(instead, Corrected)
+    third = once_more(after(3002))
+    (again,) = said(third, AgencyState.RETURNED, after(3003))
+    # Whoever uses the second answer again, in another referral, hears that another one counts.
+    assert isinstance(again, Corrected)
+    assert (again.correction.question_id, again.repeats) == (str(first.question_id), (second.question_id,))
+    assert (second.corrected_at, second.instead) == (after(3003), again.correction.answer)
+
+    kind, back = CorrectionKind.RETRACTED, after(3004)
+    (gone,) = DESK.corrected(referral, child, third.question_id, kind, "wrong_person", None, back)
+    assert isinstance(gone, Corrected)
+    assert (gone.correction.question_id, gone.correction.answer) == (str(first.question_id), None)
+    assert set(gone.repeats) == {second.question_id, third.question_id}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.enrichment.asking.recorder import Recorded
+from tests.services.enrichment.checks.test_orders import ordered
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.pulled.conftest import Fetching
 from tests.services.enrichment.pulled.test_work import HIGH_RISK, RETURNED
@@ -88,7 +89,7 @@ async def answered_and_used_again(fetching: Fetching) -> tuple[Case, Case, dict[
 async def test_an_answer_that_another_referral_uses_again_is_corrected_there_as_often_as_where_it_was_given(
     fetching: Fetching,
 ) -> None:
-    _, second, claimed = await answered_and_used_again(fetching)
+    first, second, claimed = await answered_and_used_again(fetching)
     (used,) = await fetching.marac_answers(second.child)
     assert used.narrative == "Heard on Tuesday."
     await correct(fetching, claimed, LESS)
@@ -103,6 +104,30 @@ async def test_an_answer_that_another_referral_uses_again_is_corrected_there_as_
     await correct(fetching, claimed, None)
     _, twice = await until_corrected(fetching, second.child, 2)
     assert (twice.kind, twice.answer) == ("retracted", None)
+
+    # Asked once more by hand, the agency answers anew: that counts where its first answer did, and is taken back there.
+    instance, third = fetching.instance, Case()
+    await instance.take(ordered(first, "ask", agency="marac"))
+    once_more: dict[str, Any] = {}
+
+    async def put() -> bool:
+        once_more.update(await fetching.claim())
+        return bool(once_more["items"])
+
+    await until(put)
+    assert (await fetching.answer(once_more, RETURNED)).status_code == 200
+    *_, anew = await until_corrected(fetching, first.child, 3)
+    assert (anew.question_id, anew.reason) == (claimed["items"][0]["question_id"], "asked_again")
+    await instance.take(third.received(), third.screened())
+
+    async def used_once_more() -> bool:
+        return any(answer.reused_from for answer in await fetching.marac_answers(third.child))
+
+    await until(used_once_more)
+    await correct(fetching, once_more, None)
+    for case, times in ((first, 4), (second, 4), (third, 1)):
+        *_, gone = await until_corrected(fetching, case.child, times)
+        assert (gone.kind, gone.answer) == ("retracted", None)
 
 
 async def test_an_answer_that_is_corrected_while_it_is_being_used_again_is_corrected_there_too(
