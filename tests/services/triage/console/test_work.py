@@ -56,6 +56,9 @@ async def test_what_a_person_finds_in_the_words_counts_at_once(office: Office) -
     await browser.submit({**found, "immediate_danger": "no"}, "/reading")
     assert "Your reading is kept" in browser.page.text
     assert (await office.hub.case(story.child_ids[0])).level == "section_17"
+    await browser.get(case_path(story, 0, "/chronology"))
+    assert "The hub’s staff: Sam Sandbox, social worker</td>" in browser.page.text
+    assert "staff-sw-1" not in browser.page.text
 
 
 async def test_nothing_is_chosen_beforehand(office: Office) -> None:
