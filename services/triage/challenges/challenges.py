@@ -48,6 +48,7 @@ from services.triage.tasks.terms import CHALLENGE, CHALLENGE_JOINED
 ASKED = (CHALLENGE, CHALLENGE_JOINED)
 """What a stage asks of people."""
 
+_GIVEN_ON = "UPDATE task SET owner = $3 WHERE case_id = $1 AND kind = $2 AND done_at IS NULL"
 _INVOLVED = "SELECT decided_by, document FROM decision WHERE case_id = $1"
 
 
@@ -174,6 +175,7 @@ class Challenges:
                 if MANAGER not in caller.roles:
                     raise Problem(403, "manager-needed", "Only a manager takes a review over")
                 did, said = Did.TAKEN_OVER, Said(text=body.take_over_because)
+                await unit.connection.execute(_GIVEN_ON, file.case.id, CHALLENGE_JOINED, caller.subject)
             await unit.connection.execute(
                 "UPDATE challenge SET reviewer = $2 WHERE id = $1", challenge_id, caller.subject
             )

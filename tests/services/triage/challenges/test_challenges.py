@@ -219,7 +219,7 @@ async def moves(hub: HubWorld, story: Story) -> list[tuple[str, str | None, str 
 
 
 async def test_the_referrers_system_challenges_each_case_once_from_when_it_was_sent(
-    hub: HubWorld, decided: Story, manager: Person, worker: Person
+    hub: HubWorld, decided: Story, manager: Person, second: Person, worker: Person
 ) -> None:
     hub.clock.advance(timedelta(hours=5))
     event = sent(decided)
@@ -244,14 +244,17 @@ async def test_the_referrers_system_challenges_each_case_once_from_when_it_was_s
     await hub.take(replace(late, id=uuid.uuid4()))
     [told] = (await manager.get("/v1/tasks", owner=manager.id)).json()["items"]
     assert (told["kind"], told["overdue"]) == ("read_joined_challenge", False)
+    await second.put(f"{path}/review", {"take_over_because": "Morgan is away."})
+    [theirs] = (await second.get("/v1/tasks", owner=second.id)).json()["items"]
+    assert theirs["id"] == told["id"]
     settled = {"outcome": "stands", "agreed": True, "because": f"{CANARY} has a plan."}
-    assert (await manager.put(f"{path}/resolution", settled)).status_code == 200
+    assert (await second.put(f"{path}/resolution", settled)).status_code == 200
     assert await moves(hub, decided) == [
         ("heard", "practitioners", None, 1),
         ("heard", "practitioners", None, 2),
         ("escalated", "managers", None, 3),
         ("heard", "managers", None, 5),
-        ("settled", "managers", "stands", 6),
+        ("settled", "managers", "stands", 7),
     ]
     assert await hub.rows("SELECT 1 FROM task WHERE kind LIKE '%challenge' AND done_at IS NULL") == []
 
