@@ -74,6 +74,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/console/challenges": ("", "?settled=yes"),
     "/console/new-referral": ("",),
     "/console/workload": ("",),
+    "/console/numbers": ("",),
     "/console/agencies": ("",),
     "/console/policy": ("",),
     CASE: ("",),

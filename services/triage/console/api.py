@@ -23,6 +23,7 @@ from services.triage.console import (
     family,
     handovers,
     matches,
+    numbers,
     overview,
     panels,
     queue,
@@ -45,7 +46,7 @@ def console_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     areas = (queue, family, case, chronology, reading, decision, signing, tasks)
     more = (facts, matches, agencies, handovers, restriction, overview, telephone, search)
-    flow = (clocks, alerts, strategy, tools, panels, challenges)
+    flow = (clocks, alerts, strategy, tools, panels, challenges, numbers)
     for area in (*areas, *more, *flow):
         router.include_router(area.router, dependencies=[Depends(acquaint)])
     router.include_router(pages_router())

@@ -1,9 +1,8 @@
-"""Professional challenge: what waits to be reviewed, the board's numbers, and one challenge from beginning to end."""
+"""Professional challenge: what waits to be reviewed, and one challenge from beginning to end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,33 +30,22 @@ OUTCOMES: Mapping[str, str] = {
 UP = "up"
 """The choice that a challenge goes up a stage."""
 
-PERIODS: Mapping[str, str] = {"30": "30 days", "365": "365 days"}
-USUAL = "90"
 
 router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/challenges")
 async def show_challenges(request: Request) -> Response:
-    """Challenges by when they are due, and how many there were and how they ended."""
+    """Challenges by when they are due."""
     there = visit(request, "queue:read")
     settled = request.query_params.get("settled") == "yes"
-    days = request.query_params.get("days", "")
-    days = days if days in PERIODS else USUAL
-    now = there.console.clock.now()
-    since = now - timedelta(days=int(days))
     page = await there.operations.get("/v1/challenges", settled="true" if settled else None, limit=100)
-    numbers = await there.operations.get(
-        "/v1/challenges/counts", **{"from": since.isoformat(), "to": (now + timedelta(seconds=1)).isoformat()}
-    )
     return there.page(
         "challenges.html",
         items=page["items"],
         more=page["more"],
         settled=settled,
-        numbers=numbers,
-        chosen={"days": days, "settled": "yes" if settled else ""},
-        periods=list(PERIODS.items()),
+        chosen={"settled": "yes" if settled else ""},
         outcomes=OUTCOMES,
     )
 

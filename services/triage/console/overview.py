@@ -1,8 +1,6 @@
-"""Pages about no one child: who has how much work, how often people depart, and the thresholds in English."""
+"""Pages about no one child: who has how much work, and the thresholds in English."""
 
 from __future__ import annotations
-
-from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -10,24 +8,14 @@ from starlette.responses import Response
 from services.triage.console.frame import visit
 from services.triage.console.given import ConsoleRoute
 
-WINDOW = timedelta(days=28)
-
 router = APIRouter(prefix="/console", route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/workload")
 async def show_workload(request: Request) -> Response:
-    """Who has how much, what nobody has, and how often decisions depart from what was recommended."""
+    """Who has how much, and what nobody has."""
     there = visit(request, "queue:read")
-    now = there.console.clock.now()
-    return there.page(
-        "workload.html",
-        workload=await there.operations.get("/v1/workload"),
-        departures=await there.operations.get(
-            "/v1/departures", **{"from": _at(now - WINDOW), "to": _at(now + timedelta(minutes=1))}
-        ),
-        weeks=WINDOW.days // 7,
-    )
+    return there.page("workload.html", workload=await there.operations.get("/v1/workload"))
 
 
 @router.get("/policy")
@@ -41,7 +29,3 @@ async def show_policy(request: Request) -> Response:
     for rule in [] if policy is None else policy["rules"]:
         domains.setdefault(rule["domain"], []).append(rule)
     return there.page("policy.html", policy=policy, domains=domains, versions=versions["items"])
-
-
-def _at(instant: datetime) -> str:
-    return instant.isoformat(timespec="seconds")

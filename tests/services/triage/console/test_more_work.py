@@ -2,11 +2,14 @@
 
 import re
 from html import unescape
+from urllib.parse import urlencode
+from uuid import UUID
 
 from libs.schemas.findings import Between
 from services.triage.console.forms import fact_groups
 from tests.services.triage.conftest import NEGLECTED, Story, stated
 from tests.services.triage.console.conftest import HUNGRY, Browser, Office, case_path
+from tests.services.triage.console.test_pages import words_of
 from tests.services.triage.console.test_work import chosen, decide
 from tests.services.triage.staff import CANARY
 
@@ -184,13 +187,36 @@ async def test_agencies_that_do_not_answer_are_said_not_to_and_are_asked_by_hand
     assert "A neighbour saw a knife." in browser.page.text
 
 
-async def test_managers_see_who_has_how_much_and_how_often_people_depart(office: Office) -> None:
-    await decided(office)
+async def test_managers_see_who_has_how_much_and_the_boards_numbers_of_a_time(office: Office) -> None:
+    path, _ = await decided(office)
+    ran_out = "INSERT INTO breach (case_id, clock, due_at, at) VALUES ($1, 'reading', $2, $2)"
+    await office.hub.rows(ran_out, UUID(path.rpartition("/")[2]), office.clock.now())
     manager = await office.at("staff-mgr-1", "/console/workload")
-    assert "Agrees with the recommendation" in manager.page.text
+    assert "Open cases by worker" in manager.page.text
+    assert 'href="/console/numbers"' in manager.page.text
+    await manager.get("/console/numbers")
+    said = words_of(manager)
+    for wanted in (
+        "From 25 August 2026 to 23 November 2026, both counted.",
+        "Clocks that ran out: 1",
+        "The reading of the referrer’s words Nobody has said why 1",
+        "Decisions: 1",
+        "Agrees with the recommendation None is needed",
+        "Challenges: 0",
+        "DASH risk checklist Not used 0 0",
+    ):
+        assert wanted in said
+    before = {"to-day": "22", "to-month": "11", "to-year": "2026"}
+    await manager.get(f"/console/numbers?{urlencode(before)}")
+    assert "Decisions: 0" in words_of(manager)
+    await manager.get(f"/console/numbers?{urlencode(before | {'to-day': '31'})}")
+    assert "Enter a day, a month and a year" in manager.page.text
+    assert "Decisions:" not in manager.page.text
     worker = await office.at("staff-sw-1", "/console/workload")
     assert worker.page.status_code == 403
-    assert "/console/workload" not in (await worker.get("/console/queue")).text
+    assert not {"/console/workload", "/console/numbers"} & {
+        *re.findall('href="([^"]+)"', (await worker.get("/console/queue")).text)
+    }
 
 
 async def test_the_thresholds_are_shown_in_english(office: Office) -> None:
