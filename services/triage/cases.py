@@ -41,7 +41,6 @@ from services.triage.views import (
     ClockView,
     EvaluationShown,
     EvaluationView,
-    ReceivedView,
     Recommendation,
     StopView,
 )
@@ -103,7 +102,7 @@ class Cases:
                     "SELECT untellable FROM referral WHERE id = $1", case.referral_id
                 ),
                 evidence=evidence,
-                recommendation=self._recommendation(case, known, evidence.received),
+                recommendation=self._recommendation(case, known),
                 evaluation=evaluation,
                 explanation=await self._explained(connection, evaluation, states),
                 evaluations=tuple(EvaluationView(**dict(row)) for row in rows),
@@ -150,23 +149,20 @@ class Cases:
         known = CommandsKnown(linked, gathered.linked_at, gathered.known.given, frozenset(cases))
         return command_views(case.id, kept, known)
 
-    def _recommendation(
-        self, case: Case, known: Known, received: ReceivedView | None
-    ) -> Recommendation | None:
+    def _recommendation(self, case: Case, known: Known) -> Recommendation | None:
         if case.stub or case.evaluation == 0:
             return None
         rulebook = self.thresholds.rulebook(case.received_at)
         placement = rulebook.placement(case.level, known)
         if case.unread and (case.withheld or is_low(placement.level, placement.destination)):
             return None
-        address = received.child.address if received and received.child else None
         at_panel = Destination.MASG in (placement.destination, *placement.listed)
         return Recommendation(
             level=placement.level,
             destination=placement.destination,
             listed=placement.listed,
             because=rulebook.places.reasons[placement.why],
-            panel=rulebook.places.locality(address.postcode) if at_panel and address else None,
+            panel=case.locality if at_panel else None,
             rag=case.rag,
             next_steps=placement.next_steps,
             final=case.completed_at is not None,

@@ -181,6 +181,9 @@ class Casework(Reckoning):
         fresh = learn_people(file.known, shared.adults, child)
         if child is not None and child.status != ChildStatus.UNIDENTIFIED:
             file.moot.add(Obliged(IDENTIFY, file.case.id).task)
+        if child is not None and child.address is not None:
+            rulebook = self.thresholds.rulebook(file.case.received_at)
+            file.case.locality = rulebook.places.locality(child.address.postcode)
         if fresh:
             return self.follow(file, cause, self.evaluate(file, Trigger.STAFF, cause, fresh))
         return self._worked_out(file, cause, Trigger.STAFF)
@@ -394,5 +397,4 @@ def _knows_better(file: File, agency: str, known: AgencyStanding, state: AgencyS
     """
     if known.state in SPOKEN or known.reason in NO_LONGER_SAID:
         return state not in SPOKEN or known.reason in NO_LONGER_SAID
-    answered = any(one.agency == agency for one in file.known.given)
-    return answered and state in SPOKEN
+    return state in SPOKEN and any(one.agency == agency for one in file.known.given)

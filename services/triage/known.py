@@ -294,5 +294,20 @@ def learn_people(known: Known, adults: Sequence[Adult], child: ReferredChild | N
     return fresh
 
 
+_CORRECTED = ("status", "given_name", "family_name", "born", "expected", "disabilities", "address")
+
+
+def as_corrected(child: ReferredChild | None, corrections: Iterable[ReferredChild]) -> ReferredChild | None:
+    """A child as it was referred, with what staff corrected in its place: a correction that is silent of something
+    leaves it as it was. None where nothing is known of it.
+    """
+    for one in corrections:
+        given = {name: value for name in _CORRECTED if (value := getattr(one, name)) not in (None, ())}
+        if "born" in given or "expected" in given:
+            given = {"born": None, "expected": None} | given
+        child = (child or ReferredChild()).model_copy(update=given)
+    return child
+
+
 def _by(source: str, facts: Iterable[Fact]) -> list[StatedFact]:
     return [StatedFact(fact, source) for fact in facts]

@@ -141,7 +141,7 @@ class Recommendation(Model):
     listed: tuple[Destination, ...] = Field((), description="Who lists the case beside its owner.")
     because: str = Field("", description="Why placement sends it there.")
     panel: Identifier | None = Field(
-        None, description="The locality whose panel it is, by the postcode that the referrer gave."
+        None, description="The locality whose panel it is, by the last postcode that was given."
     )
     rag: Rag
     next_steps: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from services.triage.derived.functions import DERIVES, derive
 from services.triage.derived.worries import COUNTS
 from services.triage.documents import SaidOfHome, WorkedOutChild
 from services.triage.facts import OF_THE_HOME
-from services.triage.known import SOCIAL_CARE, Known
+from services.triage.known import SOCIAL_CARE, Known, as_corrected
 from services.triage.policy import StatedFact
 
 WORKED_OUT = frozenset(DERIVES) - frozenset(COUNTS)
@@ -76,7 +76,7 @@ def _of_the_home(own: Sequence[StatedFact], at_home: Sequence[Known]) -> Iterato
 
 def _form(known: Known) -> ReferredChild:
     """The child as derivations read it, with what staff corrected and the index adds."""
-    corrected = known.corrected[-1] if known.corrected else None
+    corrected = as_corrected(None, known.corrected)
     born = known.born or (known.linked.born if known.linked is not None else None)
     if corrected is None:
         return ReferredChild.model_construct(status=known.status, born=born, household=known.household)

@@ -10,6 +10,7 @@ from libs.schemas.decision import Shared
 from libs.schemas.levels import Destination, Level
 from libs.schemas.referral import Agreements
 from services.triage.derived.background import years
+from services.triage.known import as_corrected
 from services.triage.offers.offers import Offer, Offers
 from services.triage.views import CaseView
 
@@ -53,7 +54,7 @@ def handover_message(view: CaseView, offers: Offers, today: date) -> HandoverMes
     if not view.decisions:
         return None
     decision, received = view.decisions[-1], view.evidence.received
-    child = None if received is None else received.child
+    child = as_corrected(None if received is None else received.child, view.evidence.corrected)
     destination = Destination(decision.destination)
     age = None
     if child is not None and child.born is not None:

@@ -14,6 +14,7 @@ from libs.schemas.person import Date
 from libs.schemas.plans import DASH_QUESTIONS
 from libs.schemas.referral import ReferredChild
 from services.triage.desk import read_desk
+from services.triage.known import as_corrected
 
 DASH_SCORE = "household.dash_score"
 
@@ -51,7 +52,7 @@ async def children_of(
     desk = await read_desk(connection, codec, wanted)
     found = {}
     for case_id, file in desk.files.items():
-        child = file.known.corrected[-1] if file.known.corrected else referred.get(case_id)
+        child = as_corrected(referred.get(case_id), file.known.corrected)
         found[case_id] = ChildView(
             name=None
             if child is None

@@ -206,7 +206,13 @@ async def test_a_corrected_child_is_stated_anew_and_what_was_said_stays(
     assert ("child.disclosed_physical_abuse", "staff") in said
     assert ("child.non_mobile", "derived") in said
     assert said.count(("child.age", "derived")) == 2
-    assert before < await level(hub, story, 0)
+    assert before < (risen := await level(hub, story, 0))
+    # Corrected once more, of something else, the child is as young as before.
+    child = {"case_id": str(story.child_ids[0]), "child": {"given_name": "Jo"}}
+    answer = await worker.post(path(story, "people"), {"children": [child], "reason": REASON})
+    assert answer.status_code == 201, answer.text
+    assert ("child.non_mobile", "derived") in await counts(hub, story, 0)
+    assert await level(hub, story, 0) == risen
 
 
 async def test_an_added_child_has_a_case_once_enrichment_has_seen_that_it_is_new(

@@ -9,7 +9,7 @@ import pytest
 
 from libs.schemas.levels import Stage
 from sandbox.issuer import Issuer
-from tests.services.triage.conftest import HubWorld, Story
+from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.panels.test_panels import PANEL, decided, path_of
 from tests.services.triage.staff import CANARY, Person
 
@@ -100,3 +100,31 @@ async def exported(chair: Person, path: str) -> None:
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["name"], row["seen_as"], row["corrected_because"]) == (CANARY, "decision", "Wrong child.")
     assert row["note"] == "'=Nothing fits her."
+
+
+async def test_an_outcome_that_says_so_asks_for_a_new_decision(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    await chair.put(
+        f"{path}/items/{story.child_ids[0]}",
+        {"outcome": "not_for_this_panel", "note": "Needs an assessment."},
+    )
+    assert (await hub.case(story.child_ids[0])).stage is Stage.DECISION
+    assert (await hub.names(story.id))[-1] == "case-reopened"
+
+
+async def test_a_panel_that_only_lists_a_child_reads_of_them_and_opens_nothing(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, stated("family.services_needed_together", 3))
+    case_id, path = story.child_ids[0], await path_of(chair, "masg_central_and_east")
+    [item] = (await chair.get(path)).json()["items"]
+    assert (item["decided_to"], item["listed"]) == ("early_help", True)
+    again = str(date.fromisoformat(path.rpartition("/")[2]) + timedelta(weeks=2))
+    said = {"outcome": "not_for_this_panel", "note": "Early help does it.", "again_on": again}
+    assert (await chair.put(f"{path}/items/{case_id}", said)).status_code == 200
+    assert (await hub.case(case_id)).stage is Stage.HAND_OVER
+    [item] = (await chair.get(f"{path.rpartition('/')[0]}/{again}")).json()["items"]
+    assert (item["outcome"], item["listed"]) == (None, True)

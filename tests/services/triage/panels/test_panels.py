@@ -82,6 +82,20 @@ async def test_a_decision_puts_the_child_on_the_next_agenda_by_name(
     assert CANARY not in path
     assert len(await hub.rows("SELECT 1 FROM access WHERE action = 'agenda.read'")) == 1
 
+    # Staff correct where and when the child was born, one after the other, and say nothing of the name.
+    [case_id] = story.child_ids
+    for one in ({"address": {"postcode": "PE4 7AA"}, "born": {"on": "2011-01-02"}}, {"family_name": "Day"}):
+        body = {"children": [{"case_id": str(case_id), "child": one}], "reason": "The school said so."}
+        assert (await manager.post(f"/v1/cases/{case_id}/people", body)).status_code == 201
+    anew = PANEL | {"rationale": "They have moved."}
+    assert (await manager.decide(case_id, (await manager.open(case_id))[1], **anew)).status_code == 200
+    assert (await chair.get(path)).json()["items"] == []
+    [item] = (await chair.get(await path_of(chair, "masg_north_and_west"))).json()["items"]
+    assert (item["child"]["name"], item["child"]["born"]["on"]) == (f"{CANARY} Day", "2011-01-02")
+    message = (await manager.get(f"/v1/cases/{case_id}/handover/message")).json()
+    assert message["name"] == f"{CANARY} Day"
+    assert "parenting_course" not in {one["id"] for one in message["offers"]}, "the child is fifteen"
+
 
 async def test_a_later_decision_takes_the_child_off_the_agenda(
     hub: HubWorld, manager: Person, chair: Person
@@ -92,34 +106,6 @@ async def test_a_later_decision_takes_the_child_off_the_agenda(
     higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen again."}
     assert (await manager.decide(case_id, (await manager.open(case_id))[1], **higher)).status_code == 200
     assert (await chair.get(path)).json()["items"] == []
-
-
-async def test_an_outcome_that_says_so_asks_for_a_new_decision(
-    hub: HubWorld, manager: Person, chair: Person
-) -> None:
-    story = await decided(hub, manager, **PANEL)
-    path = await path_of(chair, "masg_central_and_east")
-    await chair.put(
-        f"{path}/items/{story.child_ids[0]}",
-        {"outcome": "not_for_this_panel", "note": "Needs an assessment."},
-    )
-    assert (await hub.case(story.child_ids[0])).stage is Stage.DECISION
-    assert (await hub.names(story.id))[-1] == "case-reopened"
-
-
-async def test_a_panel_that_only_lists_a_child_reads_of_them_and_opens_nothing(
-    hub: HubWorld, manager: Person, chair: Person
-) -> None:
-    story = await decided(hub, manager, stated("family.services_needed_together", 3))
-    case_id, path = story.child_ids[0], await path_of(chair, "masg_central_and_east")
-    [item] = (await chair.get(path)).json()["items"]
-    assert (item["decided_to"], item["listed"]) == ("early_help", True)
-    again = str(date.fromisoformat(path.rpartition("/")[2]) + timedelta(weeks=2))
-    said = {"outcome": "not_for_this_panel", "note": "Early help does it.", "again_on": again}
-    assert (await chair.put(f"{path}/items/{case_id}", said)).status_code == 200
-    assert (await hub.case(case_id)).stage is Stage.HAND_OVER
-    [item] = (await chair.get(f"{path.rpartition('/')[0]}/{again}")).json()["items"]
-    assert (item["outcome"], item["listed"]) == (None, True)
 
 
 async def test_a_child_may_stand_on_a_later_agenda_again(
