@@ -51,12 +51,12 @@ async def answer(request: Request, case_id: UUID) -> Response:
     number = fields.get("decision", "")
     if not faults and number.isascii() and number.isdigit():
         path = f"/v1/cases/{case_id}/handover"
-        common = {"decision": int(number)}
+        common, by = {"decision": int(number)}, there.people.called(fields["by"])
         if answered == "accept":
-            body = {**common, "accepted_by": fields["by"], "note": fields.get("note") or None}
+            body = {**common, "accepted_by": by, "note": fields.get("note") or None}
             await attempt(there.operations.put(f"{path}/acceptance", body), faults, fields)
         else:
-            body = {**common, "refused_by": fields["by"], "reason": fields["note"]}
+            body = {**common, "refused_by": by, "reason": fields["note"]}
             await attempt(there.operations.put(f"{path}/refusal", body), faults, fields)
         if not faults:
             return await there.done(there.path, "accepted" if answered == "accept" else "refused")

@@ -15,6 +15,9 @@ from services.triage.console.forms import Faults
 WORKERS = frozenset(("worker", "social_worker", "manager"))
 """The roles to which a case or a task may be given."""
 
+RECEIVERS = frozenset(("receiver",))
+"""The roles of those who answer for a receiving end."""
+
 HERE = timedelta(days=90)
 """Whoever was not seen for longer is offered no more, and keeps their name where they did something."""
 
@@ -31,14 +34,15 @@ class People:
         }
         self._accounts = {called.casefold(): account for account, called in self._called.items()}
         self._shared = frozenset(name for name, times in shared.items() if times > 1)
-        self.offered = tuple(
-            self._called[account]
+        here = {
+            self._called[account]: frozenset(one["roles"])
             for account, one in known.items()
-            if now is not None
-            and datetime.fromisoformat(one["seen_at"]) > now - HERE
-            and WORKERS & set(one["roles"])
-        )
+            if now is not None and datetime.fromisoformat(one["seen_at"]) > now - HERE
+        }
+        self.workers = tuple(called for called, roles in here.items() if WORKERS & roles)
         """What those are called who may be given work."""
+        self.receivers = tuple(called for called, roles in here.items() if RECEIVERS & roles)
+        """What those are called who accept children."""
 
     def called(self, account: object) -> str:
         """Somebody's name, with the account where others share it; the account of whoever is not known."""

@@ -128,13 +128,17 @@ async def test_the_receiving_end_accepts_by_name_or_gives_the_child_back(office:
     assert f'href="{path}/handover"' in receiver.page.text
     assert CANARY not in receiver.page.text
     await receiver.get(f"{path}/handover")
+    robin = "Robin Sandbox, children&#39;s social care assessment team"
+    assert f'<option value="{robin}"></option>' in receiver.page.text
     await receiver.submit({"answer": "refuse", "by": "Robin, duty manager"}, "/handover")
     assert "Enter why the child is refused" in receiver.page.text
     await receiver.submit(
-        {"answer": "refuse", "by": "Robin, duty manager", "note": "Lives elsewhere."}, "/handover"
+        {"answer": "refuse", "by": "receiver-csc-1", "note": "Lives elsewhere."}, "/handover"
     )
     assert "The case goes back to the hub" in receiver.page.text
-    assert "Lives elsewhere." in (await manager.get(f"{path}/handover")).text
+    told = (await manager.get(f"{path}/handover")).text
+    assert "Lives elsewhere." in told
+    assert f", by {robin} (recorded by {robin})" in told
 
 
 async def test_a_referral_is_opened_again_with_a_reason(office: Office) -> None:

@@ -21,7 +21,7 @@ def test_whoever_left_or_works_elsewhere_keeps_their_name_and_is_offered_no_work
         ],
         NOW,
     )
-    assert people.offered == ("Amira Hussain",)
+    assert (people.workers, people.receivers) == (("Amira Hussain",), ("Cal Quill",))
     assert [people.called(account) for account in ("a", "b", "c", "d")] == [
         "Amira Hussain",
         "Bea Orrell",
