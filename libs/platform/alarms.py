@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Protocol
 from uuid import UUID
 
@@ -10,6 +11,8 @@ import httpx
 import structlog
 from opentelemetry.metrics import Meter
 
+from libs.platform.http import http_client
+from libs.platform.settings import ServiceSettings
 from libs.schemas.clock import Clock
 
 
@@ -65,3 +68,19 @@ class Alarms:
             log.error("alarm not passed on", code=code, exc_info=error)
             return False
         return True
+
+    async def tell(self, code: str, ids: dict[str, str]) -> None:
+        """The same for whoever keeps the ids together and does not try again."""
+        await self.raise_alarm(code, **ids)
+
+
+@asynccontextmanager
+async def open_alarms(
+    service: str, settings: ServiceSettings, clock: Clock, meter: Meter
+) -> AsyncIterator[Alarms]:
+    """The alarms of a service, with a way to the operator's address where there is one."""
+    if settings.alarm_url is None:
+        yield Alarms(service, clock, meter)
+        return
+    async with http_client(settings.alarm_url, peer="alarms") as http:
+        yield Alarms(service, clock, meter, http, settings.alarm_url)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
 
+from libs.platform.database import create_pool
 from libs.platform.provision import Transport, grant
+from libs.platform.settings import ServiceSettings
 from libs.schemas.events import Service
 
 if TYPE_CHECKING:
@@ -113,6 +117,19 @@ async def check_schema(connection: Any, service: Service, versions: Path | None 
         f"The {service.value} schema is at revision {actual or 'none'}, "
         f"this release needs {expected or 'none'}: {remedy}"
     )
+
+
+@asynccontextmanager
+async def open_pool(
+    settings: ServiceSettings, service: Service
+) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """The connections of a service whose schema is this release's; raises SchemaMismatch, or what PostgreSQL raises."""
+    pool = await create_pool(
+        settings.database_url, service=service, size=settings.pool_size, trace_sql=settings.trace_sql
+    )
+    async with pool:
+        await check_schema(pool, service)
+        yield pool
 
 
 async def differences(admin_dsn: str, service: Service, metadata: MetaData) -> list[Any]:

@@ -1,19 +1,14 @@
-"""Makes a service's API and runs it."""
+"""Makes a service's API."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import signal
-import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import perf_counter
 from typing import Any
 
 import structlog
-import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from libs.platform import problems
 from libs.platform.auth import Authenticator
 from libs.platform.bodies import MOST_BYTES, declared_length, too_large
-from libs.platform.parsing import problem_protocol
+from libs.platform.health import health_router
 from libs.platform.reference import reference_router
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry
@@ -37,7 +32,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
 }
 """On every response that does not set its own (OWASP REST security cheat sheet)."""
 
-_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+RAW_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+"""The same as the server has them."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -90,7 +86,7 @@ class _Outermost:
                 status = message["status"]
                 headers = message["headers"]
                 present = {name for name, _ in headers}
-                message["headers"] = [*headers, *(item for item in _RAW_HEADERS if item[0] not in present)]
+                message["headers"] = [*headers, *(item for item in RAW_HEADERS if item[0] not in present)]
             await send(message)
 
         size = 0
@@ -132,11 +128,16 @@ def create_app(
     description: str = "",
     max_body_bytes: int = MOST_BYTES,
 ) -> FastAPI:
-    """The API of a service: its routers, problem documents for every failure, metrics and an offline
+    """The API of a service: its routers, problem documents for every failure, metrics, probes and an offline
     reference page.
 
-    `authenticator` serves `auth.requires`; a lifespan may set `app.state.authenticator` instead.
+    `authenticator` serves `auth.requires`; a lifespan may set `app.state.authenticator` instead. What a lifespan has to
+    set: `app.state.pool`, which readiness asks, and, when all stands, `app.state.started`.
     """
+
+    async def database() -> None:
+        await app.state.pool.fetchval("SELECT 1")
+
     app = Application(
         title=title,
         version=VERSION,
@@ -152,121 +153,34 @@ def create_app(
     app.max_body_bytes = max_body_bytes
     app.requests = telemetry.requests
     app.state.settings = settings
+    app.state.started = False
+    app.state.failed = None
+    app.state.stop = asyncio.Event()
     if authenticator is not None:
         app.state.authenticator = authenticator
     problems.install(app)
     for router in routers:
         app.include_router(router)
     app.include_router(telemetry.router())
+    app.include_router(
+        health_router(
+            {"database": database},
+            started=lambda: app.state.started,
+            stopping=lambda: app.state.stop.is_set(),
+        )
+    )
     app.include_router(reference_router())
     return app
 
 
-def stop_on_signals() -> asyncio.Event:
-    """The event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def failing(app: FastAPI) -> Callable[[str], None]:
+    """Ends the service, when called with the name of the part that ended by itself."""
 
-    def stopped(number: signal.Signals) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
-        structlog.get_logger().info("stopping", signal=number.name)
-        stop.set()
+    def failed(part: str) -> None:
+        app.state.failed = part
+        app.state.stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped, number)
-    return stop
-
-
-async def serve(
-    app: FastAPI,
-    settings: ServiceSettings,
-    *,
-    stop: asyncio.Event | None = None,
-    ready: Callable[[int], None] | None = None,
-) -> None:
-    """Serves the API until `stop` is set (by default: by a signal), then lets requests in progress end.
-
-    `ready` is told the port that was bound. Streams watch `app.state.stop`. Raises SystemExit with one
-    sentence when the port is taken or the application's own start fails.
-    """
-    stop = stop or stop_on_signals()
-    app.state.stop = stop
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        http=problem_protocol(_RAW_HEADERS),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
-    )
-    bound = _bound(settings.host, settings.port)
-    server = _Server(config, ready)
-    ending = asyncio.create_task(_end(server, stop), name="api-stop")
-    try:
-        await server.serve(sockets=[bound])
-    finally:
-        ending.cancel()
-        bound.close()
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers, which would end the process before the rest of the service has
-    stopped.
-    """
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None] | None) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started and sockets:
-            # What was built up to now lives as long as the process: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(10_000, 20, 20)
-            port = sockets[0].getsockname()[1]
-            structlog.get_logger().info("listening", host=self.config.host, port=port)
-            if self._ready is not None:
-                self._ready(port)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError:
-        bound.close()
-        raise SystemExit(
-            f"Cannot start: port {port} on {host} is taken or not permitted (MASH_PORT, MASH_HOST)."
-        ) from None
-    return bound
-
-
-async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True
-
-
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a service's asynchronous main on uvloop, where there is one."""
-    if sys.platform == "win32":
-        asyncio.run(main())
-        return
-    import uvloop
-
-    uvloop.run(main())
+    return failed
 
 
 def _reported(lifespan: Lifespan | None) -> Lifespan | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,18 +19,17 @@ from libs.messaging.ledger import Bell, Ledger
 from libs.messaging.reconciler import Sweep
 from libs.messaging.tasks import Background
 from libs.messaging.timers import Handler
-from libs.platform.alarms import Alarms
+from libs.platform.alarms import Alarms, open_alarms
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
 from libs.platform.cursors import Cursors
-from libs.platform.database import connect, create_pool
-from libs.platform.health import health_router
+from libs.platform.database import connect
 from libs.platform.http import http_client
-from libs.platform.migrations import check_schema
+from libs.platform.migrations import open_pool
 from libs.platform.pages import Pages, pages_router
 from libs.platform.parked_api import parked_router
 from libs.platform.restricted import withheld
-from libs.platform.service import create_app
+from libs.platform.service import create_app, failing
 from libs.platform.signin import SignIn
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
@@ -187,12 +185,7 @@ def build(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(telemetry.shutdown)
-            dsn = settings.database_url
-            pool = await create_pool(
-                dsn, service=Service.ENRICHMENT, size=settings.pool_size, trace_sql=settings.trace_sql
-            )
-            stack.push_async_callback(pool.close)
-            await check_schema(pool, Service.ENRICHMENT)
+            pool = await stack.enter_async_context(open_pool(settings, Service.ENRICHMENT))
             ledger = Ledger(
                 pool,
                 Service.ENRICHMENT,
@@ -205,22 +198,18 @@ def build(
             app.state.authenticator = Authenticator(
                 settings.jwks_url, settings.issuer, settings.audience, keys, time
             )
-            alarm_http = None
-            if settings.alarm_url is not None:
-                alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
-            alarms = Alarms(Service.ENRICHMENT, time, telemetry.meter, alarm_http, settings.alarm_url)
+            alarms = await stack.enter_async_context(
+                open_alarms(Service.ENRICHMENT, settings, time, telemetry.meter)
+            )
             reached = dict(agencies or reach_agencies(settings, terms, dictionary, time))
             for agency in reached.values():
                 stack.push_async_callback(agency.close)
             checks = compose(ledger, settings, terms, reached, telemetry, alarms, dictionary)
 
-            async def alarm(code: str, ids: dict[str, str]) -> None:
-                await alarms.raise_alarm(code, **ids)
-
             assembly = assemble(
                 ledger,
                 checks.consumer,
-                lambda: connect(dsn, service=Service.ENRICHMENT),
+                lambda: connect(settings.database_url, service=Service.ENRICHMENT),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
                 handlers=checks.clocks,
@@ -231,7 +220,7 @@ def build(
                     Sweep("lists-untold", RECONCILE_SECONDS, checks.listing.reconcile),
                 ],
                 workers=[("asking", checks.asking), ("recorder", checks.recorder)],
-                alarm=alarm,
+                alarm=alarms.tell,
             )
             app.state.parked = assembly.parked
             app.state.answering = checks.answering
@@ -244,23 +233,11 @@ def build(
             app.state.disclosures = disclosures.Register(ledger, Cursors(settings.cursor_secret))
             app.state.pool = pool
 
-            def failed(part: str) -> None:
-                app.state.failed = part
-                app.state.stop.set()
-
-            await stack.enter_async_context(Background(assembly.parts, failed=failed))
+            await stack.enter_async_context(Background(assembly.parts, failed=failing(app)))
             app.state.started = True
             yield
 
-    async def database() -> None:
-        await app.state.pool.fetchval("SELECT 1")
-
-    health = health_router(
-        {"database": database},
-        started=lambda: app.state.started,
-        stopping=lambda: app.state.stop.is_set(),
-    )
-    app = create_app(
+    return create_app(
         "Enrichment",
         settings,
         telemetry,
@@ -274,12 +251,7 @@ def build(
             web.router,
             pages_router(),
             parked_router(Refused, withheld),
-            health,
         ],
         lifespan,
         description=DESCRIPTION,
     )
-    app.state.started = False
-    app.state.failed = None
-    app.state.stop = asyncio.Event()
-    return app

@@ -1,25 +1,18 @@
 """Runs intake: `python -m services.intake`."""
 
+from functools import partial
+
 from libs.messaging.failpoints import Failpoints
-from libs.platform import logging
-from libs.platform.clock import SystemClock
-from libs.platform.service import run, serve
-from libs.platform.settings import load
+from libs.platform import process
 from libs.schemas.events import Service
 from services.intake.app import build
 from services.intake.settings import IntakeSettings
 
 
-async def main() -> None:
+def main() -> None:
     """Serves until a signal. Raises SystemExit where it cannot start, or where a part of it ended by itself."""
-    settings = load(IntakeSettings)
-    clock = SystemClock()
-    logging.configure(Service.INTAKE, settings.log_level, clock)
-    app = build(settings, clock=clock, failpoints=Failpoints.from_env())
-    await serve(app, settings)
-    if app.state.failed is not None:
-        raise SystemExit(f"Stopped: the part `{app.state.failed}` ended; the log says why.")
+    process.main(Service.INTAKE, IntakeSettings, partial(build, failpoints=Failpoints.from_env()))
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -16,16 +15,15 @@ from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
 from libs.messaging.runner import Limits
 from libs.messaging.tasks import Background
-from libs.platform.alarms import Alarms
+from libs.platform.alarms import open_alarms
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
-from libs.platform.database import connect, create_pool
-from libs.platform.health import health_router
+from libs.platform.database import connect
 from libs.platform.http import http_client
-from libs.platform.migrations import check_schema
+from libs.platform.migrations import open_pool
 from libs.platform.parked_api import ParkedForm, parked_router
 from libs.platform.restricted import withheld
-from libs.platform.service import create_app
+from libs.platform.service import create_app, failing
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
 from libs.schemas.dictionary import load_dictionary
@@ -66,12 +64,7 @@ def build(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(instruments.shutdown)
-            dsn = settings.database_url
-            pool = await create_pool(
-                dsn, service=Service.INTAKE, size=settings.pool_size, trace_sql=settings.trace_sql
-            )
-            stack.push_async_callback(pool.close)
-            await check_schema(pool, Service.INTAKE)
+            pool = await stack.enter_async_context(open_pool(settings, Service.INTAKE))
             ledger = Ledger(
                 pool,
                 Service.INTAKE,
@@ -85,61 +78,41 @@ def build(
                 settings.jwks_url, settings.issuer, settings.audience, keys, time
             )
             app.state.desk = desk(ledger, settings)
-            alarm_http = None
-            if settings.alarm_url is not None:
-                alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
-            alarms = Alarms(Service.INTAKE.value, time, instruments.meter, alarm_http, settings.alarm_url)
+            alarms = await stack.enter_async_context(
+                open_alarms(Service.INTAKE, settings, time, instruments.meter)
+            )
             watch = UnseenWatch(ledger, alarms, seen_within(settings))
-
-            async def alarm(code: str, ids: dict[str, str]) -> None:
-                await alarms.raise_alarm(code, **ids)
 
             assembly = assemble(
                 ledger,
                 StatusProjection(),
-                lambda: connect(dsn, service=Service.INTAKE),
+                lambda: connect(settings.database_url, service=Service.INTAKE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
                 workers=[("watch", UntilCancelled(watch.run))],
-                alarm=alarm,
+                alarm=alarms.tell,
                 limits=Limits(linger=LINGER_SECONDS),
             )
             parked: ParkedForm = assembly.parked
             app.state.parked = parked
             app.state.pool = pool
 
-            def failed(part: str) -> None:
-                app.state.failed = part
-                app.state.stop.set()
-
             # Accepting needs none of them, so none of them may end the process that accepts.
             restarted = [name for name, _ in assembly.parts]
             await stack.enter_async_context(
-                Background(assembly.parts, failed=failed, restarted=restarted, alarm=alarm)
+                Background(assembly.parts, failed=failing(app), restarted=restarted, alarm=alarms.tell)
             )
             app.state.started = True
             yield
 
-    async def database() -> None:
-        await app.state.pool.fetchval("SELECT 1")
-
-    health = health_router(
-        {"database": database},
-        started=lambda: app.state.started,
-        stopping=lambda: app.state.stop.is_set(),
-    )
-    app = create_app(
+    return create_app(
         "Intake",
         settings,
         instruments,
-        [router, parked_router(Refused, withheld), health],
+        [router, parked_router(Refused, withheld)],
         lifespan,
         description=DESCRIPTION,
     )
-    app.state.started = False
-    app.state.failed = None
-    app.state.stop = asyncio.Event()
-    return app
 
 
 def desk(ledger: Ledger, settings: IntakeSettings) -> Desk:

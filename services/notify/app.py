@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -18,16 +17,15 @@ from libs.messaging.ledger import Ledger
 from libs.messaging.reconciler import Sweep
 from libs.messaging.runner import Limits
 from libs.messaging.tasks import Background
-from libs.platform.alarms import Alarms
+from libs.platform.alarms import open_alarms
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
-from libs.platform.database import connect, create_pool
-from libs.platform.health import health_router
+from libs.platform.database import connect
 from libs.platform.http import http_client
-from libs.platform.migrations import check_schema
+from libs.platform.migrations import open_pool
 from libs.platform.parked_api import parked_router
 from libs.platform.restricted import withheld
-from libs.platform.service import create_app
+from libs.platform.service import create_app, failing
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
 from libs.schemas.events import Service
@@ -70,12 +68,7 @@ def build(
         async with AsyncExitStack() as stack:
             if telemetry is None:
                 stack.callback(measured.shutdown)
-            dsn = settings.database_url
-            pool = await create_pool(
-                dsn, service=SERVICE, size=settings.pool_size, trace_sql=settings.trace_sql
-            )
-            stack.push_async_callback(pool.close)
-            await check_schema(pool, SERVICE)
+            pool = await stack.enter_async_context(open_pool(settings, SERVICE))
             ledger = Ledger(
                 pool,
                 SERVICE,
@@ -88,10 +81,7 @@ def build(
             app.state.authenticator = Authenticator(
                 settings.jwks_url, settings.issuer, settings.audience, keys, time
             )
-            alarm_http = None
-            if settings.alarm_url is not None:
-                alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
-            alarms = Alarms(SERVICE.value, time, measured.meter, alarm_http, settings.alarm_url)
+            alarms = await stack.enter_async_context(open_alarms(SERVICE, settings, time, measured.meter))
             courier = Courier(
                 ledger,
                 provider or await _govuk(stack, settings, time),
@@ -104,18 +94,15 @@ def build(
             )
             upkeep = Upkeep(ledger, alarms, measured.meter, timedelta(seconds=settings.unsent_alarm_seconds))
 
-            async def alarm(code: str, ids: dict[str, str]) -> None:
-                await alarms.raise_alarm(code, **ids)
-
             assembly = assemble(
                 ledger,
                 NotifyConsumer(wording, on_call, ledger.codec, courier.wake),
-                lambda: connect(dsn, service=SERVICE),
+                lambda: connect(settings.database_url, service=SERVICE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
                 sweeps=[Sweep("notices", SWEEP_SECONDS, upkeep.sweep)],
                 workers=[("courier", courier)],
-                alarm=alarm,
+                alarm=alarms.tell,
                 limits=Limits(linger=LINGER_SECONDS),
             )
             app.state.parked = assembly.parked
@@ -123,33 +110,16 @@ def build(
             app.state.receipts = Receipts(ledger, measured.meter)
             app.state.pool = pool
 
-            def failed(part: str) -> None:
-                app.state.failed = part
-                app.state.stop.set()
-
-            await stack.enter_async_context(Background(assembly.parts, failed=failed))
+            await stack.enter_async_context(Background(assembly.parts, failed=failing(app)))
             app.state.started = True
             yield
 
-    async def database() -> None:
-        await app.state.pool.fetchval("SELECT 1")
-
-    health = health_router(
-        {"database": database},
-        started=lambda: app.state.started,
-        stopping=lambda: app.state.stop.is_set(),
-    )
     routers = [
         receipts_router(settings.notify_callback_token),
         journeys_router(),
         parked_router(Refused, withheld),
-        health,
     ]
-    app = create_app("Notify", settings, measured, routers, lifespan, description=DESCRIPTION)
-    app.state.started = False
-    app.state.failed = None
-    app.state.stop = asyncio.Event()
-    return app
+    return create_app("Notify", settings, measured, routers, lifespan, description=DESCRIPTION)
 
 
 async def _govuk(stack: AsyncExitStack, settings: NotifySettings, clock: Clock) -> Provider:

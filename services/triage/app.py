@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,16 +18,15 @@ from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
 from libs.messaging.reconciler import Sweep
 from libs.messaging.tasks import Background
-from libs.platform.alarms import Alarm, Alarms
+from libs.platform.alarms import Alarm, open_alarms
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
 from libs.platform.cursors import Cursors
-from libs.platform.database import connect, create_pool
-from libs.platform.health import health_router
+from libs.platform.database import connect
 from libs.platform.http import http_client
-from libs.platform.migrations import check_schema
+from libs.platform.migrations import open_pool
 from libs.platform.parked_api import parked_router
-from libs.platform.service import create_app
+from libs.platform.service import create_app, failing
 from libs.platform.signin import SignIn
 from libs.platform.telemetry import setup
 from libs.schemas.clock import Clock
@@ -137,12 +135,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(telemetry.shutdown)
-            dsn = settings.database_url
-            pool = await create_pool(
-                dsn, service=Service.TRIAGE, size=settings.pool_size, trace_sql=settings.trace_sql
-            )
-            stack.push_async_callback(pool.close)
-            await check_schema(pool, Service.TRIAGE)
+            pool = await stack.enter_async_context(open_pool(settings, Service.TRIAGE))
             codec = PlainCodec()
             ledger = Ledger(
                 pool,
@@ -159,13 +152,9 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
             shadow = Shadow(pool, thresholds.rulebooks)
             policies = Policies(thresholds.rulebooks, shadow.evaluated)
             await policies.start(ledger)
-            alarm_http = None
-            if settings.alarm_url is not None:
-                alarm_http = await stack.enter_async_context(http_client(settings.alarm_url, peer="alarms"))
-            alarms = Alarms(Service.TRIAGE.value, time, telemetry.meter, alarm_http, settings.alarm_url)
-
-            async def alarm(code: str, ids: dict[str, str]) -> None:
-                await alarms.raise_alarm(code, **ids)
+            alarms = await stack.enter_async_context(
+                open_alarms(Service.TRIAGE, settings, time, telemetry.meter)
+            )
 
             furnish(app, Parts(ledger, casework, policies, settings, partnership, alarms))
             console = (
@@ -174,14 +163,14 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 else [await _open_console(stack, app, settings, ledger, keys, thresholds.names)]
             )
             repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
-            overdue = Overdue(alarm, thresholds.clocks)
+            overdue = Overdue(alarms.tell, thresholds.clocks)
             calling = Calling(
                 ledger, partnership.on_call, thresholds.clocks.calendar, alarms, telemetry.meter
             )
             assembly = assemble(
                 ledger,
                 TriageConsumer(casework, codec, policies, app.state.index, partnership.ladder),
-                lambda: connect(dsn, service=Service.TRIAGE),
+                lambda: connect(settings.database_url, service=Service.TRIAGE),
                 events=settings.events,
                 bootstrap=settings.kafka_bootstrap,
                 handlers={**overdue.handlers, **TaskClock(telemetry.meter).handlers, **calling.handlers},
@@ -208,39 +197,23 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     *console,
                 ],
                 workers=[("overdue", overdue), ("shadow", shadow), ("live", app.state.feed)],
-                alarm=alarm,
+                alarm=alarms.tell,
             )
             app.state.parked = assembly.parked
             app.state.pool = pool
 
-            def failed(part: str) -> None:
-                app.state.failed = part
-                app.state.stop.set()
-
-            await stack.enter_async_context(Background(assembly.parts, failed=failed))
+            await stack.enter_async_context(Background(assembly.parts, failed=failing(app)))
             app.state.started = True
             yield
 
-    async def database() -> None:
-        await app.state.pool.fetchval("SELECT 1")
-
-    health = health_router(
-        {"database": database},
-        started=lambda: app.state.started,
-        stopping=lambda: app.state.stop.is_set(),
-    )
-    app = create_app(
+    return create_app(
         "Triage",
         settings,
         telemetry,
-        [*routers(), parked_router(Refused, withheld), health],
+        [*routers(), parked_router(Refused, withheld)],
         lifespan,
         description=DESCRIPTION,
     )
-    app.state.started = False
-    app.state.failed = None
-    app.state.stop = asyncio.Event()
-    return app
 
 
 async def _open_console(

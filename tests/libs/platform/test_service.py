@@ -1,23 +1,16 @@
 import ast
 import asyncio
-import json
-import os
-import signal
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from io import StringIO
 from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 import libs
 import services
-from libs.platform.http import http_client
-from libs.platform.service import create_app, serve, stop_on_signals
+from libs.platform.service import create_app
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry
 from tests.libs.platform.conftest import Client
@@ -36,91 +29,6 @@ def routes() -> APIRouter:
         return HTMLResponse("x", headers={"content-security-policy": "default-src 'self'"})
 
     return router
-
-
-async def test_requests_in_progress_end_before_the_service_does(
-    settings: ServiceSettings, instruments: Telemetry
-) -> None:
-    app = create_app("Slow", settings, instruments, [routes()])
-    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(app, settings, stop=stop, ready=bound.set_result))
-    port = await bound
-    async with http_client(f"http://127.0.0.1:{port}", peer="self") as http:
-        slow = asyncio.create_task(http.get("/v1/slow"))
-        await asyncio.sleep(0.1)
-        stop.set()
-        assert (await slow).json() == "done"
-    await serving
-    assert app.state.stop.is_set()
-
-
-@pytest.mark.parametrize(
-    "request_line", ["BREW /v1/slow HTTP/1.1", "GET /v1/slow HTTP/1.1 twice", "\x16\x03\x01"]
-)
-async def test_what_is_no_http_gets_a_problem_document(
-    settings: ServiceSettings, instruments: Telemetry, request_line: str
-) -> None:
-    app = create_app("Slow", settings, instruments, [routes()])
-    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(app, settings, stop=stop, ready=bound.set_result))
-    reader, writer = await asyncio.open_connection("127.0.0.1", await bound)
-    writer.write(f"{request_line}\r\nHost: 127.0.0.1\r\n\r\n".encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    stop.set()
-    await serving
-    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    assert b"content-type: application/problem+json" in head
-    assert b"x-content-type-options: nosniff" in head
-    assert json.loads(body)["code"] == "http-invalid"
-
-
-async def test_a_signal_stops_in_order_and_ends_nothing_by_itself(
-    settings: ServiceSettings, instruments: Telemetry
-) -> None:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        bound = asyncio.get_running_loop().create_future()
-        app = create_app("Slow", settings, instruments, [])
-        serving = asyncio.create_task(serve(app, settings, stop=stop_on_signals(), ready=bound.set_result))
-        await bound
-        os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(serving, 30)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-async def test_a_taken_port_is_named(settings: ServiceSettings, instruments: Telemetry) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        busy = settings.model_copy(update={"port": port})
-        with pytest.raises(
-            SystemExit, match=f"port {port} on 127.0.0.1 is taken .* \\(MASH_PORT, MASH_HOST\\)"
-        ):
-            await serve(create_app("x", busy, instruments, []), busy, stop=asyncio.Event())
-
-
-async def test_a_failing_start_is_logged_without_its_text(
-    settings: ServiceSettings, instruments: Telemetry, logged: StringIO
-) -> None:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if app.title:
-            raise RuntimeError("postgresql://mash_intake:hunter2@db")
-        yield
-
-    app = create_app("x", settings, instruments, [], lifespan)
-    with pytest.raises(SystemExit):
-        await serve(app, settings, stop=asyncio.Event())
-    said = [json.loads(line) for line in logged.getvalue().splitlines()]
-    assert any(
-        line["event"] == "start failed" and line["exception"]["type"] == "builtins.RuntimeError"
-        for line in said
-    )
-    assert "hunter2" not in logged.getvalue()
 
 
 async def test_every_answer_has_the_security_headers_and_a_page_may_set_its_own(

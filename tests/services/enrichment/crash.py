@@ -19,14 +19,13 @@ _FORKS = multiprocessing.get_context("forkserver")
 
 def _live(environment: Mapping[str, str], log: str) -> None:
     """What `python -m services.enrichment` does, in a process that has imported everything already."""
-    from libs.platform.service import run
     from services.enrichment.__main__ import main
 
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ.update(environment)
-    run(main)
+    main()
 
 
 class Lives:

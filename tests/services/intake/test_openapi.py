@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from libs.platform.clock import SystemClock
-from libs.platform.service import serve
+from libs.platform.process import serve
 from sandbox.issuer import Issuer, load_clients
 from tests.fuzzing import LIMIT, faults_found
 from tests.services.intake.conftest import ISSUER, Caller, served

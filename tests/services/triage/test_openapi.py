@@ -10,7 +10,8 @@ from joserfc.jwk import ECKey
 
 from libs.platform.auth import Authenticator
 from libs.platform.clock import SystemClock
-from libs.platform.service import create_app, serve
+from libs.platform.process import serve
+from libs.platform.service import create_app
 from libs.platform.telemetry import setup
 from libs.schemas.events import Service
 from sandbox.issuer import Issuer, load_clients
