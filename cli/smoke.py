@@ -82,6 +82,12 @@ def _signed(
     return {"signed_by": sorted(signers)}
 
 
+def _decided_for(sent: samples.Sent) -> list[str]:
+    """Who helps each child by the decision that stands."""
+    children = (sent.seen.triage or {}).get("children", ())
+    return [child["decisions"][-1]["destination"] for child in children if child["decisions"]]
+
+
 def _one_for_each_route(stories: list[Story]) -> dict[Destination, Story]:
     """A story that should be routed there, for each destination. Raises ValueError where there is none."""
     found: dict[Destination, Story] = {}
@@ -99,6 +105,8 @@ def _result(destination: Destination, sent: samples.Sent | None, refused: str | 
         reason = refused or sent.missing
     elif destination.value not in sent.destinations:
         reason = f"routed to {', '.join(sent.destinations)}"
+    elif destination.value not in (decided := _decided_for(sent)):
+        reason = f"decided for {', '.join(decided)}"
     elif undelivered := sent.undelivered:
         reason = f"not delivered: {', '.join(undelivered)}"
     elif not journey.has_delivered(sent.seen, "outcome"):

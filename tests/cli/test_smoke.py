@@ -41,3 +41,16 @@ def test_another_route_than_the_wanted_one_fails() -> None:
     seen = Snapshot(triage(child(destination="early_help")), None, notify(notice("outcome")))
     found = _result(Destination.SECTION_47, Sent(STORY, "K7TM-P2RW-Q", seen), None)
     assert found["reason"] == "routed to early_help"
+
+
+def test_another_decision_than_the_wanted_one_fails() -> None:
+    made = [{"number": 1, "destination": "masg", "decided_at": "2026-11-23T09:00:04Z"}]
+    seen = Snapshot(triage(child(decisions=made)), None, notify(notice("outcome")))
+    found = _result(Destination.SECTION_47, Sent(STORY, "K7TM-P2RW-Q", seen), None)
+    assert (found["passed"], found["reason"]) == (False, "decided for masg")
+
+
+def test_a_notice_that_failed_fails_it_by_its_kind() -> None:
+    seen = Snapshot(triage(child()), None, notify(notice("receipt", "failed"), notice("outcome")))
+    found = _result(Destination.SECTION_47, Sent(STORY, "K7TM-P2RW-Q", seen), None)
+    assert (found["passed"], found["reason"]) == (False, "not delivered: receipt")

@@ -13,7 +13,7 @@ from libs.platform.bodies import json_body, read_json_body
 from libs.platform.idempotency import IdempotencyKey
 from libs.platform.problems import responses
 from libs.schemas.base import Instant
-from services.triage.access import note
+from services.triage.access import Books, note
 from services.triage.challenges.challenges import (
     ChallengeBody,
     Challenges,
@@ -45,13 +45,7 @@ async def _challenges(request: Request) -> Challenges:
     return challenges
 
 
-async def _ledger(request: Request) -> Ledger:
-    ledger: Ledger = request.app.state.office.ledger
-    return ledger
-
-
 Kept = Annotated[Challenges, Depends(_challenges)]
-Books = Annotated[Ledger, Depends(_ledger)]
 
 router = APIRouter(prefix="/v1", tags=["challenges"])
 

@@ -6,15 +6,14 @@ from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.problems import Problem, invalid_body, responses
 from libs.platform.validation import FieldError
 from libs.schemas.base import Model
-from services.triage.access import note
+from services.triage.access import Books, note
 from services.triage.claims import allocation, claim
 from services.triage.claims.allocation import Allocation, AllocationBody, Made, Workload
 from services.triage.claims.claim import Claim, ClaimBody
@@ -43,13 +42,6 @@ class Attendance(Model):
     allocations: tuple[Made, ...]
     present: tuple[Presence, ...]
 
-
-async def _ledger(request: Request) -> Ledger:
-    ledger: Ledger = request.app.state.office.ledger
-    return ledger
-
-
-Books = Annotated[Ledger, Depends(_ledger)]
 
 router = APIRouter(prefix="/v1", tags=["claims"])
 

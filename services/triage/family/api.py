@@ -6,11 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 
-from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem, responses
 from libs.schemas.reference import parse_reference
-from services.triage.access import note
+from services.triage.access import Books, note
 from services.triage.family.family import Families, FamilyView
 
 CaseReader = Annotated[Principal, requires("case:read")]
@@ -19,11 +18,6 @@ CaseReader = Annotated[Principal, requires("case:read")]
 async def _families(request: Request) -> Families:
     families: Families = request.app.state.families
     return families
-
-
-async def _ledger(request: Request) -> Ledger:
-    ledger: Ledger = request.app.state.office.ledger
-    return ledger
 
 
 router = APIRouter(prefix="/v1", tags=["casework"])
@@ -38,7 +32,7 @@ async def read_family(
     caller: CaseReader,
     reference: Annotated[str, Path(max_length=40, description="The reference, in any case.")],
     families: Annotated[Families, Depends(_families)],
-    ledger: Annotated[Ledger, Depends(_ledger)],
+    ledger: Books,
 ) -> FamilyView:
     """What the children share once, each child with what a decision on it needs, and what keeps the referral open.
 

@@ -8,14 +8,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.idempotency import IdempotencyKey
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, Model
 from libs.schemas.reference import parse_reference
-from services.triage.access import note
+from services.triage.access import Books, note
 from services.triage.decision.authority import DECIDERS
 from services.triage.handover.handovers import AcceptanceBody, Handovers, RefusalBody, Reopened, ReopeningBody
 from services.triage.handover.record import MOST, HandoverPage, HandoverView, handovers_of, waiting
@@ -43,13 +42,7 @@ async def _handovers(request: Request) -> Handovers:
     return handovers
 
 
-async def _ledger(request: Request) -> Ledger:
-    ledger: Ledger = request.app.state.office.ledger
-    return ledger
-
-
 HandedOver = Annotated[Handovers, Depends(_handovers)]
-Books = Annotated[Ledger, Depends(_ledger)]
 
 router = APIRouter(prefix="/v1", tags=["hand-over"])
 
