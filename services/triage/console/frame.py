@@ -232,12 +232,19 @@ async def posted(request: Request, scope: str) -> tuple[Visit, dict[str, str]]:
             sent = request.state.given = Given(texts(await form_of(request, lapsed)))
             await console.drafts.keep(lapsed.subject, request.url.path, _case_of(request), sent.work)
     there = visit(request, scope)
-    fields = texts(await form_of(request, there.session))
+    try:
+        fields = texts(await form_of(request, there.session))
+    except Problem as problem:
+        # Opened before its reader signed in again: the browser vouches that the page was ours (W3C, Fetch Metadata).
+        if request.headers.get("sec-fetch-site") != "same-origin":
+            raise
+        request.state.given = Given(texts(await request.form()))
+        raise Problem(problem.status, problem.code, problem.title, "Look at it and send it again.") from None
     request.state.given = Given(fields)
     return there, fields
 
 
-def texts(fields: Mapping[str, str | bytes]) -> dict[str, str]:
+def texts(fields: Mapping[str, object]) -> dict[str, str]:
     """The fields of a form that are text, with line ends as everywhere else."""
     return {
         name: value.replace("\r\n", "\n").strip() for name, value in fields.items() if isinstance(value, str)

@@ -158,6 +158,11 @@ async def test_every_form_gives_back_what_was_written_in_an_outage(office: Offic
     assert "Something else." in reused.text
     assert 'name="key" value="once-only"' not in reused.text
 
+    for site, back in (("same-origin", True), ("cross-site", False)):
+        forged = {"csrf": "of the session before", "what": W, "action": "raise"}
+        answer = await browser.http.post(path, data=forged, headers={"sec-fetch-site": site})
+        assert (answer.status_code, str(escape(W)) in answer.text) == (403, back)
+
     office.app.state.console = replace(console, drafts=away)
     office.clock.advance(IDLE)
     late = await browser.http.post(f"{HUB}{path}", data=again)
