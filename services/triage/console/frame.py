@@ -106,7 +106,7 @@ class Visit:
     @property
     def operations(self) -> Operations:
         """The API as whoever is signed in."""
-        return Operations(self.console.inside, self.session.principal)
+        return Operations(self.console.inside, self.session.principal, self.people)
 
     @property
     def people(self) -> People:
@@ -199,7 +199,7 @@ async def acquaint(request: Request) -> None:
         return
     console: Console = request.app.state.console
     try:
-        told = await Operations(console.inside, session.principal).get("/v1/colleagues")
+        told = await Operations(console.inside, session.principal, People()).get("/v1/colleagues")
     except Problem:
         return
     request.state.people = People(told["items"], console.clock.now())

@@ -12,6 +12,8 @@ from libs.platform.auth import Principal
 from libs.platform.inside import Inside
 from libs.platform.problems import Problem
 from libs.platform.validation import FieldError
+from services.triage.console.people import People
+from services.triage.console.words import sentence, when
 
 _MEMBERS = frozenset(("type", "title", "status", "code", "detail", "trace_id", "errors"))
 
@@ -29,27 +31,34 @@ _SAID: Mapping[str, str] = {
 }
 """What staff do about a refusal; the API's own advice is for programs."""
 
+_FIRST = ("held_by", "reviewer", "worker", "owner")
+"""The members of a refusal that tell who was first."""
+
 
 class Operations:
-    """Calls operations as one person."""
+    """Calls operations as one person. `people`: what a refusal calls whoever was first."""
 
-    def __init__(self, inside: Inside, caller: Principal) -> None:
+    def __init__(self, inside: Inside, caller: Principal, people: People) -> None:
         self._inside = inside
         self._caller = caller
+        self._people = people
+
+    async def _call(self, method: str, path: str, **given: Any) -> httpx.Response:
+        return answered(await self._inside.call(self._caller, method, path, **given), self._people)
 
     async def get(self, path: str, **query: Any) -> Any:
         """What an operation shows. Raises Problem."""
         given = {name: value for name, value in query.items() if value not in (None, "", False)}
-        return answered(await self._inside.call(self._caller, "GET", path, query=given)).json()
+        return (await self._call("GET", path, query=given)).json()
 
     async def read(self, path: str) -> tuple[Any, str]:
         """What an operation shows, with its entity tag. Raises Problem."""
-        answer = answered(await self._inside.call(self._caller, "GET", path))
+        answer = await self._call("GET", path)
         return answer.json(), answer.headers.get("etag", "")
 
     async def export(self, path: str, media_type: str) -> httpx.Response:
         """What an operation shows, in another form. Raises Problem."""
-        return answered(await self._inside.call(self._caller, "GET", path, headers={"Accept": media_type}))
+        return await self._call("GET", path, headers={"Accept": media_type})
 
     async def maybe(self, path: str, **query: Any) -> Any:
         """The same; None where there is nothing, or the caller may not see it."""
@@ -63,39 +72,39 @@ class Operations:
     async def put(self, path: str, body: Any, tag: str | None = None) -> Any:
         """Changes something. Raises Problem."""
         headers = {} if tag is None else {"If-Match": tag}
-        return _json(answered(await self._inside.call(self._caller, "PUT", path, body=body, headers=headers)))
+        return _json(await self._call("PUT", path, body=body, headers=headers))
 
     async def post(self, path: str, body: Any, key: str | None = None, tag: str | None = None) -> Any:
         """Adds something; `key`: new for each form, the same when it is sent again. Raises Problem."""
         headers = {"Idempotency-Key": key or uuid4().hex} | ({} if tag is None else {"If-Match": tag})
-        return _json(
-            answered(await self._inside.call(self._caller, "POST", path, body=body, headers=headers))
-        )
+        return _json(await self._call("POST", path, body=body, headers=headers))
 
     async def delete(self, path: str) -> None:
         """Takes something away. Raises Problem."""
-        answered(await self._inside.call(self._caller, "DELETE", path))
+        await self._call("DELETE", path)
 
 
-def answered(response: httpx.Response) -> httpx.Response:
+def answered(response: httpx.Response, people: People | None = None) -> httpx.Response:
     """The response, where it is no refusal. Raises Problem."""
     if response.is_success:
         return response
-    raise problem_of(response)
+    raise problem_of(response, people or People())
 
 
-def problem_of(response: httpx.Response) -> Problem:
-    """A refusal or failure, with what staff can do about it."""
+def problem_of(response: httpx.Response, people: People) -> Problem:
+    """A refusal or failure, with who was first and what staff can do about it."""
     try:
         document: dict[str, Any] = response.json()
     except ValueError:
         document = {}
     code = str(document.get("code", "unavailable"))
+    first = _first(document, people)
+    advice = _SAID.get(code, str(document["detail"]) if "detail" in document else None)
     return Problem(
         response.status_code,
         code,
         str(document.get("title", "This does not work at the moment")),
-        _SAID.get(code, str(document["detail"]) if "detail" in document else None),
+        advice if first is None else f"{first} {sentence(advice or '')}".rstrip(),
         errors=[
             FieldError(str(one.get("pointer", "")), str(one.get("code", "")), str(one.get("detail", "")))
             for one in document.get("errors", ())
@@ -103,6 +112,15 @@ def problem_of(response: httpx.Response) -> Problem:
         headers={name: response.headers[name] for name in ("etag",) if name in response.headers},
         extra={name: value for name, value in document.items() if name not in _MEMBERS},
     )
+
+
+def _first(document: Mapping[str, Any], people: People) -> str | None:
+    """Who was first, and since when, where a refusal tells it."""
+    account = next((document[name] for name in _FIRST if isinstance(document.get(name), str)), None)
+    if account is None:
+        return None
+    since = document.get("since") or document.get("at")
+    return f"{people.called(account)}{f', since {when(since)}' if since else ''}."
 
 
 def _json(response: httpx.Response) -> Any:

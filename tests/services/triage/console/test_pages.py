@@ -124,6 +124,7 @@ async def test_the_pen_is_one_persons_and_a_manager_takes_it_over_with_a_reason(
     await other.submit({"action": "claim"})
     assert other.page.status_code == 409
     assert "Somebody else is working on this case" in other.page.text
+    assert "Sam Sandbox, social worker, since 23 November 2026, 10:00. Wait until" in words_of(other)
     manager = await office.at("staff-mgr-1", case_path(story))
     assert "Has the pen Sam Sandbox, social worker, since" in words_of(manager)
     await manager.submit({"action": "take-over", "take_over_because": ""}, place=0)
