@@ -24,6 +24,8 @@ from libs.schemas.events import EventType, Service
 _BEGIN = "BEGIN; SELECT count(pg_advisory_xact_lock(key)) FROM unnest('{{{keys}}}'::bigint[]) AS key"
 """One round trip; the statements that follow see what was committed before the locks were had."""
 
+_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1::bigint[]) AS key"
+
 
 @contextlib.asynccontextmanager
 async def _transaction(connection: asyncpg.Connection, keys: Iterable[int]) -> AsyncIterator[None]:
@@ -120,6 +122,14 @@ class Unit:
     def disarm(self, kind: str, subject: UUID) -> None:
         """Stops the clock (kind, subject) if it runs."""
         self._timers[kind, subject] = None
+
+    async def lock(self, names: Iterable[str]) -> None:
+        """Takes these locks in one sorted order until the unit ends: of what belongs to several referrals, and is known
+        only once they were read. Waits while another unit holds one. Once in a unit, so that nobody waits in a circle.
+        """
+        keys = sorted({self._ledger.lock_key(name) for name in names})
+        if keys:
+            await self.connection.execute(_LOCK, keys)
 
     async def hold(self, events: Sequence[Event]) -> None:
         """Keeps events that came before their referral; `release` gives them back when it has come."""

@@ -32,12 +32,12 @@ class _Heir(NamedTuple):
 
 async def inherit(unit: Unit, codec: Codec, desk: Desk) -> None:
     """Restricts what this unit of work opened or linked beside a restricted case, and tells the other services."""
-    await keep_persons(unit.connection, desk.files.values())
+    await keep_persons(unit, desk.files.values())
     heirs = [heir for file in desk.files.values() if not file.case.restricted for heir in _heirs(file)]
     if not heirs:
         return
     others: dict[UUID, set[UUID]] = {}
-    for one in await same_child(unit.connection, {heir.file.case.id for heir in heirs if heir.linked}):
+    for one in await same_child(unit, {heir.file.case.id for heir in heirs if heir.linked}):
         others.setdefault(one.of, set()).add(one.case_id)
     heirs = [heir._replace(after=heir.after | others.get(heir.file.case.id, set())) for heir in heirs]
     spoken = await last_kinds(unit.connection, set().union(*(heir.after for heir in heirs)))

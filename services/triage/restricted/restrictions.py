@@ -11,7 +11,7 @@ from services.triage.access import note
 from services.triage.case import Case
 from services.triage.casework import Casework
 from services.triage.desk import Desk, load_cases, save_cases
-from services.triage.restricted.persons import same_child
+from services.triage.restricted.persons import hold_persons, same_child
 from services.triage.restricted.record import (
     Given,
     Restriction,
@@ -74,7 +74,8 @@ class Restrictions:
                 raise no_such_case()
             concerned = self._concerned(family, case, body)
             if body.restricted:
-                others = await same_child(unit.connection, {one.id for one in concerned})
+                await hold_persons(unit, {one.id for one in concerned})
+                others = await same_child(unit, {one.id for one in concerned})
                 if further := {one.referral_id for one in others} - {*locked}:
                     return further
                 also = {one.case_id: cases[one.case_id] for one in others}

@@ -1,5 +1,6 @@
 """Who restricts a case, what is restricted with it, and how the glass is broken."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -62,6 +63,20 @@ async def test_restricting_a_child_covers_its_other_referrals_and_showing_it_doe
     assert "case-restricted" in await hub.names(third.id)
     await trusted.put(f"{here}/restriction", {"restricted": False, "reason": "Left the council."})
     assert [(await worker.get(path)).status_code for path in (here, there)] == [200, 404]
+
+
+async def test_a_child_who_is_linked_while_another_case_of_theirs_is_restricted_is_restricted_too(
+    hub: HubWorld, worker: Person, manager: Person
+) -> None:
+    first, second, person = Story(), Story(), uuid4()
+    await hub.take(first.received([HUNGRY]), first.linked(person_id=person), second.received([HUNGRY]))
+    here, there = (f"/v1/cases/{one.child_ids[0]}" for one in (first, second))
+    async with hub.ledger.unit([second.id]) as unit:
+        await hub.consumer.handle(unit, [second.linked(person_id=person)])
+        restricting = asyncio.create_task(manager.put(f"{here}/restriction", STAFF))
+        await asyncio.wait({restricting}, timeout=0.5)
+    assert (await restricting).status_code == 200
+    assert [(await worker.get(path)).status_code for path in (here, there)] == [404, 404]
 
 
 async def test_a_case_that_takes_the_place_of_a_restricted_stand_in_is_restricted(
