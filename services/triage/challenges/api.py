@@ -86,6 +86,7 @@ async def list_challenges(
 @router.get("/challenges/counts", responses=READS, summary="How many challenges, and how they ended")
 async def read_counts(
     caller: QueueReader,
+    challenges: Kept,
     ledger: Books,
     start: Annotated[Instant, Query(alias="from", description="Raised from then on.")],
     end: Annotated[Instant, Query(alias="to", description="Raised before then.")],
@@ -93,7 +94,8 @@ async def read_counts(
     """By agency, stage and outcome, for the board: of children whom the caller may see, and nothing names one."""
     async with ledger.pool.acquire() as connection:
         await note(connection, ledger.clock.now(), caller, "challenges.counted")
-        return await count_challenges(connection, caller, start, end)
+        words = {stage.id: stage.title for stage in challenges.ladder.stages}
+        return await count_challenges(connection, caller, start, end, words)
 
 
 @router.get("/challenges/{challenge_id}", responses=READS, summary="One challenge")

@@ -1,6 +1,6 @@
 """Challenges as they stand on record: one row for each, and one for each step; steps are only ever added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -144,6 +144,7 @@ class ChallengeCounts(Model):
     """The challenges that were raised in a time, of children whom the caller may see. Nothing in it names one."""
 
     challenges: int
+    words: dict[str, str] = Field(description="What each stage is called.")
     counts: tuple[ChallengeCount, ...]
 
 
@@ -203,9 +204,13 @@ async def challenge_rows(
 
 
 async def count_challenges(
-    connection: asyncpg.Connection, caller: Principal, start: datetime, end: datetime
+    connection: asyncpg.Connection,
+    caller: Principal,
+    start: datetime,
+    end: datetime,
+    words: Mapping[str, str],
 ) -> ChallengeCounts:
     """Challenges raised from `start` on and before `end`, of children whom the caller may see."""
     rows = await connection.fetch(_COUNTS.format(seen=visible(caller, "c")), start, end)
     counts = tuple(ChallengeCount(**dict(row)) for row in rows)
-    return ChallengeCounts(challenges=sum(one.challenges for one in counts), counts=counts)
+    return ChallengeCounts(challenges=sum(one.challenges for one in counts), words=dict(words), counts=counts)

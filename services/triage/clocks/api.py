@@ -18,6 +18,7 @@ from services.triage.clocks.counting import BreachCounts, count_breaches
 from services.triage.clocks.hub import Hub
 from services.triage.clocks.preview import ClockPreview, preview
 from services.triage.clocks.record import BreachBody, CaseClocks, ReasonBody, StartBody, StopBody
+from services.triage.clocks.standing import LABELS
 from services.triage.clocks.timekeeper import Timekeeper
 from services.triage.clocks.unexplained import MOST, SilentBreaches, unexplained
 from services.triage.handover.terms import Terms
@@ -107,13 +108,15 @@ async def read_breaches(
 async def read_breach_counts(
     caller: Reader,
     room: InRoom,
+    hub: Annotated[Hub, Depends(_hub)],
     start: Annotated[Instant, Query(alias="from", description="Due from then on.")],
     end: Annotated[Instant, Query(alias="to", description="Due before then.")],
 ) -> BreachCounts:
     """By clock and kind of reason, for the board: of children whom the caller may see, and nothing names one."""
     async with room.ledger.pool.acquire() as connection:
         await note(connection, room.ledger.clock.now(), caller, "breaches.counted")
-        return await count_breaches(connection, caller, start, end)
+        words = LABELS | {name: one.label for name, one in hub.clocks.items()}
+        return await count_breaches(connection, caller, start, end, words)
 
 
 @router.get("/cases/{case_id}/clocks", responses=READS, summary="The clocks of a case")

@@ -1,5 +1,6 @@
 """How many clocks ran out in a time, and why, as the board sees it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import asyncpg
@@ -32,11 +33,16 @@ class BreachCounts(Model):
 
     breaches: int
     unexplained: int
+    words: dict[str, str] = Field(description="What each clock is called.")
     counts: tuple[BreachCount, ...]
 
 
 async def count_breaches(
-    connection: asyncpg.Connection, caller: Principal, start: datetime, end: datetime
+    connection: asyncpg.Connection,
+    caller: Principal,
+    start: datetime,
+    end: datetime,
+    words: Mapping[str, str],
 ) -> BreachCounts:
     """Clocks that were due from `start` on and before `end`, and ran out, of children whom the caller may see."""
     rows = await connection.fetch(_COUNTS.format(seen=visible(caller, "c")), start, end)
@@ -44,5 +50,6 @@ async def count_breaches(
     return BreachCounts(
         breaches=sum(one.breaches for one in counts),
         unexplained=sum(one.breaches for one in counts if not one.explained),
+        words=dict(words),
         counts=counts,
     )

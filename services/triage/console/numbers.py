@@ -16,15 +16,6 @@ from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import LONDON
 
 USUAL = timedelta(days=90)
-CLOCKS: Mapping[str, str] = {
-    "decision": "The decision on the case",
-    "reading": "The reading of the referrer’s words",
-    "urgency": "What the rating asks for",
-    "acceptance": "The acceptance by the receiving end",
-    "hand_over": "The acceptance by the receiving end",
-}
-"""What clocks are called that every case has; others are called as what they are a clock of."""
-
 router = APIRouter(prefix="/console/numbers", route_class=ConsoleRoute, include_in_schema=False)
 
 
@@ -56,7 +47,6 @@ async def show_numbers(request: Request) -> Response:
         faults,
         found=found,
         days=days,
-        clocks=CLOCKS,
         kinds=KINDS,
         outcomes=OUTCOMES,
     )

@@ -122,4 +122,4 @@ async def read_departures(
     now = bench.ledger.clock.now()
     async with bench.ledger.pool.acquire() as connection:
         await note(connection, now, caller, "departures.read")
-        return await count_departures(connection, caller, start, end)
+        return await count_departures(connection, caller, start, end, bench.decisions.reasons)

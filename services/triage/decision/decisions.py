@@ -1,5 +1,6 @@
 """A named person's decision on one child's case."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -45,6 +46,11 @@ class Decisions:
 
     def __init__(self, register: Register) -> None:
         self._register = register
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """The partnership's kinds of reasons for a departure, by code, in words."""
+        return self._register.authority.departure_reasons
 
     async def decide(self, case_id: UUID, body: DecisionBody, seen: Precondition, caller: Principal) -> Made:
         """Records the decision and tells the other services; where a signature is wanted, nothing is told before it

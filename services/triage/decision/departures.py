@@ -1,5 +1,6 @@
 """How often people depart from what is recommended, in which direction and why."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import asyncpg
@@ -30,13 +31,20 @@ class Departures(Model):
     """The decisions of a time on children whom the caller may see, by direction and kind of reason; none is named."""
 
     decisions: int
+    words: dict[str, str] = Field(
+        description="The partnership's kinds of reasons, each with what it is called."
+    )
     counts: tuple[DepartureCount, ...]
 
 
 async def count_departures(
-    connection: asyncpg.Connection, caller: Principal, start: datetime, end: datetime
+    connection: asyncpg.Connection,
+    caller: Principal,
+    start: datetime,
+    end: datetime,
+    words: Mapping[str, str],
 ) -> Departures:
     """Decisions that came to stand from `start` on and before `end`, on children whom the caller may see."""
     rows = await connection.fetch(_COUNTS.format(seen=visible(caller, "c")), start, end)
     counts = tuple(DepartureCount(**dict(row)) for row in rows)
-    return Departures(decisions=sum(one.decisions for one in counts), counts=counts)
+    return Departures(decisions=sum(one.decisions for one in counts), words=dict(words), counts=counts)

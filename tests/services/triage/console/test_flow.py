@@ -155,3 +155,4 @@ async def test_a_challenge_is_taken_by_telephone_reviewed_by_somebody_else_and_s
         assert wanted in manager.page.text
     await manager.get("/console/numbers")
     assert "Challenges: 1" in manager.page.text
+    assert "The managers of both services decide" in manager.page.text

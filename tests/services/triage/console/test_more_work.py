@@ -203,7 +203,7 @@ async def test_managers_see_who_has_how_much_and_the_boards_numbers_of_a_time(of
     for wanted in (
         "From 25 August 2026 to 23 November 2026, both counted.",
         "Clocks that ran out: 1",
-        "The reading of the referrer’s words Nobody has said why 1",
+        "The reading of the referrer&#39;s words Nobody has said why 1",
         "Decisions: 1",
         "Agrees with the recommendation None is needed",
         "Challenges: 0",
