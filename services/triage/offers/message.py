@@ -42,6 +42,9 @@ class HandoverMessage(Model):
     shared: tuple[Shared, ...] = Field(description="What was shared with whom, on which basis.")
     worry: Text | None = Field(description="The referrer's own words; absent where they were erased.")
     voice: Text | None = Field(description="The child's own, where somebody heard it.")
+    voice_not_obtained_because: str | None = Field(
+        description="Why nobody heard it, where that was said. Not obtained is never no concern."
+    )
     missing: tuple[str, ...] = Field(description="Agencies from whom nothing is known yet, in words.")
     next_steps: tuple[str, ...]
     open_tasks: tuple[str, ...]
@@ -61,7 +64,8 @@ def handover_message(view: CaseView, offers: Offers, today: date) -> HandoverMes
         found = years(child.born, today)
         age = found if isinstance(found, int) else None
     voice = None if child is None or child.voice is None else child.voice
-    spoken = [text for text in (getattr(voice, "words", None), getattr(voice, "wishes", None)) if text]
+    spoken = [] if voice is None else [text for text in (voice.words, voice.wishes) if text]
+    unheard = None if voice is None or spoken else voice.not_obtained_because
     return HandoverMessage(
         case_id=view.case_id,
         reference=view.reference,
@@ -76,6 +80,7 @@ def handover_message(view: CaseView, offers: Offers, today: date) -> HandoverMes
         shared=decision.shared,
         worry=None if received is None else received.referral.worry,
         voice="\n".join(spoken) or None,
+        voice_not_obtained_because=None if unheard is None else str(unheard),
         missing=tuple(
             f"{one.agency}: {one.words}" for one in view.evidence.agencies if one.answered_at is None
         ),

@@ -128,6 +128,8 @@ async def test_the_receiving_end_accepts_by_name_or_gives_the_child_back(office:
     assert f'href="{path}/handover"' in receiver.page.text
     assert CANARY not in receiver.page.text
     await receiver.get(f"{path}/handover")
+    for wanted in ("What the referrer saw", "The child’s voice", "What is not known"):
+        assert wanted in receiver.page.text
     robin = "Robin Sandbox, children&#39;s social care assessment team"
     assert f'<option value="{robin}"></option>' in receiver.page.text
     await receiver.submit({"answer": "refuse", "by": "Robin, duty manager"}, "/handover")

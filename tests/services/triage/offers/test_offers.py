@@ -1,11 +1,14 @@
 """What goes with a child to early help: what is missing has a clock, and what was agreed and offered is passed on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from libs.schemas.codes import EmptyVoice
 from libs.schemas.document import DocumentError
 from libs.schemas.levels import Destination, Stage
+from libs.schemas.referral import Voice
 from services.triage.offers.offers import Offer, load_offers
 from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
@@ -15,10 +18,14 @@ TEXT = (PARTNERSHIP / "offers.yaml").read_text()
 ASSESSED = stated("family.early_help_assessment_complete", True)
 
 
-async def early_help(hub: HubWorld, by: Person, *facts: object, **body: object) -> Story:
+async def early_help(
+    hub: HubWorld, by: Person, *facts: object, voice: Voice | None = None, **body: object
+) -> Story:
     story = Story()
-    await hub.take(story.received([HUNGRY, *facts], **body), story.completed())  # type: ignore[list-item]
-    case_id = story.child_ids[0]
+    received, case_id = story.received([HUNGRY, *facts], **body), story.child_ids[0]  # type: ignore[list-item]
+    child = received.payload.children[case_id].model_copy(update={"voice": voice})
+    payload = received.payload.model_copy(update={"children": {case_id: child}})
+    await hub.take(replace(received, payload=payload), story.completed())
     await by.read(case_id)
     answer = await by.decide(case_id, (await by.open(case_id))[1])
     assert answer.status_code == 200, answer.text
@@ -84,7 +91,8 @@ async def test_an_assessment_goes_on_when_the_hubs_work_is_done(hub: HubWorld, w
 async def test_the_message_says_what_was_decided_agreed_missing_and_offered(
     hub: HubWorld, worker: Person
 ) -> None:
-    story = await early_help(hub, worker, agreements={"early_help": {"answer": "given"}})
+    unheard = Voice(not_obtained_because=EmptyVoice.TOO_YOUNG)
+    story = await early_help(hub, worker, agreements={"early_help": {"answer": "given"}}, voice=unheard)
     path = f"/v1/cases/{story.child_ids[0]}/handover/message"
     message = (await worker.get(path)).json()
     assert (message["name"], message["destination"]) == (CANARY, "early_help")
@@ -95,6 +103,7 @@ async def test_the_message_says_what_was_decided_agreed_missing_and_offered(
     assert "parenting_course" in offered
     assert "health_visitor" not in offered
     assert message["bring_back"]
+    assert (message["voice"], message["voice_not_obtained_because"]) == (None, "too_young")
 
 
 async def test_nothing_is_passed_on_before_a_decision(hub: HubWorld, worker: Person) -> None:
