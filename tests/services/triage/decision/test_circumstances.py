@@ -2,25 +2,36 @@
 
 import uuid
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
 from libs.schemas.codes import ChildStatus
+from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level
+from libs.schemas.people import Linked
 from libs.schemas.person import Date
+from libs.schemas.referral import ReferredChild
 from services.triage.case import Case, File
 from services.triage.decision.authority import Condition
 from services.triage.decision.circumstances import Choice, circumstances
 from services.triage.known import Known
 from services.triage.placement.places import Placement
+from services.triage.standing import AgencyStanding
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+BABY, NAMED = ReferredChild(born=Date(on=date(2026, 11, 1))), ReferredChild(given_name="Jo")
 ADVICE = Choice(Level.UNIVERSAL, Destination.UNIVERSAL_ADVICE)
 RECOMMENDED = Placement(Destination.UNIVERSAL_ADVICE, Level.UNIVERSAL)
 
 
-def held(known: Known, choice: Choice = ADVICE) -> frozenset[Condition]:
+ONE, EARLIER_DAY = uuid.uuid4(), date(2026, 5, 1)
+
+
+def held(
+    known: Known, choice: Choice = ADVICE, state: AgencyState = AgencyState.NOTHING_HELD
+) -> frozenset[Condition]:
     case = Case(
         id=uuid.uuid4(),
         referral_id=uuid.uuid4(),
@@ -30,7 +41,8 @@ def held(known: Known, choice: Choice = ADVICE) -> frozenset[Condition]:
         due_at=NOW,
         team="duty",
     )
-    return circumstances(File(case, known=known), choice, RECOMMENDED, TODAY).holds
+    file = File(case, known=known, agencies={"health": AgencyStanding(state)})
+    return circumstances(file, choice, RECOMMENDED, TODAY).holds
 
 
 @pytest.mark.parametrize(
@@ -41,11 +53,64 @@ def held(known: Known, choice: Choice = ADVICE) -> frozenset[Condition]:
         (Known(born=None), True),
         (Known(born=Date(on=date(2017, 5, 2)), status=ChildStatus.UNBORN), True),
         (Known(born=Date(on=date(2017, 5, 2)), status=ChildStatus.UNIDENTIFIED), True),
+        (Known(born=Date(on=date(2017, 5, 2)), corrected=[BABY, NAMED]), True),
     ],
-    ids=["one today", "one tomorrow", "nobody knows when", "unborn", "nobody knows who"],
+    ids=["one today", "one tomorrow", "nobody knows when", "unborn", "nobody knows who", "corrected"],
 )
 def test_a_child_may_be_under_one_unless_it_is_known_to_be_older(known: Known, under_one: bool) -> None:
     assert (Condition.CHILD_UNDER_ONE in held(known)) is under_one
+
+
+def linked(band: str = "none", candidate: str | None = None, **history: Any) -> Linked:
+    """What the index knows of a child."""
+    one = {"person_id": uuid.uuid4(), "band": candidate, "score": 50}
+    return Linked.model_validate(
+        {
+            "revision": 1,
+            "person_id": uuid.uuid4(),
+            "band": band,
+            "method": "new",
+            "rules": "1",
+            "candidates": [] if candidate is None else [one],
+            "history": history,
+        }
+    )
+
+
+def earlier(duplicate: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A history with one earlier report, and what somebody said of its being the same event."""
+    report = {"on": EARLIER_DAY, "case_id": ONE, **fields}
+    same = {"case_id": ONE, "reference": "K7TM-P2RW-C", "because": [], "decided": duplicate}
+    return {"event": "e1", "earlier": [report], "duplicates": [] if duplicate is None else [same]}
+
+
+@pytest.mark.parametrize(
+    ("known", "again"),
+    [
+        (Known(), True),
+        (Known(linked=linked()), False),
+        (Known(linked=linked(), status=ChildStatus.UNIDENTIFIED), True),
+        (Known(linked=linked(candidate="possible")), True),
+        (Known(linked=linked(candidate="none")), False),
+        (Known(linked=linked("same", candidate="possible")), False),
+        (Known(linked=linked("same", **earlier())), True),
+        (Known(linked=linked("same", **earlier(event="e2"))), True),
+        (Known(linked=linked("same", **earlier(event="e1"))), False),
+        (Known(linked=linked("same", **earlier(mistaken=True))), False),
+        (Known(linked=linked("same", **earlier("same"))), False),
+        (Known(linked=linked("same", **earlier("other"))), True),
+    ],
+)
+def test_a_child_may_have_come_before_unless_the_index_is_sure_that_it_has_not(
+    known: Known, again: bool
+) -> None:
+    assert (Condition.REPEAT_CONTACT in held(known)) is again
+
+
+@pytest.mark.parametrize("state", list(AgencyState))
+def test_whoever_may_still_answer_is_unanswered(state: AgencyState) -> None:
+    silent = (AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE)
+    assert (Condition.AGENCY_UNANSWERED in held(Known(), state=state)) is (state in silent)
 
 
 def test_the_end_of_social_cares_help_is_a_step_down() -> None:
