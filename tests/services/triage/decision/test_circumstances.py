@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from libs.schemas.person import Date
 from libs.schemas.referral import ReferredChild
 from services.triage.case import Case, File
 from services.triage.decision.authority import Condition
-from services.triage.decision.circumstances import Choice, circumstances
+from services.triage.decision.circumstances import Choice, circumstances, steps_down
 from services.triage.known import Known
 from services.triage.placement.places import Placement
 from services.triage.standing import AgencyStanding
@@ -26,22 +27,23 @@ ADVICE = Choice(Level.UNIVERSAL, Destination.UNIVERSAL_ADVICE)
 RECOMMENDED = Placement(Destination.UNIVERSAL_ADVICE, Level.UNIVERSAL)
 
 
+CASE = partial(
+    Case,
+    id=uuid.uuid4(),
+    referral_id=uuid.uuid4(),
+    reference="K7TM-P2RW-C",
+    child_number=1,
+    received_at=NOW,
+    due_at=NOW,
+    team="duty",
+)
 ONE, EARLIER_DAY = uuid.uuid4(), date(2026, 5, 1)
 
 
 def held(
     known: Known, choice: Choice = ADVICE, state: AgencyState = AgencyState.NOTHING_HELD
 ) -> frozenset[Condition]:
-    case = Case(
-        id=uuid.uuid4(),
-        referral_id=uuid.uuid4(),
-        reference="K7TM-P2RW-C",
-        child_number=1,
-        received_at=NOW,
-        due_at=NOW,
-        team="duty",
-    )
-    file = File(case, known=known, agencies={"health": AgencyStanding(state)})
+    file = File(CASE(), known=known, agencies={"health": AgencyStanding(state)})
     return circumstances(file, choice, RECOMMENDED, TODAY).holds
 
 
@@ -111,6 +113,22 @@ def test_a_child_may_have_come_before_unless_the_index_is_sure_that_it_has_not(
 def test_whoever_may_still_answer_is_unanswered(state: AgencyState) -> None:
     silent = (AgencyState.PENDING, AgencyState.NO_ANSWER, AgencyState.UNAVAILABLE)
     assert (Condition.AGENCY_UNANSWERED in held(Known(), state=state)) is (state in silent)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "milder"),
+    [
+        (("section_17", "csc_section_17"), ("section_17", "csc_section_17"), False),
+        (("section_17", "csc_section_17"), ("section_17", "allocated_worker"), True),
+        (("section_17", "allocated_worker"), ("targeted", "allocated_worker"), True),
+        (("section_17", "csc_section_17"), ("section_47", "csc_section_47"), False),
+    ],
+)
+def test_a_milder_destination_is_a_step_down_and_so_is_a_lower_level(
+    before: tuple[str, str], now: tuple[str, str], milder: bool
+) -> None:
+    case = CASE(decided_level=Level(before[0]), decided_to=Destination(before[1]))
+    assert steps_down(Choice(Level(now[0]), Destination(now[1])), case) is milder
 
 
 def test_the_end_of_social_cares_help_is_a_step_down() -> None:
