@@ -139,7 +139,7 @@ async def test_a_proclaimed_holiday_moves_the_tasks_that_its_day_counts_for(
     await hub.ledger.pool.execute("DELETE FROM timer WHERE kind = 'task'")
     await hub.ledger.pool.execute("DELETE FROM case_change")
     # The hub waits for nothing here: what is left to do is the receiving end's.
-    await hub.ledger.pool.execute("UPDATE child_case SET act_by = NULL")
+    await hub.ledger.pool.execute("UPDATE child_case SET act_by = NULL, rules = 'with Tuesday closed'")
     assert await upkeep(hub, proclaimed).sweep() == 1
 
     rows = await hub.rows("SELECT kind, due_at, overdue_at IS NOT NULL AS late FROM task")

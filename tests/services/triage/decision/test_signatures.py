@@ -149,8 +149,8 @@ async def test_a_decision_that_is_returned_says_why_and_is_taken_anew(
     assert "case-decided" in await hub.names(protection.id)
 
 
-async def test_a_signer_has_seen_what_they_sign(
-    hub: HubWorld, targeted: Story, worker: Person, manager: Person
+async def test_a_signer_has_seen_what_they_sign_and_waits_for_somebody_elses_pen(
+    hub: HubWorld, targeted: Story, worker: Person, manager: Person, second: Person
 ) -> None:
     child = targeted.child_ids[0]
     await proposed(targeted, worker, **LOWER)
@@ -159,6 +159,9 @@ async def test_a_signer_has_seen_what_they_sign(
     stale = await manager.sign(child, tag)
     assert (stale.status_code, stale.json()["changed"]) == (412, ["evidence", "answers", "evaluation"])
     await hub.take(targeted.information(worry=f"{CANARY} sleeps in class."))
+    await second.put(f"/v1/cases/{child}/claim", {})
+    assert (await manager.sign(child)).json()["code"] == "claimed"
+    await second.delete(f"/v1/cases/{child}/claim")
     unread = await manager.sign(child)
     assert (unread.status_code, unread.json()["code"]) == (409, "to-be-read")
     await manager.read(child)
@@ -251,9 +254,15 @@ async def test_every_obliged_action_is_confirmed_or_explained(
     bare = await worker.decide(child, tag, **PROTECTION, obliged={})
     assert {one["pointer"] for one in bare.json()["errors"]} == {f"/obliged/{kind}" for kind in needed}
     under_way = {kind: {"state": "under_way"} for kind in needed}
-    silent = under_way | {"strategy_discussion": {"state": "not_needed"}}
+    other = next(kind for kind in needed if kind != "strategy_discussion")
+    silent = under_way | {"strategy_discussion": {"state": "not_needed"}, other: {"state": "done"}}
+    silent |= {"nothing_obliged": {"state": "under_way"}}
     refused = await worker.decide(child, tag, **PROTECTION, obliged=silent)
-    assert refused.json()["errors"][0]["pointer"] == "/obliged/strategy_discussion/note"
+    assert {one["pointer"] for one in refused.json()["errors"]} == {
+        "/obliged/strategy_discussion/note",
+        f"/obliged/{other}/note",
+        f"/obliged/{len(silent) - 1}",
+    }
 
     unrecorded = under_way | {"strategy_discussion": {"state": "done", "note": f"{CANARY}'s was at ten."}}
     refused = await worker.decide(child, tag, **PROTECTION, obliged=unrecorded)

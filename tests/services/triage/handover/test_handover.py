@@ -125,7 +125,8 @@ async def test_what_is_refused_comes_back_with_the_reason_and_a_clock(
     assert view["handovers"][-1]["note"].startswith(CANARY)
     assert [one["number"] for one in view["decisions"]] == [1]
 
-    await decide(decided, manager, **SECTION_17, rationale="The family is here.")
+    # The very same decision, once more, is a decision of its own: what it answers is new.
+    await decide(decided, manager, **SECTION_17)
     assert (await accept(decided, receiver, decision=1)).json()["code"] == "answered-already"
     assert (await accept(decided, receiver, decision=2)).status_code == 200
     assert (await hub.case(case.id)).stage is Stage.CLOSED
