@@ -149,9 +149,13 @@ def _corrected(work: Work, event: Event, circle: Circle, payload: PeopleCorrecte
     circle.changed = True
     employers = work.kept[circle.referral_id].shared.employers
     if employers != referral.employers:
-        # Whom a suspect works for decides to whom a question may go, for every child.
+        # Whom a suspect works for decides to whom a question may go, for every child: what waits is looked at at once.
         referral.employers, referral.changed = employers, True
-        work.corrected += [(referral, child) for child in referral.children.values()]
+        for child in referral.children.values():
+            work.corrected.append((referral, child))
+            for check in child.checks.values():
+                if check.ask_at is not None:
+                    check.ask_at, check.changed = work.unit.now, True
     work.rekept.add(circle.referral_id)
     work.renewed.add(circle.referral_id)
     work.tell.setdefault(circle.referral_id, event.trace)

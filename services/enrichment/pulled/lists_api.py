@@ -38,7 +38,9 @@ class ListReport(Model):
     rows: int = Field(description="Rows that are not empty, without the header.")
     accepted: int
     refused: tuple[Refusal, ...] = Field(description="At most 200 places, in the file's order.")
-    unchanged: bool = Field(description="The same list was kept before: nothing changed.")
+    unchanged: bool = Field(
+        description="Nothing changed: the same list was kept before, or not one row could be taken."
+    )
 
 
 router = APIRouter(prefix="/v1/lists", tags=["lists"])
@@ -66,6 +68,9 @@ async def take(desk: Answering, listing: Listing, sender: Principal, on: date, c
         raise Problem(
             422, f"list-{error.code.removeprefix('list-')}", "The file cannot be taken", error.detail
         ) from None
+    if read.refused and not read.entries:
+        # Nobody of the list before is forgotten for a file of which nothing could be read.
+        return ListReport(list_date=on, rows=read.rows, accepted=0, refused=read.refused, unchanged=True)
     kept = await listing.keep(agency, on, sender, read)
     if kept.older:
         raise Problem(
@@ -106,7 +111,8 @@ async def send_list(
     list_date: Annotated[IsoDate, Query(alias="date", description="The day of the list.")],
 ) -> ListReport:
     """Takes the agency's list as CSV (UTF-8, one header row), checked row by row: rows that are in order are kept,
-    the others refused by row and column. It replaces the agency's earlier list; the same list again changes nothing.
+    the others refused by row and column. It replaces the agency's earlier list; the same list again changes nothing,
+    nor does one of which every row is refused.
 
     Columns: `role` (victim, child, thought_to_harm), `family_name`, `given_name`, `born` (YYYY-MM-DD), and
     `nhs_number`, which may be empty or absent.

@@ -62,6 +62,10 @@ _PUT = """
 INSERT INTO work (question_id, agency, audience, referral_id, child_id, put_at, question, keys)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (question_id) DO NOTHING RETURNING question_id
 """
+_TO_THE_LEAD = """
+UPDATE work SET audience = 'lead', question = $2, claim_id = NULL, claimed_by = NULL, claimed_until = NULL
+ WHERE question_id = $1 AND audience = 'team' AND closed_at IS NULL
+"""
 _ANSWER = "SELECT child_id, answer FROM work WHERE question_id = $1"
 
 _CLAIM = """
@@ -137,7 +141,10 @@ class WorkTable:
         keys: Collection[bytes],
         now: datetime,
     ) -> bool:
-        """Puts a question there, once. `keys`: keyed hashes of whom it is about. False where it was there already."""
+        """Puts a question there, once. `keys`: keyed hashes of whom it is about. False where it was there already.
+
+        One that lies there for the team, and may only reach the lead by now, is taken from the team.
+        """
         question_id = UUID(question.question_id)
         about = await connection.fetchrow(_ABOUT, question_id, agency)
         if about is None:
@@ -147,6 +154,8 @@ class WorkTable:
         put = await connection.fetchval(
             _PUT, question_id, agency, question.to, about["referral_id"], child_id, now, sealed, list(keys)
         )
+        if put is None and question.to == "lead":
+            await connection.execute(_TO_THE_LEAD, question_id, sealed)
         return put is not None
 
     async def answer(self, connection: asyncpg.Connection | asyncpg.Pool, question_id: UUID) -> Given | None:

@@ -127,6 +127,10 @@ async def test_the_same_list_again_changes_nothing_and_a_later_one_supersedes(fe
     assert await pool.fetchval("SELECT count(*) FROM list") == 1
     assert (await send(fetching, first + rest[1])).status_code == 200
     assert await pool.fetchval("SELECT count(*) FROM list_entry") == 1
+    # A file of which nothing could be read takes nobody off the list.
+    broken = (await send(fetching, first + rest[1].replace("-", "/"))).json()
+    assert (broken["accepted"], broken["unchanged"], len(broken["refused"])) == (0, True, 1)
+    assert await pool.fetchval("SELECT count(*) FROM list_entry") == 1
     older = await send(fetching, GOOD, yesterday)
     assert (older.status_code, older.json()["code"]) == (409, "list-older")
     later = Case()

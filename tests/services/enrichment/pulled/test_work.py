@@ -12,6 +12,7 @@ from libs.schemas.levels import Level, Rag
 from services.enrichment.pulled.work import LEASE
 from tests.fuzzing import LIMIT, faults_found
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
+from tests.services.enrichment.family.conftest import Told
 from tests.services.enrichment.pulled.conftest import Fetching
 
 HIGH_RISK = {"fact": "household.domestic_abuse", "value": "high_risk", "basis": "record"}
@@ -241,6 +242,30 @@ async def test_what_only_the_lead_may_see_nobody_else_of_the_agency_sees_or_answ
     assert [each.state for each in answers] == ["nothing_held"]
     audience = "SELECT DISTINCT audience FROM disclosure WHERE agency = 'police'"
     assert [row[0] for row in await pool.fetch(audience)] == ["lead"]
+
+
+async def test_a_question_on_the_teams_table_is_the_leads_once_the_suspect_is_known_to_work_there(
+    fetching: Fetching,
+) -> None:
+    case = Told()
+    await fetching.ask(case)
+    await fetching.until_accepted(case.child)
+    claimed = await fetching.claim()
+    suspect = {"family_name": "Kestrel-Test", "thought_to_harm": True, "employer_agency": "marac"}
+    await fetching.instance.take(case.corrected({}, adults=(suspect,)))
+
+    async def the_leads() -> bool:
+        query = "SELECT audience, claim_id FROM work WHERE question_id = $1"
+        row = await fetching.instance.ledger.pool.fetchrow(
+            query, uuid.UUID(claimed["items"][0]["question_id"])
+        )
+        return tuple(row) == ("lead", None)
+
+    await until(the_leads)
+    assert (await fetching.claim())["items"] == []
+    assert (await fetching.answer(claimed, {"state": "nothing_held"})).status_code == 404
+    (item,) = (await fetching.claim("marac-lead"))["items"]
+    assert item["to"] == "lead"
 
 
 NOT_PERMITTED = [(None, 401, "token-missing"), ("st_ives_primary", 403, "scope-missing")]
