@@ -151,9 +151,9 @@ def _corrected(work: Work, event: Event, circle: Circle, payload: PeopleCorrecte
     if employers != referral.employers:
         # Whom a suspect works for decides to whom a question may go, for every child: what waits is looked at at once.
         referral.employers, referral.changed = employers, True
-        for child in referral.children.values():
-            work.corrected.append((referral, child))
-            for check in child.checks.values():
+        for known in referral.children.values():
+            work.corrected.append((referral, known))
+            for check in known.checks.values():
                 if check.ask_at is not None:
                     check.ask_at, check.changed = work.unit.now, True
     work.rekept.add(circle.referral_id)

@@ -351,3 +351,17 @@ def test_what_an_agency_says_when_it_is_asked_once_more_is_told_and_taken_back_w
     assert isinstance(gone, Corrected)
     assert (gone.correction.question_id, gone.correction.answer) == (str(first.question_id), None)
     assert set(gone.repeats) == {second.question_id, third.question_id}
+
+
+def test_an_agency_that_asks_to_wait_is_not_chased_before() -> None:
+    now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    child = Child(uuid.uuid4(), uuid.uuid4(), 1, frozenset({"names", "upn"}))
+    referral = Referral(child.referral_id, "K7TM-P2RW-Q", "given", children={child.id: child})
+    DESK.screened(referral, child, Level.SECTION_47, Rag.RED, None, now)
+    (asked,) = child.of("police")
+    late = asked.due_at + timedelta(minutes=1)
+    for wished in (timedelta(hours=1), timedelta(0)):
+        asked.chases = 0
+        reply = Reply(AgencyState.UNAVAILABLE, "http_429", wished.total_seconds())
+        DESK.replied(referral, child, asked.question_id, asked.attempts, reply, late, 0.5)
+        assert asked.ask_at == late + max(wished, DESK.terms.chase(0, "police"))

@@ -14,6 +14,7 @@ from tests.fuzzing import LIMIT, faults_found
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.family.conftest import Told
 from tests.services.enrichment.pulled.conftest import Fetching
+from tests.services.enrichment.pulled.test_lists import GOOD, send
 
 HIGH_RISK = {"fact": "household.domestic_abuse", "value": "high_risk", "basis": "record"}
 RETURNED = {
@@ -266,6 +267,9 @@ async def test_a_question_on_the_teams_table_is_the_leads_once_the_suspect_is_kn
     assert (await fetching.answer(claimed, {"state": "nothing_held"})).status_code == 404
     (item,) = (await fetching.claim("marac-lead"))["items"]
     assert item["to"] == "lead"
+    # What the team's own list says of the child is told all the same.
+    assert (await send(fetching, GOOD)).status_code == 200
+    assert [one.state for one in await fetching.marac_answers(case.child)] == ["returned"]
 
 
 NOT_PERMITTED = [(None, 401, "token-missing"), ("st_ives_primary", 403, "scope-missing")]

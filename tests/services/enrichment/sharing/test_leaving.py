@@ -123,6 +123,29 @@ async def test_where_the_suspect_works_for_the_police_only_their_lead_is_asked(
     }
 
 
+async def test_a_question_that_was_permitted_when_it_was_put_does_not_leave_once_it_is_not(
+    world: World, heard: dict[str, Question]
+) -> None:
+    instance, case = await world.start(check_deadline_cap_seconds=None), Case()
+    await instance.take(case.received(), case.screened(Level.SECTION_17, Rag.AMBER))
+    await until_completed(instance, case.child)
+    heard.clear()
+    pool = instance.ledger.pool
+    await pool.execute("UPDATE referral SET agreement = 'refused'")
+    due = (
+        "UPDATE agency_check SET state = 'no_answer', answered_at = NULL, ask_at = $1 WHERE agency = 'police'"
+    )
+    await pool.execute(due, instance.ledger.clock.now())
+    instance.checks.asking.wake()
+
+    async def held_back() -> bool:
+        state = "SELECT state FROM agency_check WHERE agency = 'police'"
+        return bool(await pool.fetchval(state) == "not_requested")
+
+    await until(held_back)
+    assert heard == {}
+
+
 @pytest.mark.parametrize("agreement", ["refused", "not_sought", None, "a code of a newer release"])
 async def test_without_the_familys_agreement_nothing_of_a_child_in_need_leaves_before_a_person_records_why(
     world: World, heard: dict[str, Question], agreement: str | None
