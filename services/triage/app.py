@@ -76,6 +76,7 @@ from services.triage.live.feed import Feed
 from services.triage.names import Names
 from services.triage.offers.api import router as offer_router
 from services.triage.offers.early_help import EarlyHelp
+from services.triage.overdue import EVERY_SECONDS as BREACHES_EVERY_SECONDS
 from services.triage.overdue import Overdue
 from services.triage.panels.api import Chamber
 from services.triage.panels.api import router as panel_router
@@ -163,7 +164,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 else [await _open_console(stack, app, settings, ledger, keys, thresholds.names)]
             )
             repair = Repair(ledger, casework, policies, timedelta(minutes=settings.checks_patience_minutes))
-            overdue = Overdue(alarms.tell, thresholds.clocks)
+            overdue = Overdue(ledger, alarms, thresholds.clocks)
             calling = Calling(
                 ledger, partnership.on_call, thresholds.clocks.calendar, alarms, telemetry.meter
             )
@@ -193,6 +194,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                     ),
                     Sweep("alerts", ALERTS_EVERY_SECONDS, calling.sweep),
                     Sweep("restrictions", UNTOLD_EVERY_SECONDS, Untold(ledger).sweep, at_start=True),
+                    Sweep("breaches", BREACHES_EVERY_SECONDS, overdue.sweep),
                     Sweep("broken-glass", GLASS_EVERY_SECONDS, app.state.vault.glass.sweep),
                     *console,
                 ],

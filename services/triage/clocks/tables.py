@@ -58,11 +58,13 @@ def clock_tables(metadata: MetaData) -> None:
         Column("clock", Text, primary_key=True),
         _time("due_at", nullable=False, key=True),
         _time("at", nullable=False),
+        _time("alarmed_at"),
         _time("explained_at"),
         Column("explained_by", Text),
         Column("why", Text),
         Column("document", LargeBinary),
         Index("breach_of_time", "due_at"),
+        Index("breach_silent", "at", postgresql_where=text("alarmed_at IS NULL")),
     )
     # A target that stands still, or stood.
     Table(

@@ -27,6 +27,7 @@ from services.triage.case import Case
 from services.triage.clocks.hub import Hub
 from services.triage.overdue import Overdue
 from services.triage.thresholds import Thresholds
+from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import AGENCIES, HubWorld, Story, stated
 from tests.services.triage.staff import Person
 
@@ -226,9 +227,7 @@ class Life:
     async def _time_passes(self) -> None:
         self._hub.clock.advance(timedelta(minutes=self._chance.choice((5, 20, 300, 1500))))
 
-        async def quiet(code: str, ids: dict[str, str]) -> None: ...
-
-        await TimerLoop(self._hub.ledger, Overdue(quiet, self._clocks).handlers).fire_due()
+        await TimerLoop(self._hub.ledger, Overdue(self._hub.ledger, Bell(), self._clocks).handlers).fire_due()
 
     def _told(self, answer: httpx.Response) -> None:
         assert answer.status_code in EXPECTED, answer.text

@@ -10,26 +10,17 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from libs.messaging.timers import TimerLoop
-from services.triage.overdue import Overdue
+from services.triage.overdue import PATIENCE, Overdue
 from services.triage.thresholds import Thresholds
+from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import MONDAY, HubWorld, Story
 from tests.services.triage.staff import CANARY
 
 ALERTS = Path("deploy/prometheus/alerts.yml")
 
 
-class Bells:
-    """Alarms, as they are raised."""
-
-    def __init__(self) -> None:
-        self.raised: list[tuple[str, dict[str, str]]] = []
-
-    async def __call__(self, code: str, ids: dict[str, str]) -> None:
-        self.raised.append((code, ids))
-
-
-async def ran_out(hub: HubWorld, bells: Bells, thresholds: Thresholds) -> None:
-    overdue = Overdue(bells, thresholds.clocks)
+async def ran_out(hub: HubWorld, bell: Bell, thresholds: Thresholds) -> Overdue:
+    overdue = Overdue(hub.ledger, bell, thresholds.clocks)
     running = asyncio.create_task(overdue.run())
     hub.clock.advance(timedelta(days=3))
     await TimerLoop(hub.ledger, overdue.handlers).fire_due()
@@ -37,15 +28,16 @@ async def ran_out(hub: HubWorld, bells: Bells, thresholds: Thresholds) -> None:
     overdue.stop()
     async with asyncio.timeout(30):
         await running
+    return overdue
 
 
 async def test_each_clock_that_runs_out_is_an_alarm(hub: HubWorld, thresholds: Thresholds) -> None:
-    story, bells = Story(), Bells()
+    story, bell = Story(), Bell()
     await hub.take(story.received())
-    await ran_out(hub, bells, thresholds)
+    await ran_out(hub, bell, thresholds)
     case = await hub.case(story.child_ids[0])
-    ids = {"referral_id": str(story.id), "case_id": str(case.id)}
-    assert bells.raised == [
+    ids = {"referral_id": story.id, "case_id": case.id}
+    assert bell.rung == [
         ("case-overdue", {**ids, "kind": "reading", "due_at": case.read_due_at.isoformat()}),
         ("case-overdue", {**ids, "kind": "decision", "due_at": case.due_at.isoformat()}),
     ]
@@ -54,21 +46,48 @@ async def test_each_clock_that_runs_out_is_an_alarm(hub: HubWorld, thresholds: T
 async def test_the_clock_of_what_nobody_could_read_is_an_alarm_too(
     hub: HubWorld, thresholds: Thresholds
 ) -> None:
-    story, bells = Story(), Bells()
+    story, bell = Story(), Bell()
     await hub.park(story.received(), value=b"\xff")
-    await ran_out(hub, bells, thresholds)
-    assert [(code, ids["case_id"], ids["kind"]) for code, ids in bells.raised] == [
-        ("case-overdue", str(story.id), "urgency"),
-        ("case-overdue", str(story.id), "decision"),
+    await ran_out(hub, bell, thresholds)
+    assert [(code, ids["case_id"], ids["kind"]) for code, ids in bell.rung] == [
+        ("case-overdue", story.id, "urgency"),
+        ("case-overdue", story.id, "decision"),
     ]
+
+
+async def test_an_alarm_that_reached_nobody_is_raised_again_until_it_does(
+    hub: HubWorld, thresholds: Thresholds
+) -> None:
+    deaf = Bell(works=False)
+    await hub.take(Story().received())
+    overdue = await ran_out(hub, deaf, thresholds)
+    first = list(deaf.rung)
+    assert await overdue.sweep() == 0, "it may be on its way"
+    hub.clock.advance(PATIENCE + timedelta(seconds=1))
+    assert (await overdue.sweep(), deaf.rung) == (0, first * 2)
+    deaf.works = True
+    assert (await overdue.sweep(), await overdue.sweep()) == (len(first), 0)
+    assert deaf.rung == first * 3
+
+
+async def test_what_a_process_that_died_had_to_alarm_is_alarmed_by_another(
+    hub: HubWorld, thresholds: Thresholds
+) -> None:
+    await hub.take(Story().received())
+    hub.clock.advance(timedelta(days=3))
+    died = Overdue(hub.ledger, Bell(), thresholds.clocks)
+    await TimerLoop(hub.ledger, died.handlers).fire_due()
+    hub.clock.advance(PATIENCE + timedelta(seconds=1))
+    bell = Bell()
+    assert await Overdue(hub.ledger, bell, thresholds.clocks).sweep() == len(bell.rung) > 0
 
 
 async def test_nothing_is_alarmed_that_was_not_committed(
     hub: HubWorld, monkeypatch: pytest.MonkeyPatch, thresholds: Thresholds
 ) -> None:
-    story, bells = Story(), Bells()
+    story, bell = Story(), Bell()
     await hub.take(story.received())
-    overdue = Overdue(bells, thresholds.clocks)
+    overdue = Overdue(hub.ledger, bell, thresholds.clocks)
     running = asyncio.create_task(overdue.run())
     hub.clock.advance(timedelta(days=3))
 
@@ -80,7 +99,7 @@ async def test_nothing_is_alarmed_that_was_not_committed(
         await TimerLoop(hub.ledger, overdue.handlers).fire_due()
     overdue.stop()
     await running
-    assert bells.raised == []
+    assert bell.rung == []
 
 
 async def test_warnings_and_breaches_are_counted_by_clock_under_the_names_that_the_alerts_use(
@@ -88,7 +107,7 @@ async def test_warnings_and_breaches_are_counted_by_clock_under_the_names_that_t
 ) -> None:
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader])
-    overdue = Overdue(Bells(), thresholds.clocks, provider.get_meter("clocks"))
+    overdue = Overdue(hub.ledger, Bell(), thresholds.clocks, provider.get_meter("clocks"))
     await hub.take(Story().received())
     for at in (
         MONDAY + timedelta(hours=1, minutes=45),

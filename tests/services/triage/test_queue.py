@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from libs.messaging.runner import log_only
 from libs.messaging.timers import Timer, TimerLoop
 from libs.schemas.events import NOTICE_FAILED, NoticeFailed, NoticeResult
 from libs.schemas.levels import Level, Stage
@@ -17,6 +16,7 @@ from services.triage.casework import Casework
 from services.triage.overdue import Overdue
 from services.triage.repair import Repair
 from services.triage.thresholds import Thresholds
+from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
@@ -235,7 +235,7 @@ async def test_a_clock_that_runs_out_is_told_once(
 ) -> None:
     story = Story()
     await hub.take(story.received())
-    loop = TimerLoop(hub.ledger, Overdue(log_only, thresholds.clocks).handlers)
+    loop = TimerLoop(hub.ledger, Overdue(hub.ledger, Bell(), thresholds.clocks).handlers)
     await loop.fire_due()
     assert await hub.names(story.id) == ["case-screened"]
     hub.clock.set(datetime(2026, 11, 23, 12, 1, tzinfo=UTC))
@@ -262,7 +262,7 @@ async def test_no_clock_runs_out_on_what_was_read_and_decided(
     assert (await worker.decide(child, tag)).status_code == 200
     await worker.accept(child)
     hub.clock.advance(timedelta(days=3))
-    await TimerLoop(hub.ledger, Overdue(log_only, thresholds.clocks).handlers).fire_due()
+    await TimerLoop(hub.ledger, Overdue(hub.ledger, Bell(), thresholds.clocks).handlers).fire_due()
     assert "case-overdue" not in await hub.names(story.id)
 
 
@@ -276,7 +276,7 @@ async def test_a_clock_that_was_claimed_just_before_the_decision_tells_nothing(
     _, tag = await worker.open(case.id)
     assert (await worker.decide(case.id, tag)).status_code == 200
     async with hub.ledger.unit([story.id]) as unit:
-        await Overdue(log_only, thresholds.clocks).handlers["decision"](
+        await Overdue(hub.ledger, Bell(), thresholds.clocks).handlers["decision"](
             unit, Timer("decision", case.id, 1, story.id, case.due_at, {}, None)
         )
     assert "case-overdue" not in await hub.names(story.id)

@@ -12,6 +12,7 @@ from services.triage.casework import Casework
 from services.triage.clocks.kept import Clocks
 from services.triage.overdue import Overdue
 from services.triage.thresholds import Thresholds
+from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
@@ -42,11 +43,8 @@ async def shown(person: Person, story: Story) -> dict[str, dict[str, Any]]:
     return {one["clock"]: one for one in answer.json()["clocks"]}
 
 
-async def silent(code: str, ids: dict[str, str]) -> None: ...
-
-
 async def ring(hub: HubWorld, thresholds: Thresholds) -> None:
-    await TimerLoop(hub.ledger, Overdue(silent, thresholds.clocks).handlers).fire_due()
+    await TimerLoop(hub.ledger, Overdue(hub.ledger, Bell(), thresholds.clocks).handlers).fire_due()
 
 
 async def told(hub: HubWorld, story: Story) -> list[str]:
