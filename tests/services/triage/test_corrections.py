@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from libs.schemas.findings import ASKED_AGAIN, AgencyState
-from libs.schemas.levels import Level
+from libs.schemas.levels import Level, Rag
 from services.triage.policies.replay import Result
 from services.triage.standing import TAKEN_BACK
 from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
@@ -17,12 +17,13 @@ REPEATED = stated("household.domestic_abuse", "repeated")
 async def test_what_was_corrected_counts_no_more_and_what_replaces_it_does(hub: HubWorld) -> None:
     await hub.policies.start(hub.ledger)
     story = Story()
-    await hub.take(story.received([HUNGRY]), story.answer("police", STRANGLED))
+    threat = stated("child.threat_to_life", True)
+    await hub.take(story.received([HUNGRY]), story.answer("police", STRANGLED, threat))
     assert (await hub.case(story.child_ids[0])).level is Level.SECTION_47
     await hub.take(story.corrected("police", REPEATED))
 
     case = await hub.case(story.child_ids[0])
-    assert case.level < Level.SECTION_47
+    assert (case.level < Level.SECTION_47, case.rag) == (True, Rag.RED), "who was in danger stays urgent"
     said = await counts(hub, story, 0)
     assert ("household.domestic_abuse", "police") in said
     assert ("household.strangulation_or_weapon", "police") not in said

@@ -1,12 +1,13 @@
 """What becomes known after a person decided counts like anything else: danger at once, the rest by being looked at."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from libs.schemas.findings import Fact
+from libs.schemas.history import EarlierReport
 from libs.schemas.levels import Level, Rag, Stage
 from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.staff import Person
@@ -130,11 +131,15 @@ async def test_facts_that_change_nothing_on_a_decided_case_are_looked_at(
 ) -> None:
     await hub.take(mild.information(SOMETIMES_HUNGRY))
     await hub.take(mild.information(SOMETIMES_HUNGRY))
+    day = date(2026, 6, 1)
+    await hub.take(
+        mild.linked(EarlierReport(on=day, decided_on=day, level="early_help", destination="early_help"))
+    )
     case = await hub.case(mild.child_ids[0])
     assert (case.stage, case.at_risk) == (Stage.HAND_OVER, False)
     items = (await manager.get("/v1/tasks", case_id=str(case.id))).json()["items"]
     kinds = [item["kind"] for item in items]
-    assert kinds.count("look_at_new_information") == 2
+    assert kinds.count("look_at_new_information") == 3
     # What early help still needs stands beside it.
     assert {*kinds} == {
         "look_at_new_information",

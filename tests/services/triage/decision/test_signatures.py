@@ -1,6 +1,7 @@
 """Who must sign beside a decider, what waits for it, and what never does."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -322,12 +323,21 @@ async def test_a_contact_becomes_a_referral_on_the_day_that_a_person_decides_so(
     await manager.sign(child)
     since = (await hub.case(child)).statutory_at
     assert since == hub.clock.now()
+    hub.clock.advance(timedelta(days=1))
+    await proposed(protection, manager, **PROTECTION, rationale="Seen again.")
+    assert (await hub.case(child)).statutory_at == since, "decided anew, it is a referral since the first day"
 
 
-async def test_help_below_section_17_is_no_referral(hub: HubWorld, targeted: Story, worker: Person) -> None:
+async def test_help_below_section_17_is_no_referral_nor_is_news_for_a_worker(
+    hub: HubWorld, targeted: Story, worker: Person, manager: Person, second: Person
+) -> None:
     await proposed(targeted, worker)
     case = await hub.case(targeted.child_ids[0])
     assert (case.statutory_at, case.stage) == (None, Stage.HAND_OVER)
+    news = {"level": "section_17", "destination": "allocated_worker", "departure_reason": "Theirs."}
+    await proposed(targeted, manager, **news)
+    assert (await second.sign(case.id)).json()["stage"] == "hand_over"
+    assert (await hub.case(case.id)).statutory_at is None
 
 
 async def test_departures_are_counted_by_direction_and_reason(
