@@ -10,3 +10,8 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The present instant, aware, in UTC."""
         ...
+
+
+def to_the_minute(at: datetime) -> datetime:
+    """The instant as people write it down: what happened in the same minute did not happen before it."""
+    return at.replace(second=0, microsecond=0)

@@ -10,6 +10,7 @@ from libs.messaging.ledger import Ledger, Unit
 from libs.platform.auth import Principal
 from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
+from libs.schemas.clock import to_the_minute
 from services.triage.access import note
 from services.triage.case import OWN_CLOCKS, URGENCY_CLOCK, Case, File
 from services.triage.casework import Casework
@@ -122,7 +123,7 @@ class Timekeeper:
                 if (last.stopped_by, last.stopped_at, last.note) == (caller.subject, at, text):
                     return
                 raise _not_running(f"{last.stopped_by or 'the case'} stopped it")
-            if not last.started_at <= at <= unit.now:
+            if not to_the_minute(last.started_at) <= at <= unit.now:
                 when = "must lie between the clock's start and now"
                 raise invalid_body([FieldError("/at", "out_of_range", when)])
             document = None if text is None else await seal(self._ledger.codec, case_id, text)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pydantic import Field, StrictBool
 
 from libs.schemas.base import Instant, Line, Model, Open, Text
+from libs.schemas.clock import to_the_minute
 
 
 class Attending(StrEnum):
@@ -146,7 +147,7 @@ def faults(body: StrategyBody, received_at: datetime, now: datetime) -> Iterator
     """Everything that keeps a record from being taken."""
     if body.held_at > now:
         yield Fault("/held_at", "in_the_future", "must not be later than now")
-    if body.held_at < received_at:
+    if body.held_at < to_the_minute(received_at):
         yield Fault("/held_at", "before_receipt", "must not be before the contact was received")
     away = missing(body)
     explained = [str(one.agency) for one in body.absences]

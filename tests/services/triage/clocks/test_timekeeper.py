@@ -165,7 +165,11 @@ async def test_a_child_who_was_seen_stops_the_clock_as_at_that_moment(
     case = await hub.case(story.child_ids[0])
     async with hub.ledger.unit([story.id]) as unit:
         await clocks.start(unit, case, "child_seen", MONDAY)
+        await clocks.start(unit, case, "return_interview", MONDAY + timedelta(seconds=40))
     hub.clock.advance(timedelta(hours=3))
+    # Whoever writes "at ten" does not write of the minute before.
+    at_once = {"at": "2026-11-23T10:00:00Z", "note": "At once."}
+    assert (await worker.put(path(story, "/return_interview/stop"), at_once)).status_code == 200
     seen = {"at": "2026-11-23T12:00:00Z", "note": f"{CANARY} was seen at school, alone."}
     for at in ("2026-11-23T09:59:59Z", "2026-11-23T13:00:01Z"):
         answer = await worker.put(path(story, "/child_seen/stop"), {**seen, "at": at})

@@ -23,6 +23,11 @@ def test_with_everybody_there_nothing_is_flagged() -> None:
     assert flags(discussion()) == ()
 
 
+def test_a_discussion_in_the_minute_of_the_receipt_was_not_before_it() -> None:
+    body = discussion(held_at="2026-11-23T10:00:00Z")
+    assert list(faults(body, MONDAY + timedelta(seconds=59), NOW)) == []
+
+
 @pytest.mark.parametrize("there", list(product([False, True], repeat=3)))
 def test_whoever_always_takes_part_and_did_not_is_explained_and_flagged(there: tuple[bool, ...]) -> None:
     core = {Core.CHILDRENS_SOCIAL_CARE: SOCIAL_CARE, Core.POLICE: POLICE, Core.HEALTH: HEALTH}
