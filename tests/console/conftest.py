@@ -127,7 +127,7 @@ def references(site: Site) -> dict[Family, str]:
 @pytest.fixture(scope="module")
 def browser(site: Site, chromium: str) -> Iterator[Browser]:
     # Playwright holds this thread's event loop while it lives: nothing asynchronous may be tested beside it.
-    expect.set_options(timeout=15_000)
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=FRUGAL)
         yield launched
@@ -152,7 +152,7 @@ def opened(site: Site, browser: Browser) -> Iterator[Opens]:
         context = browser.new_context(viewport=DESKTOP, java_script_enabled=scripts)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.goto(f"{site.url}/")
         page.locator(f"button[value={person}]").click()
         page.wait_for_url("**/console/queue")

@@ -19,7 +19,7 @@ from services.triage.console.api import console_router
 from tests.console.conftest import DESKTOP, PHONE, Opens, Site
 from tests.console.families import SCHOOL, Family, choose
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RUN = """() => axe.run(document, {

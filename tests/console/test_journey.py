@@ -20,7 +20,7 @@ from tests.console.families import (
 from tests.console.test_every_page import at_each_width, faults
 from tests.journeys.referrals import until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 def told(site: Site, reference: str) -> None:
