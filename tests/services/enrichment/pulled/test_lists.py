@@ -1,11 +1,15 @@
 """The weekly list: read row by row, told for the children whom it concerns, replaced by the next one."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 
+from libs.schemas.findings import EXISTENCE_ONLY
 from services.enrichment.pulled.lists import MOST_BYTES, MOST_ROWS, BadFile, read_list
+from services.enrichment.pulled.work import Item, WorkTable
 from tests.services.enrichment.conftest import FINCH, WREN, Case
 from tests.services.enrichment.pulled.conftest import Browser, Fetching
 
@@ -113,6 +117,26 @@ async def test_a_question_that_is_put_later_finds_the_list(fetching: Fetching) -
     await fetching.until_accepted(case.child)
     (told,) = await fetching.marac_answers(case.child)
     assert told.facts
+
+
+async def test_where_only_existence_may_be_asked_a_list_says_no_more(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case()
+    await fetching.ask(case)
+    find = WorkTable.find
+
+    async def found(*given: Any, **named: Any) -> Item | None:
+        item = await find(*given, **named)
+        assert item is not None
+        assert item.question is not None
+        existence = frozenset(item.question.items)
+        return replace(item, question=item.question.model_copy(update={"existence_only": existence}))
+
+    monkeypatch.setattr(WorkTable, "find", found)
+    assert (await send(fetching, GOOD)).status_code == 200
+    (told,) = await fetching.marac_answers(case.child)
+    assert (told.state, told.reason, told.facts) == ("returned", EXISTENCE_ONLY, ())
 
 
 async def test_the_same_list_again_changes_nothing_and_a_later_one_supersedes(fetching: Fetching) -> None:
