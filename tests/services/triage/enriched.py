@@ -73,6 +73,7 @@ class Enriched(ABC):
             event=fields.pop("event", None),
             duplicates=fields.pop("duplicates", ()),
             plans=fields.pop("plans", ()),
+            step_downs=fields.pop("step_downs", ()),
         )
         linked = Linked(
             revision=revision,

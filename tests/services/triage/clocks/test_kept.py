@@ -110,6 +110,7 @@ async def test_what_is_no_statutory_referral_starts_neither(hub: HubWorld, manag
     child = story.child_ids[0]
     await manager.read(child)
     _, tag = await manager.open(child)
-    made = await manager.decide(child, tag, departure_reason="Seen at home since.")
-    assert made.status_code == 200, made.text
+    theirs = {"level": "section_47", "destination": "other_authority", "departure_reason": "Lives there."}
+    made = await manager.decide(child, tag, **theirs)
+    assert (made.status_code, made.json()["stage"]) == (200, "hand_over"), made.text
     assert {"child_seen", "assessment"} & (await armed(hub, story)).keys() == set()

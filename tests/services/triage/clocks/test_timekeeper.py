@@ -263,11 +263,12 @@ async def test_a_breach_is_an_event_and_asks_for_a_reason_until_somebody_gives_i
     assert (await manager.get("/v1/clocks/breaches", clock="decision")).json()["items"] == []
     await hub.ledger.pool.execute("UPDATE child_case SET restricted = true")
     assert (await manager.get("/v1/clocks/breaches")).json()["items"] == []
+    period = {"from": "2026-11-24T00:00:00Z", "to": "2026-11-24T17:30:01Z"}
+    assert (await manager.get("/v1/clocks/breaches/counts", **period)).json()["breaches"] == 0
     await hub.ledger.pool.execute("UPDATE child_case SET restricted = false")
     [breach] = decision["breaches"]
     assert (breach["why"], breach["reason"], breach["explained_by"]) == (*because.values(), worker.id)
     # Counted when it was due, from the beginning of the time and before its end; the words stay on the case.
-    period = {"from": "2026-11-24T00:00:00Z", "to": "2026-11-24T17:30:01Z"}
     counted = await manager.get("/v1/clocks/breaches/counts", **period)
     found = counted.json()
     words = found.pop("words")
@@ -285,6 +286,8 @@ async def test_a_breach_is_an_event_and_asks_for_a_reason_until_somebody_gives_i
     }
     counted = await manager.get("/v1/clocks/breaches/counts", **(period | {"to": DECISION_DUE}))
     assert [one["clock"] for one in counted.json()["counts"]] == ["urgency"]
+    counted = await manager.get("/v1/clocks/breaches/counts", **(period | {"from": DECISION_DUE}))
+    assert [one["clock"] for one in counted.json()["counts"]] == ["decision"]
     assert refused(await manager.put(path(story, "/decision/breach"), because)) == (409, "explained-already")
     assert (await worker.get("/v1/queue", tag="due_soon")).json()["items"] == []
 

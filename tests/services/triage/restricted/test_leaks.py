@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from libs.platform.restricted import RIGHT
-from libs.schemas.history import EarlierReport, PossibleDuplicate
+from libs.schemas.history import EarlierPlan, EarlierReport, PossibleDuplicate, StepDown
 from libs.schemas.people import Member
 from sandbox.issuer import Issuer
 from services.triage.live import feed
@@ -189,8 +189,17 @@ async def test_a_later_case_does_not_name_an_earlier_one_that_is_restricted(
         on=hub.clock.now().date(), reference=earlier.reference, case_id=hidden, mistaken=True
     )
     maybe = PossibleDuplicate(case_id=hidden, reference=earlier.reference, because=("same_day",))
-    await hub.take(later.received([HUNGRY]), later.linked(report, duplicates=(maybe,)))
+    plan = EarlierPlan(kind="child_in_need", told_on=report.on, agency="social_care", case_id=hidden)
+    closed = StepDown(on=report.on, reference=earlier.reference, case_id=hidden)
+    await hub.take(
+        later.received([HUNGRY]),
+        later.linked(report, duplicates=(maybe,), plans=(plan,), step_downs=(closed,)),
+    )
     case_id = later.child_ids[0]
+    # What social care closed was this very child's, so that the later case is hidden too, until it is shown.
+    assert (await worker.get(f"/v1/cases/{case_id}")).status_code == 404
+    shown = {"restricted": False, "reason": "Not of the family."}
+    assert (await trusted.put(f"/v1/cases/{case_id}/restriction", shown)).status_code == 200
     for path in (f"/v1/cases/{case_id}", f"/v1/cases/{case_id}/chronology"):
         seen = (await worker.get(path)).text
         assert earlier.reference not in seen
