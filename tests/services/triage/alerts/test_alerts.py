@@ -75,6 +75,19 @@ async def test_children_who_become_red_together_are_one_alert(
     assert await list_at_work.called(story) == ["duty_worker"]
 
 
+async def test_an_alert_that_takes_anothers_place_is_of_its_children_too_and_as_urgent(
+    hub: HubWorld, list_at_work: OnCallWorld
+) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([stated("child.untreated_illness", True)]))
+    await list_at_work.wait()
+    [first] = await list_at_work.alerts(story)
+    assert (first["case_ids"], first["urgency"]) == ([story.child_ids[0]], "immediate_danger")
+    await hub.take(story.answer("health", stated("child.patterned_injury", True), child=1))
+    _, second = await list_at_work.alerts(story)
+    assert (set(second["case_ids"]), second["urgency"]) == ({*story.child_ids}, "immediate_danger")
+
+
 async def test_more_evidence_of_the_same_urgency_alerts_nobody_again(
     hub: HubWorld, list_at_work: OnCallWorld, worker: Person
 ) -> None:
