@@ -299,12 +299,18 @@ _CORRECTED = ("status", "given_name", "family_name", "born", "expected", "disabi
 
 def as_corrected(child: ReferredChild | None, corrections: Iterable[ReferredChild]) -> ReferredChild | None:
     """A child as it was referred, with what staff corrected in its place: a correction that is silent of something
-    leaves it as it was. None where nothing is known of it.
+    leaves it as it was, and an unborn child of whose birth nothing is said stays unborn. None where nothing is known
+    of it.
     """
     for one in corrections:
         given = {name: value for name in _CORRECTED if (value := getattr(one, name)) not in (None, ())}
+        unborn = child is not None and child.status == ChildStatus.UNBORN
+        if unborn and one.born is None and one.status == ChildStatus.BORN:
+            del given["status"]
         if "born" in given or "expected" in given:
             given = {"born": None, "expected": None} | given
+        if given.get("status") == ChildStatus.UNBORN:
+            given["born"] = None
         child = (child or ReferredChild()).model_copy(update=given)
     return child
 

@@ -76,16 +76,9 @@ def _of_the_home(own: Sequence[StatedFact], at_home: Sequence[Known]) -> Iterato
 
 def _form(known: Known) -> ReferredChild:
     """The child as derivations read it, with what staff corrected and the index adds."""
-    corrected = as_corrected(None, known.corrected)
     born = known.born or (known.linked.born if known.linked is not None else None)
-    if corrected is None:
-        return ReferredChild.model_construct(status=known.status, born=born, household=known.household)
-    return ReferredChild.model_construct(
-        status=corrected.status,
-        born=corrected.born or born,
-        household=known.household,
-        disabilities=corrected.disabilities,
-    )
+    form = ReferredChild.model_construct(status=known.status, born=born, household=known.household)
+    return as_corrected(form, known.corrected) or form
 
 
 def _around(family: Sequence[Known], household: str | None) -> ReferralBody:
