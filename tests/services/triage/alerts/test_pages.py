@@ -15,4 +15,4 @@ async def test_red_work_is_taken_on_the_page(list_at_work: OnCallWorld, office: 
     assert "You have taken the alert" in browser.page.text
     assert "I have it" not in browser.page.text
     await browser.get("/console/alerts?ended=yes")
-    assert "by staff-sw-1" in browser.page.text
+    assert "by Sam Sandbox, social worker" in browser.page.text
