@@ -219,7 +219,7 @@ async def running(*parts: Part) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 45.0) -> None:
     """Waits until the condition holds. Raises TimeoutError."""
     async with asyncio.timeout(timeout):
         while not await condition():

@@ -260,7 +260,7 @@ async def test_many_bad_messages_at_the_head_do_not_keep_those_behind_them_waiti
         alarms.append(code)
 
     limits = Limits(
-        poll_timeout=0.05, quick_retries=0, pause=0.01, max_consecutive_parked=5, breaker_pause=0.4
+        poll_timeout=0.05, quick_retries=0, pause=0.01, max_consecutive_parked=5, breaker_pause=0.1
     )
     runner = await start(world, consumer, limits)
     runner._alarm = alarm
