@@ -44,7 +44,7 @@ async def faults_found(
     listed = "".join(f'"{name}" = "{value}"\n' for name, value in parameters.items())
     (folder / "schemathesis.toml").write_text(f"[parameters]\n{listed}{operations}")
     output = ""
-    for longer in (1, 4):
+    for longer in (1, 3):
         run = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml")),

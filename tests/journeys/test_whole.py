@@ -353,7 +353,7 @@ def test_schemathesis_finds_nothing_in_enrichment_and_notify(running: Running) -
                 running.client.token("operations"),
                 running.data / f"fuzzing-{service.value}",
                 parameters={"reference": reference},
-                at_least=10,
+                at_least=5,
                 seconds=5,
             )
         )
