@@ -34,7 +34,7 @@ from tests.services.triage.conftest import CODEC, ISSUER, HubWorld, Story, parts
 from tests.services.triage.staff import Person
 
 PEOPLE, CASES = 50, 20
-ACTS = 250 if os.environ.get("MASH_CROWD") == "long" else 15
+ACTS = 250 if os.environ.get("MASH_CROWD") == "long" else 6
 """Of each person."""
 STRANGLED = stated("household.strangulation_or_weapon", True)
 PROTECTION: dict[str, Any] = {"level": "section_47", "destination": "csc_section_47", "obliged": {}}

@@ -76,7 +76,7 @@ async def test_schemathesis_finds_nothing(
             valid_is_taken=False,
             # What staff may send of a child is as large as a referral: a run of its own tries that.
             paths=COMMANDS if large else f"^(?!.*{COMMANDS})",
-            seconds=3 if large else 9,
+            seconds=3 if large else 5,
             # Of two parameters in a path, the one that is given here stands in for a generated wrong one.
             operations='[[operations]]\ninclude-name = "GET /v1/cases/{case_id}/evaluations/{number}"\n'
             "checks.negative_data_rejection.enabled = false\n",
