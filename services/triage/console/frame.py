@@ -66,7 +66,6 @@ SAID: Mapping[str, str] = {
     "restricted": "Who may see the case is kept.",
     "break-glass": "You may see this case for one hour. It was reported.",
     "members": "The panel’s members are kept.",
-    "discarded": "What you had written before is thrown away.",
 }
 """What a page says once something was done, by the code that the address carries."""
 
