@@ -35,6 +35,7 @@ from sandbox.stack import Plan, Stack
 PEER_TOPICS = ("peer.referral.v1", "peer.checks.v1", "peer.triage.v1")
 LOOK_EVERY = 0.25
 LONGEST = 900.0
+"""No deadline of a check passes before: the sandbox counts them in seconds, and a backlog would be told twice."""
 SETTLE = 2.0
 """For leaders of new partitions to be known."""
 
@@ -173,7 +174,8 @@ async def _reader(bootstrap: str) -> AsyncIterator[Any]:
 async def measure(referrals: int, peer: int, workers: int, agencies: str) -> dict[str, object]:
     """Ours on the whole backlog, then the peer on a part of it."""
     with tempfile.TemporaryDirectory(prefix="mash-bench-") as folder:
-        own = {"MASH_AGENCIES_IN_PROCESS": "true"} if agencies == "in-process" else {}
+        own = {"MASH_CHECK_DEADLINE_CAP_SECONDS": str(LONGEST)}
+        own |= {"MASH_AGENCIES_IN_PROCESS": "true"} if agencies == "in-process" else {}
         plan = Plan(Path(folder), events="kafka", ports={}, environment={"enrichment": own})
         stack = Stack(plan)
         try:

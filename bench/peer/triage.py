@@ -48,7 +48,7 @@ from services.triage.thresholds import load_thresholds
 
 peer = Peer("triage", metadata)
 casework = Casework(load_thresholds(peer.partnership))
-columns = [each.name for each in fields(Case)]
+columns = [each.name for each in fields(Case) if each.metadata.get("column", True)]
 codes = {"stage": Stage, "level": Level, "rag": Rag, "could_rise_to": Level, "announced_level": Level}
 
 

@@ -15,6 +15,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import core_schema
 
+from libs.schemas.base import WORDS
+
 MOST_ERRORS = 50
 MOST_CODES = 40
 
@@ -126,6 +128,8 @@ def _detail(error: Mapping[str, Any], walker: _Walker, node: Mapping[str, Any]) 
 
 def _sentence(error: Mapping[str, Any]) -> str:
     code, context = error["type"], error.get("ctx") or {}
+    if context.get("pattern") == WORDS:
+        return "must have no NUL character"
     if code in _SENTENCES:
         try:
             return _SENTENCES[code].format_map(context)

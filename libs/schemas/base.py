@@ -185,12 +185,16 @@ IsoDate = Annotated[date, BeforeValidator(_iso_date_only), AfterValidator(_plaus
 Instant = Annotated[AwareDatetime, BeforeValidator(_text_instant), AfterValidator(_plausible_instant)]
 """A moment, RFC 3339 with offset; kept in UTC."""
 
-_NO_NUL = r"^[^\x00]*$"
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_NUL)]
+# What is stripped, spelt out: dialects of regular expressions differ in their white space.
+_BLANK = r"\x09-\x0d\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+WORDS = rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"
+"""Of a text that is more than white space and holds no NUL, which PostgreSQL cannot keep."""
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=WORDS)]
 """A short text of one line, such as a name."""
 
 Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=_NO_NUL)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=WORDS)
 ]
 """What a person wrote."""
 

@@ -1,9 +1,10 @@
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from libs.schemas.base import Instant, IsoDate, Line, Model, Open, Text
 from libs.schemas.codes import Urgency
@@ -97,6 +98,19 @@ def test_a_nul_character_is_refused_in_every_text(field: str) -> None:
 
 def test_a_blank_text_is_refused() -> None:
     assert refused('{"text": "  "}') == {"string_too_short"}
+
+
+def test_the_schema_says_of_each_character_whether_it_is_a_text_by_itself() -> None:
+    said = re.compile(TypeAdapter(Text).json_schema()["pattern"])
+    taken = TypeAdapter(Text)
+    for number in (*range(0x3100), 0xFEFF, 0x1F600):
+        character = chr(number)
+        try:
+            taken.validate_python(character)
+        except ValidationError:
+            assert not said.search(character), hex(number)
+        else:
+            assert said.search(character), hex(number)
 
 
 def test_ordered_codes_compare_by_severity_never_as_text() -> None:
