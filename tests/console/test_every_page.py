@@ -75,6 +75,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/console/new-referral": ("",),
     "/console/workload": ("",),
     "/console/numbers": ("",),
+    "/console/breaches": ("",),
     "/console/agencies": ("",),
     "/console/policy": ("",),
     CASE: ("",),

@@ -56,6 +56,10 @@ async def _room(request: Request) -> ClockRoom:
     return room
 
 
+def _called(hub: Hub) -> dict[str, str]:
+    return LABELS | {name: one.label for name, one in hub.clocks.items()}
+
+
 InRoom = Annotated[ClockRoom, Depends(_room)]
 
 router = APIRouter(prefix="/v1", tags=["clocks"])
@@ -92,6 +96,7 @@ async def preview_clock(
 async def read_breaches(
     caller: Reader,
     room: InRoom,
+    hub: Annotated[Hub, Depends(_hub)],
     clock: Annotated[Identifier | None, Query(description="Only this clock.")] = None,
     team: Annotated[Identifier | None, Query(description="Only cases of this team.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
@@ -99,7 +104,7 @@ async def read_breaches(
     """Those that wait longest first. Codes and times only; `PUT …/clocks/{clock}/breach` gives a reason."""
     async with room.ledger.pool.acquire() as connection:
         await note(connection, room.ledger.clock.now(), caller, "breaches.read")
-        return await unexplained(connection, caller, clock, team, limit)
+        return await unexplained(connection, caller, clock, team, limit, _called(hub))
 
 
 @router.get(
@@ -115,8 +120,7 @@ async def read_breach_counts(
     """By clock and kind of reason, for the board: of children whom the caller may see, and nothing names one."""
     async with room.ledger.pool.acquire() as connection:
         await note(connection, room.ledger.clock.now(), caller, "breaches.counted")
-        words = LABELS | {name: one.label for name, one in hub.clocks.items()}
-        return await count_breaches(connection, caller, start, end, words)
+        return await count_breaches(connection, caller, start, end, _called(hub))
 
 
 @router.get("/cases/{case_id}/clocks", responses=READS, summary="The clocks of a case")

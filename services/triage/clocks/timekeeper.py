@@ -200,8 +200,12 @@ class Timekeeper:
                 last = found[-1]
                 if (last.explained_by, last.why, last.reason) == (caller.subject, body.why, body.reason):
                     return
+                at = None if last.explained_at is None else last.explained_at.isoformat()
                 raise Problem(
-                    409, "explained-already", "Somebody has said why", f"{last.explained_by}, before you"
+                    409,
+                    "explained-already",
+                    "Somebody has said why",
+                    extra={"explained_by": last.explained_by, "at": at},
                 )
             document = await seal(self._ledger.codec, case_id, body.reason)
             for one in silent:

@@ -1,5 +1,6 @@
 """Clocks that ran out and for which nobody has given the reason that is asked for."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import asyncpg
@@ -28,6 +29,7 @@ class SilentBreach(Model):
     child_number: int
     team: Identifier
     clock: Identifier
+    label: Line = Field(description="What the clock is called.")
     due_at: Instant
     at: Instant = Field(description="When it was noticed.")
 
@@ -39,8 +41,15 @@ class SilentBreaches(Model):
 
 
 async def unexplained(
-    connection: asyncpg.Connection, caller: Principal, clock: str | None, team: str | None, limit: int
+    connection: asyncpg.Connection,
+    caller: Principal,
+    clock: str | None,
+    team: str | None,
+    limit: int,
+    words: Mapping[str, str],
 ) -> SilentBreaches:
-    """What the caller may see of them, at most `limit`."""
+    """What the caller may see of them, at most `limit`. `words`: what the clocks are called."""
     rows = await connection.fetch(_SILENT.format(seen=visible(caller, "c")), clock, team, limit)
-    return SilentBreaches(items=tuple(SilentBreach(**dict(row)) for row in rows))
+    return SilentBreaches(
+        items=tuple(SilentBreach(**dict(row), label=words.get(row["clock"], row["clock"])) for row in rows)
+    )

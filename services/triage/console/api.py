@@ -14,6 +14,7 @@ from libs.schemas.dictionary import Dictionary
 from services.triage.console import (
     agencies,
     alerts,
+    breaches,
     case,
     challenges,
     chronology,
@@ -46,7 +47,7 @@ def console_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     areas = (queue, family, case, chronology, reading, decision, signing, tasks)
     more = (facts, matches, agencies, handovers, restriction, overview, telephone, search)
-    flow = (clocks, alerts, strategy, tools, panels, challenges, numbers)
+    flow = (clocks, alerts, strategy, tools, panels, challenges, numbers, breaches)
     for area in (*areas, *more, *flow):
         router.include_router(area.router, dependencies=[Depends(acquaint)])
     router.include_router(pages_router())

@@ -31,7 +31,7 @@ _SAID: Mapping[str, str] = {
 }
 """What staff do about a refusal; the API's own advice is for programs."""
 
-_FIRST = ("held_by", "reviewer", "worker", "owner")
+_FIRST = ("held_by", "reviewer", "worker", "owner", "explained_by")
 """The members of a refusal that tell who was first."""
 
 

@@ -25,6 +25,11 @@ CASE = "/console/cases/{case_id}"
 NOW = {"day": "23", "month": "11", "year": "2026"}
 FORMS: Mapping[str, Mapping[str, str]] = {
     "/console/alerts": {"alert": str(UUID(int=7)), "note": W},
+    "/console/breaches": {
+        "action": f"{UUID(int=7)}.decision",
+        f"note.{UUID(int=7)}.decision": W,
+        f"why.{UUID(int=7)}.decision": "other",
+    },
     "/console/challenges/{challenge_id}": {"outcome": "stands", "agreed": "yes", "because": W},
     "/console/new-referral": {"worry": W, "role": "teacher", "danger": "no"},
     "/console/panels/{panel}/{day}": {"action": "members", "chair": W},

@@ -212,6 +212,21 @@ async def test_managers_see_who_has_how_much_and_the_boards_numbers_of_a_time(of
         "DASH risk checklist Not used 0 0",
     ):
         assert wanted in said
+    await manager.get("/console/breaches")
+    about = f"{path.rpartition('/')[2]}.reading"
+    assert "The reading of the referrer&#39;s words" in manager.page.text
+    await manager.submit({f"note.{about}": "Two of us were ill."}, "/console/breaches", 1)
+    assert "Select the kind of reason" in manager.page.text
+    again = {f"note.{about}": "Two of us were ill.", f"why.{about}": "workload"}
+    page = manager.page
+    await manager.submit(again, "/console/breaches", 1)
+    assert "somebody has said why" in manager.page.text
+    manager.seen.append(page)
+    await manager.submit(again | {f"why.{about}": "other"}, "/console/breaches", 1)
+    assert "Somebody has said why. Morgan Sandbox, manager, since" in manager.page.text
+    assert "Two of us were ill." in manager.page.text
+    await manager.get(f"{path}/clocks")
+    assert "There was too much work. Two of us were ill." in words_of(manager)
     before = {"to-day": "22", "to-month": "11", "to-year": "2026"}
     await manager.get(f"/console/numbers?{urlencode(before)}")
     assert "Decisions: 0" in words_of(manager)
