@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from libs.schemas.codes import ContactKind
 from libs.schemas.commands import OrderAction, PersonAction
-from libs.schemas.levels import Destination, Level
+from libs.schemas.levels import Destination, Level, Rag, Stage
 from libs.schemas.plans import PlanKind
 from services.triage.decision.authority import MANAGER, SOCIAL_WORKER
 
@@ -30,6 +30,17 @@ DESTINATIONS: Mapping[str, str] = {
     Destination.ALLOCATED_WORKER: "the worker who has the case already",
     Destination.OTHER_AUTHORITY: "another local authority",
 }
+STAGES: Mapping[str, str] = {
+    Stage.TO_BE_READ: "to be read",
+    Stage.CHECKS: "checks under way",
+    Stage.DECISION: "to be decided",
+    Stage.SIGN_OFF: "waits for a signature",
+    Stage.HAND_OVER: "waits to be accepted",
+    Stage.DECIDED: "decided",
+    Stage.CLOSED: "closed",
+    Stage.PROCESSING_STOPPED: "processing stopped",
+}
+RATINGS: Mapping[str, str] = {Rag.RED: "red", Rag.AMBER: "amber", Rag.GREEN: "green", Rag.BLUE: "blue"}
 CONTACTS: Mapping[str, str] = {
     ContactKind.NEW_WORRY: "a new worry",
     ContactKind.NOTIFICATION: "a notification",

@@ -186,6 +186,8 @@ def filled(site: Site, references: dict[Family, str]) -> dict[Family, str]:
         "dissent": [{"name": "DC Marlow", "reason": "Wants an enquiry."}],
     }
     site.ask("staff-sw-1", "PUT", f"{path}/strategy-discussion", discussion)
+    found = {"at": (now - timedelta(days=5)).isoformat()}
+    site.ask("staff-sw-1", "PUT", f"{path}/clocks/return_interview/start", found)
     for family in (Family.SIGNING, Family.PANEL):
         site.act(references[family])
     return cases
@@ -258,6 +260,9 @@ def test_every_page_can_be_used_by_everybody(site: Site, opened: Opens, filled: 
     page.get_by_role("button", name="Take the review").click()
     expect(page.get_by_role("alert")).to_contain_text("You review it")
     found["a review"] = at_each_width(page, colours)
+    page.goto(f"{site.url}/console/breaches")
+    page.locator("summary", has_text="return home interview").click()
+    found["a reason for a clock"] = at_each_width(page, colours)
     page.goto(f"{site.url}/console/search")
     page.get_by_label("Name").fill("Example")
     page.get_by_role("button", name="Search").click()

@@ -1,12 +1,13 @@
-"""Lists and agendas for a spreadsheet, in which no cell is taken as a formula."""
+"""Lists and agendas for a spreadsheet: columns that stay, cells in words, and none that is taken as a formula."""
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from services.triage.panels.children import ChildView
 from services.triage.panels.lists import ListView
 from services.triage.panels.views import Agenda, AgendaItem
+from services.triage.vocabulary import DESTINATIONS, LEVELS, RATINGS, STAGES, worded
 
 _CHILD = ("reference", "child", "name", "born", "expected", "stage")
 _DASH = ("dash_yes", "dash_no", "dash_unknown")
@@ -36,10 +37,10 @@ def list_as_csv(view: ListView) -> str:
                 one.reference,
                 one.child_number,
                 *_who(one.child),
-                one.stage.value,
-                one.rag.value,
-                one.decided_level,
-                one.decided_to,
+                _worded(STAGES, one.stage),
+                _worded(RATINGS, one.rag),
+                _worded(LEVELS, one.decided_level),
+                _worded(DESTINATIONS, one.decided_to),
                 one.received_at.isoformat(),
                 *_dash(one.child),
             )
@@ -50,8 +51,8 @@ def list_as_csv(view: ListView) -> str:
 
 def agenda_as_csv(agenda: Agenda) -> str:
     """An agenda, one child in a row: those on it, and after them those at whom the panel looks again."""
-    items = (("listed" if one.listed else "decision", one) for one in agenda.items)
-    reviews = (("review", one) for one in agenda.reviews)
+    items = (("The panel is told" if one.listed else "For the panel", one) for one in agenda.items)
+    reviews = (("The panel looks again", one) for one in agenda.reviews)
     return _table(_AGENDA, (_agenda_row(seen_as, one) for seen_as, one in (*items, *reviews)))
 
 
@@ -60,11 +61,11 @@ def _agenda_row(seen_as: str, one: AgendaItem) -> tuple[object, ...]:
         one.reference,
         one.child_number,
         *_who(one.child),
-        one.stage.value,
-        one.decided_level,
-        one.decided_to,
+        _worded(STAGES, one.stage),
+        _worded(LEVELS, one.decided_level),
+        _worded(DESTINATIONS, one.decided_to),
         seen_as,
-        one.outcome_words or one.outcome,
+        one.outcome_words or _worded({}, one.outcome),
         one.note,
         one.reason,
         one.review_on,
@@ -79,6 +80,13 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     written.writerow(columns)
     written.writerows(map(_cells, rows))
     return text.getvalue()
+
+
+def _worded(words: Mapping[str, str], code: object) -> str | None:
+    if code is None:
+        return None
+    text = worded(words, code)
+    return text[:1].upper() + text[1:]
 
 
 def _who(child: ChildView) -> tuple[object, ...]:

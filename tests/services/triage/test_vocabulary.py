@@ -1,4 +1,4 @@
-"""Whatever a chronology tells of has words of its own."""
+"""Whatever a chronology or a table tells of has words of its own."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,19 @@ import pytest
 
 from libs.schemas.codes import ContactKind
 from libs.schemas.commands import OrderAction, PersonAction
-from libs.schemas.levels import Destination, Level
+from libs.schemas.levels import Destination, Level, Rag, Stage
 from libs.schemas.plans import PlanKind
-from services.triage.vocabulary import CONTACTS, DESTINATIONS, LEVELS, ORDERS, PLANS, by_role, worded
+from services.triage.vocabulary import (
+    CONTACTS,
+    DESTINATIONS,
+    LEVELS,
+    ORDERS,
+    PLANS,
+    RATINGS,
+    STAGES,
+    by_role,
+    worded,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +26,8 @@ from services.triage.vocabulary import CONTACTS, DESTINATIONS, LEVELS, ORDERS, P
     [
         (LEVELS, [*Level]),
         (DESTINATIONS, [*Destination]),
+        (STAGES, [*Stage]),
+        (RATINGS, [*Rag]),
         (CONTACTS, [*ContactKind]),
         (PLANS, [*PlanKind]),
         (ORDERS, [*OrderAction, *PersonAction]),

@@ -98,7 +98,15 @@ async def exported(chair: Person, path: str) -> None:
     _, _, day = path.rpartition("/")
     assert answer.headers["content-disposition"] == f'attachment; filename="masg_central_and_east-{day}.csv"'
     [row] = csv.DictReader(io.StringIO(answer.text))
-    assert (row["name"], row["seen_as"], row["corrected_because"]) == (CANARY, "decision", "Wrong child.")
+    told = ("name", "corrected_because", "stage", "level", "destination", "seen_as")
+    assert [row[name] for name in told] == [
+        CANARY,
+        "Wrong child.",
+        "To be decided",
+        "Targeted support",
+        "The Multi-Agency Support Group",
+        "For the panel",
+    ]
     assert row["note"] == "'=Nothing fits her."
 
 
