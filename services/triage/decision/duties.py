@@ -7,7 +7,6 @@ import asyncpg
 
 from libs.messaging.codec import Codec
 from libs.messaging.ledger import Unit
-from libs.platform.auth import Principal
 from libs.platform.validation import FieldError
 from libs.schemas.decision import Duty, DutyState
 from services.triage.case import Case
@@ -67,10 +66,8 @@ async def record_faults(
     return [FieldError(f"/obliged/{STRATEGY}/state", "not_recorded", wanted)]
 
 
-async def answer_duties(
-    unit: Unit, codec: Codec, case_id: UUID, given: Mapping[str, Duty], caller: Principal
-) -> None:
-    """Takes the tasks of duties that are done or explained off the list, with what was written."""
+async def answer_duties(unit: Unit, codec: Codec, case_id: UUID, given: Mapping[str, Duty], by: str) -> None:
+    """Takes the tasks of duties that are done or explained off the list, with what was written by whoever decided."""
     settled = [
         (kind, duty.note, duty.state.value)
         for kind, duty in given.items()
@@ -79,12 +76,12 @@ async def answer_duties(
     if not settled:
         return
     documents = await codec.encode(
-        [RecordedNote(shared=TaskNote(note=text, done_by=caller.subject)) for _, text, _ in settled]
+        [RecordedNote(shared=TaskNote(note=text, done_by=by)) for _, text, _ in settled]
     )
     kinds, outcomes = [kind for kind, _, _ in settled], [state for _, _, state in settled]
-    await unit.connection.execute(_DONE, case_id, kinds, unit.now, caller.subject, documents, outcomes)
+    await unit.connection.execute(_DONE, case_id, kinds, unit.now, by, documents, outcomes)
 
 
-async def looked_again(unit: Unit, case_id: UUID, caller: Principal) -> None:
+async def looked_again(unit: Unit, case_id: UUID, by: str) -> None:
     """A decision at risk was looked at again by whoever decides anew."""
-    await unit.connection.execute(_LOOKED, case_id, list(AT_RISK), unit.now, caller.subject)
+    await unit.connection.execute(_LOOKED, case_id, list(AT_RISK), unit.now, by)

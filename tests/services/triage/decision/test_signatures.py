@@ -277,6 +277,8 @@ async def test_every_obliged_action_is_confirmed_or_explained(
     await manager.sign(child)
     left = {row[0] for row in await hub.rows("SELECT kind FROM task WHERE done_at IS NULL")}
     assert left == set(needed) - {"strategy_discussion"}
+    [explained] = await hub.rows("SELECT done_by FROM task WHERE kind = 'strategy_discussion'")
+    assert explained["done_by"] == worker.id, "who signs vouches for no deed of the decider's"
 
 
 async def test_brothers_and_sisters_who_differ_ask_for_one_reason(
