@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from libs.messaging.ledger import Ledger, Unit
 from libs.platform.auth import Principal
@@ -34,6 +34,7 @@ _KEEP = """
 INSERT INTO strategy_discussion (case_id, number, held_at, outcome, recorded_by, recorded_at, fingerprint, document)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
+_ASKED = "SELECT true FROM task WHERE case_id = $1 AND kind = $2 AND done_at IS NULL"
 
 
 class StatutoryClocks(Protocol):
@@ -120,8 +121,11 @@ class Strategy:
         finished = [STRATEGY]
         if body.crime_may_have_occurred and not caisu_knows(body):
             due = self._thresholds.flow_due(TELL_CAISU, unit.now)
-            task = NewTask(case.referral_id, case.id, TELL_CAISU, unit.now, due, trace=case.trace)
-            await raise_tasks(unit, [task])
+            # Each record asks anew: that an earlier one asked in vain, or was taken back, answers for no later one.
+            asks = uuid5(case.id, f"discussion/{number}")
+            task = NewTask(case.referral_id, case.id, TELL_CAISU, unit.now, due, about=asks, trace=case.trace)
+            if not await unit.connection.fetchval(_ASKED, case.id, TELL_CAISU):
+                await raise_tasks(unit, [task])
         else:
             finished.append(TELL_CAISU)
         await finish_tasks(unit, self._ledger.codec, case.id, finished, caller, on_record)

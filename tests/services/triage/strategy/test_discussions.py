@@ -118,6 +118,11 @@ async def test_a_crime_that_may_have_occurred_is_told_to_caisu(
     told = written(crime_may_have_occurred=True, members=[SOCIAL_CARE, CAISU, HEALTH])
     assert (await worker.put(path(story), told)).json()["flags"] == []
     assert "tell_caisu" not in await open_tasks(hub)
+    # What a later record says after all is told after all, once.
+    for rationale in ("It was another unit.", "It was another unit, by telephone."):
+        await worker.put(path(story), written(crime_may_have_occurred=True, rationale=rationale))
+        assert "tell_caisu" in await open_tasks(hub)
+    assert len(await hub.rows("SELECT 1 FROM task WHERE kind = 'tell_caisu'")) == 2
 
 
 @pytest.mark.parametrize(
