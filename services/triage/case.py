@@ -51,6 +51,15 @@ def is_low(level: Level, destination: Destination | None) -> bool:
     return destination in LOW
 
 
+def tag_of(evidence: int, answers: int, evaluation: int, decision: int, signing: int) -> str:
+    """A case's entity tag: its evidence, answers, evaluation and decision.
+
+    The last part counts a signature asked for, given or denied as well.
+    """
+    signed = f"-{signing}" if signing else ""
+    return f"{evidence}.{answers}.{evaluation}.{decision}{signed}"
+
+
 @dataclass(slots=True)
 class Case:
     """The row of a case. Ids, codes and times only; what was said about the child stands in its evidence."""
@@ -162,12 +171,8 @@ class Case:
 
     @property
     def tag(self) -> str:
-        """What a decision rests on, as the value of a strong entity tag: evidence, answers, evaluation, decision.
-
-        The last part counts a signature asked for, given or denied as well.
-        """
-        signing = f"-{self.signing}" if self.signing else ""
-        return f"{self.evidence}.{self.answers}.{self.evaluation}.{self.decision}{signing}"
+        """What a decision rests on, as the value of a strong entity tag."""
+        return tag_of(self.evidence, self.answers, self.evaluation, self.decision, self.signing)
 
     @property
     def words(self) -> int:

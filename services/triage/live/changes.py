@@ -13,19 +13,21 @@ from uuid import UUID
 
 import asyncpg
 
+from services.triage.case import tag_of
+
 _TOUCH = """
 INSERT INTO case_change (case_id) SELECT unnest($1::uuid[])
 ON CONFLICT (case_id) DO UPDATE SET xid = pg_current_xact_id()
 """
 _READ = """
-SELECT ch.xid, ch.case_id, c.evidence, c.answers, c.evaluation, c.decision,
+SELECT ch.xid, ch.case_id, c.evidence, c.answers, c.evaluation, c.decision, c.signing,
        c.act_by IS NOT NULL AS in_queue, c.restricted
   FROM case_change AS ch JOIN child_case AS c ON c.id = ch.case_id
  WHERE (ch.xid, ch.case_id) > ($1, $2) AND ch.xid < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY ch.xid, ch.case_id
  LIMIT $3
 """
-_LATEST = "SELECT max(xid) FROM case_change WHERE xid < pg_snapshot_xmin(pg_current_snapshot())"
+_FENCE = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _WRITTEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{32})")
 
 
@@ -71,7 +73,7 @@ async def read(connection: asyncpg.Connection, after: Place, limit: int) -> Sequ
     return [
         CaseChange(
             Place(row["xid"], row["case_id"]),
-            f"{row['evidence']}.{row['answers']}.{row['evaluation']}.{row['decision']}",
+            tag_of(row["evidence"], row["answers"], row["evaluation"], row["decision"], row["signing"]),
             row["in_queue"],
             row["restricted"],
         )
@@ -80,6 +82,8 @@ async def read(connection: asyncpg.Connection, after: Place, limit: int) -> Sequ
 
 
 async def latest(connection: asyncpg.Connection) -> Place:
-    """The place behind all that has changed so far. It names no case: not everybody may know of each."""
-    xid = await connection.fetchval(_LATEST)
-    return START if xid is None else Place(xid, _LAST)
+    """The place behind all that has changed so far. It names no case: not everybody may know of each.
+
+    It never goes back, as the last change that is seen does when its case is touched again above the fence.
+    """
+    return Place(await connection.fetchval(_FENCE) - 1, _LAST)

@@ -136,18 +136,25 @@ class Feed:
     async def _next(self, listener: Listener, ending: "asyncio.Task[None]") -> bytes | None:
         waiting = asyncio.create_task(listener.waiting.get())
         tasks: set[asyncio.Task[Any]] = {waiting, ending}
-        done, _ = await asyncio.wait(tasks, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            done, _ = await asyncio.wait(
+                tasks, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            # A listener that hangs up leaves nobody waiting behind it.
+            waiting.cancel()
         if waiting in done:
             return waiting.result()
-        waiting.cancel()
         return None if ending in done else format_sse_event(comment="still here")
 
     async def _tell(self) -> None:
-        if self._at is None:
+        at = self._at
+        if at is None:
             return
         async with self._pool.acquire() as connection:
-            changes = await read(connection, self._at, MOST_CHANGES)
-        if changes:
+            changes = await read(connection, at, MOST_CHANGES)
+        # Where everybody left meanwhile, whoever comes next is told from their own place on.
+        if changes and self._at is at:
             self._at = changes[-1].place
             # One message for each group of equal rights, however many listen.
             messages = {sees_all: encoded(seen_of(changes, sees_all=sees_all)) for sees_all in (True, False)}

@@ -9,6 +9,7 @@ import pytest
 
 from libs.schemas.levels import Stage
 from sandbox.issuer import Issuer
+from services.triage.live.changes import START, read
 from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
@@ -69,6 +70,10 @@ async def test_what_waits_for_a_signature_is_told_to_nobody_and_keeps_its_clock(
     assert len(await hub.rows("SELECT 1 FROM timer WHERE kind = 'decision' AND state = 'armed'")) == 1
     [item] = (await worker.get("/v1/queue", stage="sign_off")).json()["items"]
     assert item["case_id"] == str(protection.child_ids[0])
+    # Whoever listens to the queue learns that what they have read is out of date.
+    async with hub.ledger.pool.acquire() as connection:
+        [change] = await read(connection, START, 2)
+    assert f'"{change.version}"' == (await worker.open(protection.child_ids[0]))[1]
 
 
 async def test_a_managers_signature_makes_it_stand_in_the_deciders_name(

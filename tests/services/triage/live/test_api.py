@@ -25,6 +25,7 @@ async def test_who_listens_for_the_first_time_learns_the_place_and_who_comes_bac
     assert first.headers["cache-control"] == "no-store"
     here = parsed(first.content.split(b"\n\n")[1])
     assert here["event"] == "here"
+    assert await hub.rows("SELECT 1 FROM access WHERE action = 'queue.listen' AND subject = $1", worker.id)
     story = Story()
     await hub.take(story.received([HUNGRY]))
     back = await worker.http.get(

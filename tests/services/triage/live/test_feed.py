@@ -5,7 +5,9 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -30,9 +32,9 @@ def parsed(message: bytes) -> dict[str, Any]:
 class Ear:
     """Somebody who listens."""
 
-    def __init__(self, feed: Feed, last: str | None = None) -> None:
+    def __init__(self, feed: Feed, last: str | None = None, *, sees_all: bool = False) -> None:
         self.stop = asyncio.Event()
-        self._messages = feed.messages(last, self.stop)
+        self._messages = feed.messages(last, self.stop, sees_all=sees_all)
 
     async def hear(self) -> dict[str, Any]:
         """The next message that is no comment."""
@@ -121,6 +123,37 @@ async def test_another_process_takes_a_listener_up_where_they_were(
     await running
 
 
+async def test_each_hears_what_they_may_know_five_times_a_second_at_most_though_the_database_goes_away(
+    feed: Feed, arrive: Arrive, hub: HubWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[float] = []
+
+    async def timed(*wanted: Any) -> Any:
+        reads.append(asyncio.get_running_loop().time())
+        if len(reads) == 1:
+            raise ConnectionResetError
+        return await read(*wanted)
+
+    monkeypatch.setattr(feed_module, "read", timed)
+    ear, trusted = Ear(feed), Ear(feed, sees_all=True)
+    for one in (ear, trusted):
+        await one.hear()
+    hidden = await arrive()
+    await trusted.cases(hidden)
+    await ear.cases(hidden)
+    await hub.ledger.pool.execute("UPDATE child_case SET restricted = true")
+    async with hub.ledger.pool.acquire() as connection:
+        await touch(connection, [UUID(hidden)])
+    heard = await trusted.hear()
+    assert [one["id"] for one in heard["data"]["cases"]] == [hidden]
+    shown = await arrive()
+    heard = await ear.hear()
+    assert [one["id"] for one in heard["data"]["cases"]] == [shown]
+    assert all(later - earlier > 0.19 for earlier, later in pairwise(reads))
+    for one in (ear, trusted):
+        await one.close()
+
+
 async def test_many_changes_of_one_case_are_told_once(feed: Feed, hub: HubWorld) -> None:
     story = Story()
     await hub.take(story.received([HUNGRY]))
@@ -143,6 +176,9 @@ async def test_a_change_that_commits_late_is_not_passed_over(hub: HubWorld, arri
         async with pool.acquire() as quick:
             await touch(quick, [Place.parse(f"1-{second.replace('-', '')}").case_id])  # type: ignore[union-attr]
         assert await read(reader, at, 10) == []
+        assert await latest(reader) >= at, (
+            "whoever comes back with this place has been told of no more than was"
+        )
         await late.commit()
         assert [str(one.place.case_id) for one in await read(reader, at, 10)] == [first, second]
 
@@ -193,6 +229,12 @@ async def test_a_listener_ends_cleanly_when_the_service_stops(feed: Feed) -> Non
     ear.stop.set()
     with pytest.raises(AssertionError, match="it ended"):
         await hearing
+    other = Ear(feed)
+    await other.hear()
+    feed.stop()
+    with pytest.raises(AssertionError, match="it ended"):
+        await other.hear()
+    assert feed.full, "a process that ends takes nobody up"
 
 
 async def test_a_silent_queue_keeps_the_connection_alive(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,15 +243,30 @@ async def test_a_silent_queue_keeps_the_connection_alive(feed: Feed, monkeypatch
     messages = feed.messages(None, stop)
     heard = [await anext(messages) for _ in range(4)]
     assert heard[-1] == b": still here\n\n"
-    await messages.aclose()  # type: ignore[attr-defined]
+    others = asyncio.all_tasks()
+    hearing = asyncio.ensure_future(anext(messages))
+    await asyncio.sleep(0.01)
+    hearing.cancel()
+    await asyncio.wait([hearing])
+    await asyncio.sleep(0.01)
+    assert not asyncio.all_tasks() - others, "who hangs up leaves nobody waiting"
 
 
-async def test_nobody_reads_while_nobody_listens(feed: Feed, arrive: Arrive, hub: HubWorld) -> None:
+async def test_nobody_reads_while_nobody_listens(
+    feed: Feed, arrive: Arrive, hub: HubWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ear = Ear(feed)
     await ear.hear()
-    await ear.close()
-    await arrive()
-    assert feed._at is None
+
+    async def meanwhile(*wanted: Any) -> Any:
+        await ear.close()
+        return await read(*wanted)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(feed_module, "read", meanwhile)
+        await arrive()
+        await feed._tell()
+    assert feed._at is None, "it left while its changes were read"
     hub.clock.advance(timedelta(hours=1))
     again = Ear(feed)
     assert (await again.hear())["event"] == "here"
