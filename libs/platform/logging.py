@@ -91,7 +91,7 @@ MOST_FRAMES = 25
 _PLUMBING = ("/starlette/", "/fastapi/", "/uvicorn/")
 TRUSTED = ("uvicorn.error", "alembic.runtime.migration")
 """Loggers whose messages without arguments are constants, up to INFO: above that they may be an
-exception's text.
+exception's text. Numbers among their arguments are counts, ports and processes, and are filled in.
 """
 
 _OWN = frozenset({"event", "level", "time", "service", "trace_id", "span_id", "exception", "dropped"})
@@ -216,12 +216,22 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         constant = record.name in TRUSTED and record.levelno <= logging.INFO
         if isinstance(record.msg, str) and (record.args or constant):
-            sentence = record.msg
+            sentence = _filled(record.msg, record.args) if constant else record.msg
         else:
             sentence = f"{_short(record.pathname)}:{record.lineno} {record.funcName}"
         logger = structlog.get_logger()
         level = record.levelno if record.levelno in _LEVELS else logging.INFO
         logger.log(level, sentence, logger=record.name, exc_info=record.exc_info)
+
+
+def _filled(template: str, arguments: object) -> str:
+    """A template with its numbers; text, which may quote data, stays out."""
+    if not isinstance(arguments, tuple) or not arguments:
+        return template
+    try:
+        return template % tuple(one if isinstance(one, int | float) else "…" for one in arguments)
+    except (TypeError, ValueError):
+        return template
 
 
 _LEVELS = frozenset({logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL})

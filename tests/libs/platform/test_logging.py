@@ -109,6 +109,18 @@ def test_libraries_log_their_template_without_arguments(logged: StringIO) -> Non
     ]
 
 
+def test_a_servers_line_has_its_numbers_and_none_of_the_text_that_it_was_given(logged: StringIO) -> None:
+    server = library("uvicorn.error")
+    server.info("Started server process [%d]", 4711)
+    server.info("Running on %s:%d", CANARY, 8103)
+    server.warning("Refused [%d]", 4711)
+    assert [line["event"] for line in lines(logged)] == [
+        "Started server process [4711]",
+        "Running on …:8103",
+        "Refused [%d]",
+    ]
+
+
 def test_lines_below_the_level_are_not_written(logged: StringIO) -> None:
     structlog.get_logger().debug("x")
     library("something").debug("x %s", 1)
