@@ -14,14 +14,8 @@ from libs.platform.idempotency import IdempotencyKey
 from libs.platform.problems import responses
 from libs.schemas.base import Instant
 from services.triage.access import Books, note
-from services.triage.challenges.challenges import (
-    ChallengeBody,
-    Challenges,
-    EscalationBody,
-    ResolutionBody,
-    ReviewBody,
-    not_found,
-)
+from services.triage.challenges.bodies import ChallengeBody, EscalationBody, ResolutionBody, ReviewBody
+from services.triage.challenges.challenges import Challenges, not_found
 from services.triage.challenges.record import (
     MOST,
     ChallengeCounts,
@@ -61,6 +55,9 @@ async def raise_challenge(
     request: Request, caller: Worker, case_id: UUID, key: IdempotencyKey, challenges: Kept
 ) -> ChallengeView:
     """Keeps who disagrees and why, and how the child is safe meanwhile. The decision stays on record and stands.
+
+    While a challenge of the child's decision is open, what is said joins it as a step, whoever says it: the answer is
+    that challenge, and its reviewer gets a task to read it.
 
     What is new is added to the case as well (`POST /v1/cases/{id}/facts`): it is evaluated at once.
     """

@@ -4,28 +4,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal
 from uuid import UUID, uuid5
 
 import asyncpg
-from pydantic import Field
 
 from libs.messaging.ledger import Ledger, Unit
 from libs.platform import idempotency
 from libs.platform.auth import Principal
 from libs.platform.problems import Problem
-from libs.schemas.base import Identifier, Line, Model, Text
 from libs.schemas.challenge import ChallengeOutcome, ChallengeState
 from services.triage.access import note
 from services.triage.case import File
 from services.triage.casework import Casework
+from services.triage.challenges.bodies import ChallengeBody, EscalationBody, ResolutionBody, ReviewBody
 from services.triage.challenges.hearing import announce, ask, is_referrer
+from services.triage.challenges.joining import join, open_challenge
 from services.triage.challenges.ladder import Ladder, Stage, may_review, may_take_up
 from services.triage.challenges.record import (
+    NOBODYS,
+    Came,
     ChallengeItem,
     ChallengePage,
     ChallengeView,
-    Channel,
     Did,
     Said,
     challenge_row,
@@ -50,38 +50,11 @@ ASKED = (CHALLENGE, CHALLENGE_JOINED)
 
 _GIVEN_ON = "UPDATE task SET owner = $3 WHERE case_id = $1 AND kind = $2 AND done_at IS NULL"
 _INVOLVED = "SELECT decided_by, document FROM decision WHERE case_id = $1"
-
-
-class ChallengeBody(Model):
-    """The body of `POST /v1/cases/{id}/challenges`."""
-
-    challenger: Line = Field(description="Who disagrees, with their role.")
-    agency: Identifier | None = Field(None, description="Whose challenge it is; absent for a colleague's.")
-    channel: Literal[Channel.TELEPHONE, Channel.MEETING, Channel.LETTER, Channel.COLLEAGUE]
-    reach: Line | None = Field(None, description="Whom the reviewer talks to, and how they are reached.")
-    because: Text
-    safe_meanwhile: Text = Field(description="How the child is safe until this is settled.")
-
-
-class ReviewBody(Model):
-    """The body of `PUT /v1/challenges/{id}/review`. A reason takes over somebody else's review; only a manager may."""
-
-    take_over_because: Text | None = None
-
-
-class EscalationBody(Model):
-    """The body of `PUT /v1/challenges/{id}/escalation`."""
-
-    because: Text
-    safe_meanwhile: Text = Field(description="How the child is safe until this is settled.")
-
-
-class ResolutionBody(Model):
-    """The body of `PUT /v1/challenges/{id}/resolution`."""
-
-    outcome: ChallengeOutcome
-    agreed: bool = Field(description="Whether whoever challenged agrees.")
-    because: Text
+_KEPT = """
+SELECT id, fingerprint FROM challenge WHERE id = $1
+ UNION ALL SELECT challenge_id, fingerprint FROM challenge_step WHERE sent = $1 LIMIT 1
+"""
+_COLLEAGUES = "SELECT by FROM challenge_step WHERE challenge_id = $1 AND did = $2 AND agency IS NULL"
 
 
 class Challenges:
@@ -99,58 +72,74 @@ class Challenges:
     async def raise_one(
         self, case_id: UUID, body: ChallengeBody, caller: Principal, key: str, fingerprint: bytes
     ) -> ChallengeView:
-        """Keeps a challenge of the decision that stands. The same request sent again is the same answer.
+        """Keeps a challenge of the decision that stands; where one is open, as a further step of it. The same request
+        sent again is the same answer.
 
-        Raises Problem: 404, 409 where nothing was decided or a challenge is open, 422 where the key was used.
+        Raises Problem: 404, 409 where nothing was decided, 422 where the key was used.
         """
         name = f"challenge/{caller.subject}/{sha256(key.encode()).hexdigest()}"
         challenge_id = uuid5(case_id, name)
         given = sha256(fingerprint).digest()
         async with self._unit(case_id, name) as (unit, desk, file):
-            before = await unit.connection.fetchval(
-                "SELECT fingerprint FROM challenge WHERE id = $1", challenge_id
-            )
-            if before is not None:
-                if before != given:
+            if kept := await unit.connection.fetchrow(_KEPT, challenge_id):
+                if kept["fingerprint"] != given:
                     raise idempotency.reused()
-                return await self._view(unit, challenge_id)
-            case = file.case
-            if case.decision == 0:
+                return await self._view(unit, kept["id"])
+            if file.case.decision == 0:
                 raise Problem(409, "not-decided", "Nobody has decided on this child yet", "say what you know")
-            if await unit.connection.fetchval(
-                "SELECT 1 FROM challenge WHERE case_id = $1 AND resolved_at IS NULL", case_id
-            ):
-                raise Problem(409, "challenged-already", "A challenge of this decision is open")
-            stage = self.ladder.stages[0]
-            due = self._due(stage, unit.now)
-            await keep_challenge(
-                unit.connection,
-                challenge_id,
-                case_id,
-                case.referral_id,
-                case.decision,
-                body.agency,
-                body.channel.value,
-                stage.id,
-                caller.subject,
-                unit.now,
-                due.at,
-                referrers := await is_referrer(unit.connection, case.referral_id, body.agency),
-                given,
-            )
+            referrers = await is_referrer(unit.connection, file.case.referral_id, body.agency)
             said = Said(
                 text=body.because,
                 safe_meanwhile=body.safe_meanwhile,
                 challenger=body.challenger,
                 reach=body.reach,
             )
-            await self._step(unit, challenge_id, case_id, Did.RAISED, stage, caller, said)
+            sent, came = challenge_id, Came(body.agency, body.channel, challenge_id, given)
+            before = await open_challenge(unit.connection, case_id)
+            if before is None:
+                stage, did = self.ladder.stages[0], Did.RAISED
+                await self._raise(unit, desk, file, stage, sent, body, caller, given, referrers=referrers)
+            else:
+                challenge_id, stage, did = before["id"], self.ladder.stage(before["stage"]), Did.ADDED
+                due = self._casework.thresholds.flow_due(CHALLENGE_JOINED, unit.now)
+                await join(unit, desk, file, before, sent, due, caller.subject, referrers=referrers)
+            await self._step(unit, challenge_id, case_id, did, stage, caller, said, came)
             if referrers:
                 await announce(unit, self._ledger.codec, file, challenge_id, ChallengeState.HEARD, stage)
-            ask(desk, file, challenge_id, stage, unit.now, due)
             self._casework.open_again(file)
             await save(unit, self._ledger.codec, self._policies, desk)
             return await self._view(unit, challenge_id)
+
+    async def _raise(
+        self,
+        unit: Unit,
+        desk: Desk,
+        file: File,
+        stage: Stage,
+        challenge_id: UUID,
+        body: ChallengeBody,
+        caller: Principal,
+        fingerprint: bytes,
+        *,
+        referrers: bool,
+    ) -> None:
+        case, due = file.case, self._due(stage, unit.now)
+        await keep_challenge(
+            unit.connection,
+            challenge_id,
+            case.id,
+            case.referral_id,
+            case.decision,
+            body.agency,
+            body.channel.value,
+            stage.id,
+            caller.subject,
+            unit.now,
+            due.at,
+            referrers,
+            fingerprint,
+        )
+        ask(desk, file, challenge_id, stage, unit.now, due)
 
     async def take(self, challenge_id: UUID, body: ReviewBody, caller: Principal) -> ChallengeView:
         """The caller reviews it, or takes the review over from somebody who does: no challenge waits for who is away.
@@ -301,6 +290,7 @@ class Challenges:
         stage: Stage,
         caller: Principal,
         said: Said,
+        came: Came = NOBODYS,
     ) -> None:
         await keep_step(
             unit.connection,
@@ -312,6 +302,7 @@ class Challenges:
             caller.subject,
             unit.now,
             said,
+            came,
         )
         await note(unit.connection, unit.now, caller, f"challenge.{did.value}", case_id)
 
@@ -327,8 +318,9 @@ class Challenges:
         return stage
 
     async def _involved(self, unit: Unit, file: File, row: asyncpg.Record) -> set[str]:
-        """Whoever decided, signed or challenges."""
-        involved = {row["raised_by"]}
+        """Whoever decided, signed or challenges. A reviewer who writes down what a colleague says goes on reviewing."""
+        joined = await unit.connection.fetch(_COLLEAGUES, row["id"], Did.ADDED.value)
+        involved = {row["raised_by"], *(one["by"] for one in joined)} - {row["reviewer"]}
         for decision in await unit.connection.fetch(_INVOLVED, file.case.id):
             involved.add(decision["decided_by"])
             made = await read_decision(self._ledger.codec, file.case.id, decision["document"])

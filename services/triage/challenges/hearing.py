@@ -25,8 +25,9 @@ from libs.schemas.events import (
 )
 from services.triage.case import File
 from services.triage.casework import Casework
+from services.triage.challenges.joining import join, open_challenge
 from services.triage.challenges.ladder import Ladder, Stage
-from services.triage.challenges.record import Channel, Did, Said, keep_challenge, keep_step
+from services.triage.challenges.record import Came, Channel, Did, Said, keep_challenge, keep_step
 from services.triage.decision.record import read_decision
 from services.triage.desk import Desk
 from services.triage.reckoning import Cause, Change
@@ -34,8 +35,6 @@ from services.triage.tasks.due import Due
 from services.triage.tasks.raising import NewTask
 from services.triage.tasks.terms import CHALLENGE, CHALLENGE_JOINED
 
-_OPEN = "SELECT id, stage, reviewer FROM challenge WHERE case_id = $1 AND resolved_at IS NULL"
-_JOIN = "UPDATE challenge SET referrers = true WHERE id = $1"
 _HEARD = "SELECT 1 FROM challenge_step WHERE sent = $1"
 _STEPS = """
 SELECT count(*) FROM challenge_step AS s JOIN challenge AS g ON g.id = s.challenge_id WHERE g.case_id = $1
@@ -85,7 +84,7 @@ class Hearing:
             reach=shared.reach,
             disagrees_with=shared.disagrees_with,
         )
-        before = await unit.connection.fetchrow(_OPEN, case.id)
+        before = await open_challenge(unit.connection, case.id)
         if before is None:
             stage, did = self._ladder.stages[0], Did.RAISED
             due = self._casework.thresholds.days.due(stage.within, shared.received_at)
@@ -107,9 +106,8 @@ class Hearing:
             ask(desk, file, challenge_id, stage, unit.now, due)
         else:
             challenge_id, stage, did = before["id"], self._ladder.stage(before["stage"]), Did.ADDED
-            await unit.connection.execute(_JOIN, challenge_id)
-            if before["reviewer"] is not None:
-                self._tell(desk, file, before["reviewer"], sent, unit.now)
+            due = self._casework.thresholds.flow_due(CHALLENGE_JOINED, unit.now)
+            await join(unit, desk, file, before, sent, due, shared.agency, referrers=True)
         await keep_step(
             unit.connection,
             self._codec,
@@ -120,26 +118,10 @@ class Hearing:
             shared.agency,
             shared.received_at,
             said,
-            sent,
+            Came(shared.agency, Channel.SYSTEM, sent),
         )
         self._casework.open_again(file)
         await announce(unit, self._codec, file, challenge_id, ChallengeState.HEARD, stage)
-
-    def _tell(self, desk: Desk, file: File, reviewer: str, sent: UUID, now: datetime) -> None:
-        """A task of its own for the reviewer, who may think that they have read everything."""
-        case, due = file.case, self._casework.thresholds.flow_due(CHALLENGE_JOINED, now)
-        desk.task(
-            NewTask(
-                case.referral_id,
-                case.id,
-                CHALLENGE_JOINED,
-                now,
-                due,
-                about=sent,
-                trace=case.trace,
-                owner=reviewer,
-            )
-        )
 
 
 def ask(desk: Desk, file: File, challenge_id: UUID, stage: Stage, now: datetime, due: Due) -> None:

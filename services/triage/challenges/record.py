@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -23,7 +23,7 @@ SELECT g.id, g.case_id, g.referral_id, g.decision, g.agency, g.channel, g.stage,
   FROM challenge AS g JOIN child_case AS c ON c.id = g.case_id
 """
 _STEPS = """
-SELECT did, stage, by, at, document FROM challenge_step WHERE challenge_id = $1 ORDER BY number
+SELECT did, stage, by, at, agency, channel, document FROM challenge_step WHERE challenge_id = $1 ORDER BY number
 """
 _RAISE = """
 INSERT INTO challenge
@@ -31,8 +31,10 @@ INSERT INTO challenge
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 _STEP = """
-INSERT INTO challenge_step (challenge_id, number, did, stage, by, at, document, sent)
-SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7 FROM challenge_step WHERE challenge_id = $1
+INSERT INTO challenge_step
+    (challenge_id, number, did, stage, by, at, document, agency, channel, sent, fingerprint)
+SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+  FROM challenge_step WHERE challenge_id = $1
 """
 _COUNTS = """
 SELECT g.agency, g.stage, g.outcome, g.agreed, count(*) AS challenges
@@ -66,6 +68,19 @@ class Did(StrEnum):
     RESOLVED = "resolved"
 
 
+class Came(NamedTuple):
+    """How somebody's disagreement came: of what nobody sent, such as a review, nothing."""
+
+    agency: str | None = None
+    channel: Channel | None = None
+    sent: UUID | None = None
+    """What it is kept under, once."""
+    fingerprint: bytes | None = None
+
+
+NOBODYS = Came()
+
+
 class Said(Model):
     """What was said at a step."""
 
@@ -74,6 +89,9 @@ class Said(Model):
     challenger: Line | None = Field(None, description="Who disagrees, with their role.")
     reach: Line | None = Field(None, description="Whom the reviewer talks to, and how they are reached.")
     disagrees_with: Text | None = None
+
+
+_OF_STEP = ("did", "stage", "by", "at", "agency", "channel")
 
 
 class RecordedSaid(Payload[Nothing, Said]):
@@ -87,6 +105,10 @@ class StepView(Model):
     stage: Identifier
     by: Line
     at: Instant
+    agency: Identifier | None = Field(
+        None, description="Who disagrees at this step; absent for a colleague, and for what the hub does."
+    )
+    channel: Channel | None = Field(None, description="How it came; absent for what the hub does.")
     text: Text | None = None
     safe_meanwhile: Text | None = None
     challenger: Line | None = None
@@ -163,11 +185,13 @@ async def keep_step(
     by: str,
     at: datetime,
     said: Said,
-    sent: UUID | None = None,
+    came: Came = NOBODYS,
 ) -> None:
-    """Adds a step. `sent`: what of a partner's system it comes from, which makes one step only."""
+    """Adds a step. What is kept under the same `sent` makes one step only."""
     (document,) = await codec.encode([RecordedSaid(shared=Nothing(), children={case_id: said})])
-    await connection.execute(_STEP, challenge_id, did.value, stage, by, at, document, sent)
+    channel = None if came.channel is None else came.channel.value
+    whence = (came.agency, channel, came.sent, came.fingerprint)
+    await connection.execute(_STEP, challenge_id, did.value, stage, by, at, document, *whence)
 
 
 async def challenge_row(connection: asyncpg.Connection, challenge_id: UUID) -> asyncpg.Record | None:
@@ -185,7 +209,7 @@ async def steps_of(
     for row, item in zip(rows, read, strict=True):
         said = item.payload.children.get(case_id) if isinstance(item, Decoded) else None
         words = {} if said is None else said.model_dump()
-        steps.append(StepView(did=row["did"], stage=row["stage"], by=row["by"], at=row["at"], **words))
+        steps.append(StepView(**{name: row[name] for name in _OF_STEP}, **words))
     return steps
 
 

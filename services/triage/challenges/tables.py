@@ -51,5 +51,8 @@ def challenge_tables(metadata: MetaData) -> None:
         Column("at", DateTime(timezone=True), nullable=False),
         Column("document", LargeBinary, nullable=False),
         Column("sent", Uuid),
+        Column("agency", Text),
+        Column("channel", Text),
+        Column("fingerprint", LargeBinary),
         Index("challenge_step_sent", "sent", unique=True, postgresql_where=text("sent IS NOT NULL")),
     )

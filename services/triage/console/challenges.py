@@ -79,7 +79,8 @@ async def raise_one(request: Request, case_id: UUID) -> Response:
         path = f"/v1/cases/{case_id}/challenges"
         made = await attempt(there.operations.post(path, body, fields.get("key")), faults, fields)
         if not faults:
-            return await there.done(f"/console/challenges/{made['id']}", "challenged")
+            said = "challenged" if len(made["steps"]) == 1 else "challenge-joined"
+            return await there.done(f"/console/challenges/{made['id']}", said)
     return await _of_case(there, case_id, fields, faults)
 
 
@@ -145,7 +146,7 @@ async def _of_case(there: Visit, case_id: UUID, values: Mapping[str, str], fault
         faults,
         case=case,
         items=page["items"],
-        open=any(one["outcome"] is None for one in page["items"]),
+        open=next((one for one in page["items"] if one["outcome"] is None), None),
         agencies=there.console.dictionary.agencies,
         channels=list(CHANNELS.items()),
         outcomes=OUTCOMES,

@@ -54,6 +54,7 @@ SAID: Mapping[str, str] = {
     "accepted": "The hand-over is accepted.",
     "refused": "The hand-over is refused. The case goes back to the hub.",
     "challenged": "The challenge is kept. The decision stands until it is changed.",
+    "challenge-joined": "What was said is kept with the challenge that is open. Its reviewer is asked to read it.",
     "review-taken": "You review it. What you come to is written down below.",
     "challenge-up": "The challenge has gone up a stage, with a clock of its own.",
     "challenge-settled": "The challenge is settled.",

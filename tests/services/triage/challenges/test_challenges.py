@@ -87,16 +87,44 @@ async def test_how_the_child_is_safe_meanwhile_must_be_said(decided: Story, coll
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/safe_meanwhile")
 
 
-async def test_nothing_undecided_is_challenged_and_one_challenge_is_open_at_a_time(
-    hub: HubWorld, decided: Story, colleague: Person
-) -> None:
+async def test_nothing_undecided_is_challenged(hub: HubWorld, colleague: Person) -> None:
     story = Story()
     await hub.take(story.received([HUNGRY]))
     undecided = await colleague.post(f"/v1/cases/{story.child_ids[0]}/challenges", BODY)
     assert (undecided.status_code, undecided.json()["code"]) == (409, "not-decided")
-    await challenged(decided, colleague)
-    twice = await colleague.post(f"/v1/cases/{decided.child_ids[0]}/challenges", BODY)
-    assert (twice.status_code, twice.json()["code"]) == (409, "challenged-already")
+
+
+async def test_who_disagrees_while_a_challenge_is_open_joins_it_and_its_reviewer_is_told_once(
+    hub: HubWorld, decided: Story, worker: Person, colleague: Person, manager: Person, second: Person
+) -> None:
+    first = await challenged(decided, colleague)
+    path, key = f"/v1/challenges/{first['id']}", uuid.uuid4().hex
+    await challenged(decided, second, agency=None, channel="colleague")
+    assert (await second.put(f"{path}/review", {})).json()["code"] == "not-a-reviewer"
+    assert (await manager.put(f"{path}/review", {})).status_code == 200
+    more = BODY | {"agency": "st_ives_primary", "channel": "letter", "because": "He sleeps in class."}
+    of_case = f"/v1/cases/{decided.child_ids[0]}/challenges"
+    for _ in range(2):
+        answer = await worker.post(of_case, more, key=key)
+        assert (answer.status_code, answer.json()["id"]) == (201, first["id"])
+    other = await worker.post(of_case, more | {"because": "Another."}, key=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    await challenged(decided, manager, agency=None)
+    told = (await manager.get("/v1/tasks", owner=manager.id)).json()["items"]
+    assert [one["kind"] for one in told] == ["read_joined_challenge"], "not of what the reviewer wrote down"
+    assert await moves(hub, decided) == [("heard", "practitioners", None, 4)], "the referrer hears of its own"
+    settled = {"outcome": "stands", "agreed": True, "because": "There is a plan."}
+    steps = (await manager.put(f"{path}/resolution", settled)).json()["steps"]
+    assert [(one["did"], one["by"], one["agency"], one["channel"]) for one in steps] == [
+        ("raised", colleague.id, "education", "telephone"),
+        ("added", second.id, None, "colleague"),
+        ("taken", manager.id, None, None),
+        ("added", worker.id, "st_ives_primary", "letter"),
+        ("added", manager.id, None, "telephone"),
+        ("resolved", manager.id, None, None),
+    ]
+    again = await worker.post(of_case, more, key=uuid.uuid4().hex)
+    assert again.json()["id"] != first["id"], "what is settled is challenged anew"
 
 
 async def test_the_same_request_again_is_the_same_answer(

@@ -126,6 +126,15 @@ async def test_a_challenge_is_taken_by_telephone_reviewed_by_somebody_else_and_s
     for wanted in ("The challenge is kept", "01632 960001", "He eats at school.", "Nobody yet"):
         assert wanted in caller.page.text
     one = caller.page.url.path
+    await caller.get(path)
+    assert "Nobody reviews it yet." in caller.page.text
+    more = {"agency": "health_visiting", "because": "She is cold.", "safe_meanwhile": "A nurse looks in."}
+    await caller.submit(said | more, path)
+    for wanted in ("kept with the challenge that is open", "She is cold.", "Health Visiting, by telephone"):
+        assert wanted in caller.page.text
+    await office.hub.rows("UPDATE challenge_step SET by = agency, channel = 'system' WHERE number = 2")
+    await caller.get(one)
+    assert "<dt>Recorded by</dt><dd>Health Visiting</dd>" in caller.page.text
     await caller.submit({}, one)
     assert "Somebody else must review this" in caller.page.text
     away = await office.at("staff-sw-2", one)
