@@ -107,8 +107,11 @@ class Readings:
                     raise Problem(409, "nothing-to-read", "Nothing of this case waits to be read")
                 await writes(unit.connection, case_id, caller, unit.now)
                 read_at = unit.now
-                change = self._casework.read(file, Cause(event_id, unit.now, unit.now), reading)
-                tell(unit, [(file, change)], case.trace)
+                cause = Cause(event_id, unit.now, unit.now)
+                change = self._casework.read(file, cause, reading)
+                # What was read of the home counts for the brothers and sisters.
+                spread = self._casework.spread(desk.by_referral[referral_id], cause)
+                tell(unit, [(file, change), *spread], case.trace)
                 await note(unit.connection, unit.now, caller, "case.reading", case_id)
                 await self._settle(unit, desk, referral_id)
                 await save(unit, self._ledger.codec, self._policies, desk)

@@ -11,6 +11,7 @@ from libs.schemas.referral import ReferredChild
 from services.triage.desk import load
 from services.triage.policies.replay import Replay, Result
 from tests.services.triage.conftest import CODEC, HubWorld, Story, stated
+from tests.services.triage.staff import Person
 
 STRANGLED = stated("household.strangulation_or_weapon", True)
 HUNGRY = stated("child.hunger", "persistent")
@@ -44,6 +45,20 @@ async def test_what_an_agency_says_of_the_home_counts_for_the_brother_too(hub: H
 
     assert await level(hub, story, 1) is Level.SECTION_47
     assert ("household.strangulation_or_weapon", "police") in await counts(hub, story, 1)
+    assert await replays(hub, story) == {Result.SAME}
+
+
+async def test_what_is_read_of_the_home_in_one_childs_words_counts_for_the_brother_at_once(
+    hub: HubWorld, worker: Person
+) -> None:
+    await hub.policies.start(hub.ledger)
+    story = Story(children=2)
+    await hub.take(story.received([HUNGRY], [HUNGRY]))
+    found = [STRANGLED.model_dump(mode="json")]
+    assert (await worker.read(story.child_ids[0], facts=found)).status_code == 200
+    assert await level(hub, story, 1) is Level.SECTION_47
+    told = [payload for name, payload in await hub.emitted(story.id) if name == "case-screened"]
+    assert told[-1].children.keys() == set(story.child_ids)
     assert await replays(hub, story) == {Result.SAME}
 
 
