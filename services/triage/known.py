@@ -83,6 +83,12 @@ class Known:
     """The agency whose worry the referrer's is."""
 
     @property
+    def child(self) -> ReferredChild:
+        """The child as it was referred, with what staff corrected in its place."""
+        form = ReferredChild.model_construct(status=self.status, born=self.born, household=self.household)
+        return as_corrected(form, self.corrected) or form
+
+    @property
     def own(self) -> list[StatedFact]:
         """What anybody states of this very child."""
         return [

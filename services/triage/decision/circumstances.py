@@ -61,7 +61,8 @@ def circumstances(file: File, choice: Choice, recommended: Placement, today: dat
 
 def _came_before(known: Known) -> bool:
     linked = known.linked
-    if linked is None or known.status == ChildStatus.UNIDENTIFIED:
+    # Whoever staff have named since is not always looked up already.
+    if linked is None or ChildStatus.UNIDENTIFIED in (known.status, known.child.status):
         return True
     if linked.band != Band.SAME and any(one.band != Band.NONE for one in linked.candidates):
         return True
@@ -74,11 +75,10 @@ def _came_before(known: Known) -> bool:
 
 
 def _under_one(known: Known, today: date) -> bool:
-    if known.status != ChildStatus.BORN:
+    child = known.child
+    if child.status != ChildStatus.BORN or child.born is None:
         return True
-    given = [one.born for one in known.corrected if one.born is not None]
-    born = given[-1] if given else known.born
-    latest = None if born is None else born.on or born.latest
+    latest = child.born.on or child.born.latest
     if latest is None:
         return True
     had_birthday = (today.month, today.day) >= (latest.month, latest.day)

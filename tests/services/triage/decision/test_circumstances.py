@@ -37,6 +37,7 @@ CASE = partial(
     due_at=NOW,
     team="duty",
 )
+OLD = Date(on=date(2017, 5, 2))
 ONE, EARLIER_DAY = uuid.uuid4(), date(2026, 5, 1)
 
 
@@ -53,11 +54,16 @@ def held(
         (Known(born=Date(on=date(2025, 11, 23))), False),
         (Known(born=Date(on=date(2025, 11, 24))), True),
         (Known(born=None), True),
-        (Known(born=Date(on=date(2017, 5, 2)), status=ChildStatus.UNBORN), True),
-        (Known(born=Date(on=date(2017, 5, 2)), status=ChildStatus.UNIDENTIFIED), True),
-        (Known(born=Date(on=date(2017, 5, 2)), corrected=[BABY, NAMED]), True),
+        (Known(born=OLD, status=ChildStatus.UNBORN), True),
+        (Known(born=OLD, status=ChildStatus.UNIDENTIFIED), True),
+        (Known(born=OLD, corrected=[BABY, NAMED]), True),
+        (Known(born=OLD, corrected=[ReferredChild(status=ChildStatus.UNBORN)]), True),
+        (Known(status=ChildStatus.UNBORN, corrected=[ReferredChild(born=OLD)]), False),
     ],
-    ids=["one today", "one tomorrow", "nobody knows when", "unborn", "nobody knows who", "corrected"],
+    ids=[
+        *("one today", "one tomorrow", "nobody knows when", "unborn", "nobody knows who"),
+        *("corrected", "unborn after all", "born long ago after all"),
+    ],
 )
 def test_a_child_may_be_under_one_unless_it_is_known_to_be_older(known: Known, under_one: bool) -> None:
     assert (Condition.CHILD_UNDER_ONE in held(known)) is under_one
@@ -92,6 +98,8 @@ def earlier(duplicate: str | None = None, **fields: Any) -> dict[str, Any]:
         (Known(), True),
         (Known(linked=linked()), False),
         (Known(linked=linked(), status=ChildStatus.UNIDENTIFIED), True),
+        (Known(linked=linked(), status=ChildStatus.UNIDENTIFIED, corrected=[NAMED]), True),
+        (Known(linked=linked(), corrected=[ReferredChild(status=ChildStatus.UNIDENTIFIED)]), True),
         (Known(linked=linked(candidate="possible")), True),
         (Known(linked=linked(candidate="none")), False),
         (Known(linked=linked("same", candidate="possible")), False),
