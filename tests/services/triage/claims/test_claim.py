@@ -3,13 +3,13 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from libs.platform.clock import ManualClock
 from sandbox.issuer import Issuer
-from services.triage.claims.claim import LEASE
 from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
@@ -40,7 +40,7 @@ async def test_a_claim_releases_itself_after_a_quarter_of_an_hour(
     path: str, worker: Person, manager: Person, clock: ManualClock
 ) -> None:
     assert (await worker.put(f"{path}/claim", {})).status_code == 200
-    clock.advance(LEASE - timedelta(seconds=1))
+    clock.advance(timedelta(minutes=14, seconds=59))
     assert (await manager.put(f"{path}/claim", {})).status_code == 409
     clock.advance(timedelta(seconds=1))
     taken = await manager.put(f"{path}/claim", {})
@@ -60,15 +60,31 @@ async def test_work_renews_the_claim_and_renewing_keeps_since_when(
     clock.advance(timedelta(minutes=14))
     assert (await manager.put(f"{path}/claim", {})).json()["since"] == since
     assert (await worker.put(f"{path}/claim", {})).json()["since"] == since
+    # What released itself is not taken again by the work of who had it.
+    other = Story()
+    await hub.take(other.received([HUNGRY]), other.completed({"police": "no_answer"}))
+    await worker.put(f"/v1/cases/{other.child_ids[0]}/claim", {})
+    clock.advance(timedelta(minutes=15))
+    assert (await worker.read(other.child_ids[0])).status_code == 200
+    assert (await manager.put(f"/v1/cases/{other.child_ids[0]}/claim", {})).status_code == 200
 
 
 async def test_put_down_by_hand_it_is_free_at_once_and_nobody_puts_down_anothers(
-    path: str, worker: Person, manager: Person
+    path: str, hub: HubWorld, worker: Person, manager: Person
 ) -> None:
+    async def told() -> Any:
+        return (await hub.rows("SELECT xid FROM case_change"))[0]["xid"]
+
+    before = await told()
     await worker.put(f"{path}/claim", {})
+    taken = await told()
     assert (await manager.delete(f"{path}/claim")).status_code == 204
     assert (await manager.put(f"{path}/claim", {})).status_code == 409
+    assert await told() == taken
     assert (await worker.delete(f"{path}/claim")).status_code == 204
+    assert before < taken < await told(), "whoever has the queue open learns of it"
+    done = await hub.rows("SELECT action FROM access WHERE subject = $1 ORDER BY id DESC LIMIT 2", worker.id)
+    assert [row["action"] for row in done] == ["case.release", "case.claim"]
     assert (await manager.put(f"{path}/claim", {})).status_code == 200
 
 
@@ -85,6 +101,7 @@ async def test_only_a_manager_takes_over_and_the_reason_stays_on_record(
     (row,) = await hub.rows("SELECT held_by, by, document FROM claim_taken_over")
     assert (row["held_by"], row["by"]) == (worker.id, manager.id)
     assert CANARY.encode() in row["document"]
+    assert await hub.rows("SELECT 1 FROM access WHERE action = 'case.claim-taken-over'")
 
 
 async def test_who_has_not_the_pen_does_not_decide_while_somebody_has_it(

@@ -83,6 +83,7 @@ async def test_a_managers_signature_makes_it_stand_in_the_deciders_name(
     await proposed(protection, worker, **PROTECTION)
     view, _ = await manager.open(child)
     assert view["proposal"]["proposal"]["rationale"].startswith(CANARY)
+    await manager.put(f"/v1/cases/{child}/claim", {})
     answer = await manager.sign(child)
 
     assert answer.status_code == 200, answer.text
@@ -97,6 +98,7 @@ async def test_a_managers_signature_makes_it_stand_in_the_deciders_name(
     again = await manager.sign(child)
     assert again.json() == answer.json()
     assert (await hub.names(protection.id)).count("case-decided") == 1
+    assert await hub.rows("SELECT 1 FROM claim") == [], "the pen is put down with it"
 
 
 async def test_a_manager_decides_alone_what_needs_a_manager(protection: Story, manager: Person) -> None:
@@ -143,6 +145,8 @@ async def test_a_decision_that_is_returned_says_why_and_is_taken_anew(
     assert (bare.status_code, bare.json()["errors"][0]["pointer"]) == (422, "/note")
     answer = await manager.sign(child, agree=False, note="Say what the school saw.")
     assert answer.json()["stage"] == "decision"
+    signed = await manager.sign(child, note="Say what the school saw.")
+    assert (signed.status_code, signed.json()["code"]) == (409, "nothing-to-sign")
 
     view, _ = await worker.open(child)
     assert view["proposal"]["returned"] == {
@@ -153,6 +157,9 @@ async def test_a_decision_that_is_returned_says_why_and_is_taken_anew(
     await proposed(protection, worker, **PROTECTION, rationale="The school saw bruises.")
     assert (await manager.sign(child)).json()["decision"]["rationale"] == "The school saw bruises."
     assert "case-decided" in await hub.names(protection.id)
+    steps = "case.propose", "case.return", "case.sign", "case.decide", "authority.read"
+    rows = await hub.rows("SELECT action FROM access WHERE action = ANY ($1) GROUP BY action", [*steps])
+    assert {row["action"] for row in rows} == {*steps}
 
 
 async def test_a_signer_has_seen_what_they_sign_and_waits_for_somebody_elses_pen(
@@ -348,7 +355,7 @@ async def test_help_below_section_17_is_no_referral_nor_is_news_for_a_worker(
 
 
 async def test_departures_are_counted_by_direction_and_reason(
-    targeted: Story, worker: Person, manager: Person
+    hub: HubWorld, targeted: Story, worker: Person, manager: Person
 ) -> None:
     higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen today."}
     unknown = await manager.decide(
@@ -371,6 +378,7 @@ async def test_departures_are_counted_by_direction_and_reason(
         ],
     }
     before = await worker.get(
-        "/v1/departures", **{"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z"}
+        "/v1/departures", **{"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T10:00:00Z"}
     )
-    assert before.json()["decisions"] == 0
+    assert before.json()["decisions"] == 0, "the end of one time is the start of the next"
+    assert len(await hub.rows("SELECT 1 FROM access WHERE action = 'departures.read'")) == 2

@@ -8,7 +8,17 @@ from typing import Any
 import httpx
 import pytest
 
-from libs.schemas.events import NOTICE_FAILED, NoticeFailed, NoticeResult
+from libs.schemas.events import (
+    ENRICHMENT_RESUMED,
+    ENRICHMENT_STOPPED,
+    NOTICE_FAILED,
+    NoticeFailed,
+    NoticeResult,
+    ProcessingResumed,
+    ProcessingStopped,
+    Resumed,
+    Stopped,
+)
 from libs.schemas.levels import Stage
 from libs.schemas.notice import NoticeChannel, NoticeKind
 from sandbox.issuer import Issuer
@@ -233,12 +243,25 @@ async def test_words_on_a_closed_referral_open_it_until_somebody_read_them(
     await worker.read(case.id)
     assert (await hub.case(case.id)).stage is Stage.CLOSED
     assert (await hub.names(decided.id)).count("referral-closed") == 2
+    # What they read obliges to something, though it raises nothing.
+    await hub.take(decided.information(worry=f"{CANARY} watches men with flags."))
+    worry = stated("child.radicalisation", "early_worry").model_dump(mode="json")
+    assert (await worker.read(case.id, facts=[worry])).status_code == 200
+    assert (await hub.case(case.id)).stage is Stage.DECIDED
 
 
 async def test_a_fact_that_changes_nothing_opens_a_closed_referral_until_somebody_looked_at_it(
-    hub: HubWorld, decided: Story, receiver: Person, worker: Person
+    hub: HubWorld, decided: Story, receiver: Person, worker: Person, thresholds: Thresholds
 ) -> None:
+    stopped = Stopped(
+        consumer="enrichment", event_id=decided.id, event_type="x", reason="contract", at=hub.clock.now()
+    )
+    await hub.take(decided.event(ENRICHMENT_STOPPED, ProcessingStopped(shared=stopped)))
     await accept(decided, receiver)
+    assert "referral-closed" not in await hub.names(decided.id), "somebody else cannot go on with it"
+    resumed = Resumed(consumer="enrichment", at=hub.clock.now())
+    await hub.take(decided.event(ENRICHMENT_RESUMED, ProcessingResumed(shared=resumed)))
+    assert await closing(hub, thresholds).sweep() == 1
     await hub.take(decided.information(stated("household.protective_adult", True)))
     case_id = decided.child_ids[0]
     assert (await hub.case(case_id)).stage is Stage.DECIDED
@@ -333,6 +356,10 @@ async def test_a_person_opens_a_referral_again_with_a_reason(
     assert answer.status_code == 201, answer.text
     assert (await hub.case(decided.child_ids[0])).stage is Stage.DECISION
     assert (await hub.names(decided.id))[-1] == "case-reopened"
+    done = await hub.rows(
+        "SELECT action FROM access WHERE action LIKE ANY ('{handover.%,case.reopen}') ORDER BY id"
+    )
+    assert [row["action"] for row in done] == ["handover.accepted", "case.reopen"]
 
     again = await worker.post(path, {"reason": f"{CANARY}'s aunt rang."}, key=key)
     assert (again.status_code, again.json()) == (201, answer.json())
@@ -352,6 +379,15 @@ async def test_what_nobody_noticed_is_closed_all_the_same(
 ) -> None:
     await accept(decided, receiver)
     await hub.rows("UPDATE child_case SET closed_at = NULL, stage = 'decided' RETURNING 1")
+    # The receiving end's own work keeps nothing open here.
+    await hub.ledger.pool.execute(
+        "INSERT INTO task (id, referral_id, case_id, kind, raised_at, due_at) VALUES ($1, $2, $3, $4, $5, $5)",
+        uuid.uuid4(),
+        decided.id,
+        decided.child_ids[0],
+        "complete_early_help_assessment",
+        hub.clock.now(),
+    )
     assert await closing(hub, thresholds).sweep() == 1
     assert (await hub.case(decided.child_ids[0])).stage is Stage.CLOSED
     assert await closing(hub, thresholds).sweep() == 0

@@ -178,6 +178,9 @@ async def test_a_brother_or_sister_that_is_open_does_not_name_it(
     assert decided.status_code == 200, decided.text
     wish = {"level": "targeted", "destination": "early_help"}
     assert (await worker.get(f"/v1/cases/{shown}/authority", **wish)).json()["siblings_differ"] is False
+    day = {"from": "2026-11-23T00:00:00Z", "to": "2026-11-24T00:00:00Z"}
+    counted = [(await one.get("/v1/departures", **day)).json()["decisions"] for one in (worker, trusted)]
+    assert counted == [0, 1]
 
 
 async def test_a_later_case_does_not_name_an_earlier_one_that_is_restricted(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from libs.schemas.levels import Stage
 from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 from tests.services.triage.strategy.meetings import CAISU, HEALTH, POLICE, SOCIAL_CARE, written
@@ -72,7 +73,7 @@ async def test_a_discussion_finishes_its_task_and_starts_the_clock_of_the_confer
 
 
 async def test_the_same_record_again_is_the_same_answer_and_a_later_one_stands_beside_it(
-    hub: HubWorld, story: Story, worker: Person
+    hub: HubWorld, story: Story, worker: Person, manager: Person
 ) -> None:
     first = await worker.put(path(story), written())
     assert (await worker.put(path(story), written())).json() == first.json()
@@ -81,13 +82,23 @@ async def test_the_same_record_again_is_the_same_answer_and_a_later_one_stands_b
     items = (await worker.get(path(story))).json()["items"]
     assert [one["discussion"]["outcome"] for one in items] == ["joint", "single"]
     assert await conference(hub) is not None
+    done = await hub.rows("SELECT action FROM access WHERE case_id = $1 ORDER BY id", story.child_ids[0])
+    assert [row["action"] for row in done] == ["strategy.record", "strategy.record", "strategy.read"]
+    # Another person's record of the same is theirs.
+    assert (await manager.put(path(story), written(outcome="single"))).json()["number"] == 3
 
 
 async def test_no_enquiry_needs_no_conference(hub: HubWorld, story: Story, worker: Person) -> None:
+    [before] = await hub.rows("SELECT xid FROM case_change")
     assert (await worker.put(path(story), written(outcome="no_enquiry"))).status_code == 200
+    [after] = await hub.rows("SELECT xid FROM case_change")
+    assert before["xid"] < after["xid"], "whoever has the case open learns of it"
     assert await conference(hub) is None
+    hub.clock.advance(timedelta(days=1))
     await worker.put(path(story), written())
-    assert await conference(hub) is not None
+    assert await conference(hub) == datetime(2026, 12, 14, 17, 30, tzinfo=UTC), (
+        "it counts from the discussion"
+    )
     await worker.put(path(story), written(outcome="no_enquiry", rationale="Explained after all."))
     assert await conference(hub) is None
 
@@ -134,10 +145,15 @@ async def test_nothing_that_decides_is_left_out(story: Story, worker: Person, ne
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{needed}")
 
 
-async def test_somebody_elses_pen_is_waited_for(story: Story, worker: Person, manager: Person) -> None:
+async def test_somebody_elses_pen_is_waited_for(
+    hub: HubWorld, story: Story, worker: Person, manager: Person
+) -> None:
     await manager.put(f"/v1/cases/{story.child_ids[0]}/claim", {})
     refused = await worker.put(path(story), written())
     assert (refused.status_code, refused.json()["code"]) == (409, "claimed")
+    await hub.rows("UPDATE child_case SET closed_at = received_at, stage = 'closed' RETURNING 1")
+    closed = await manager.put(path(story), written())
+    assert (closed.status_code, closed.json()["code"]) == (409, "referral-closed")
 
 
 async def test_a_decision_takes_the_discussion_as_done_once_it_is_on_record(
@@ -152,3 +168,10 @@ async def test_a_decision_takes_the_discussion_as_done_once_it_is_on_record(
     assert (await manager.decide(child, tag, **protection, obliged=said)).status_code == 422
     await manager.put(path(story), written())
     assert (await manager.decide(child, tag, **protection, obliged=said)).status_code == 200
+    # Where nothing else is left, the record of it closes the referral.
+    await manager.accept(child)
+    await hub.rows(
+        "UPDATE task SET done_at = CASE WHEN kind <> 'strategy_discussion' THEN raised_at END RETURNING 1"
+    )
+    await manager.put(path(story), written(rationale="Held again."))
+    assert (await hub.case(child)).stage is Stage.CLOSED
