@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from stdnum.gb import nhs
@@ -12,8 +14,7 @@ TEMPLATE = json.loads((Path(__file__).parent / "referral.json").read_text())
 STRANGERS = 100_000
 """Below are the numbers of the sandbox's families, whom its agencies know by other names and births."""
 
-_FIRST = ("Ba", "De", "Fi", "Go", "Ju", "Ka", "Le", "Mi", "No", "Pa", "Ri", "Su", "Ta", "Vi", "We", "Zo")
-_LAST = ("bran", "crest", "dell", "fern", "gale", "hurst", "ley", "mere", "ridge", "thorpe", "wick", "worth")
+_CONSONANTS, _VOWELS = "bdfgjklmnprstvwz", "aeio"
 
 
 def body(number: int) -> bytes:
@@ -21,27 +22,31 @@ def body(number: int) -> bytes:
 
     None of them is anybody whom the sandbox's agencies know, or whom another number names.
     """
-    given = "".join(_FIRST[number // 16**place % 16] for place in range(2)).capitalize()
-    family = "".join(
-        part for part in (_FIRST[number // 256 % 16], _LAST[number // 4096 % 12], _LAST[number % 12])
-    )
-    family = f"{family.capitalize()}-Test"
+    chance = Random(number)
+    given, family, mother, partner = (_name(chance) for _ in range(4))
     adults = [
-        {**adult, "given_name": f"{given}{ending}", "family_name": family}
-        for adult, ending in zip(TEMPLATE["adults"], ("na", "to"), strict=True)
+        {**adult, "given_name": name, "family_name": family}
+        for adult, name in zip(TEMPLATE["adults"], (mother, partner), strict=True)
     ]
-    child = {**TEMPLATE["children"][0], "given_name": given, "family_name": family, **_own(number)}
+    child = {**TEMPLATE["children"][0], "given_name": given, "family_name": family, **_own(number, chance)}
     document: dict[str, Any] = {**TEMPLATE, "adults": adults, "children": [child]}
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _own(number: int) -> dict[str, Any]:
+def _name(chance: Random) -> str:
+    """Four syllables: of thousands of people two are seldom alike, as it is with first and family names together."""
+    return "".join(chance.choice(_CONSONANTS) + chance.choice(_VOWELS) for _ in range(4)).capitalize()
+
+
+def _own(number: int, chance: Random) -> dict[str, Any]:
+    born = date(2009, 9, 1) + timedelta(days=chance.randrange(365 * 16))
+    inward = f"{chance.randint(1, 9)}{chance.choice('ABDEF')}{chance.choice('GHJLN')}"
     return {
-        "born": {"on": f"{2009 + number % 15}-{1 + number % 12:02}-{1 + number % 28:02}"},
+        "born": {"on": born.isoformat()},
         "nhs_number": _number(number),
         "address": {
             "lines": [f"{1 + number} Invented Row", "Testham"],
-            "postcode": f"PE{1 + number % 9} {number % 9}ZZ",
+            "postcode": f"PE{chance.randint(1, 38)} {inward}",
         },
     }
 

@@ -5,7 +5,7 @@ Intake checks what a referrer states against it, enrichment what an agency's ans
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from hashlib import sha256
@@ -134,6 +134,13 @@ class Dictionary:
     version: str
     definitions: Mapping[str, Definition]
     fingerprint: str
+    derived: tuple[Definition, ...] = field(init=False, repr=False, compare=False)
+    """Those of them that are worked out, in order."""
+
+    def __post_init__(self) -> None:
+        """Picks out what is worked out, which is looked at with every evaluation."""
+        derived = tuple(one for one in self.definitions.values() if one.derived is not None)
+        object.__setattr__(self, "derived", derived)
 
     @property
     def agencies(self) -> tuple[str, ...]:

@@ -49,4 +49,5 @@ def read_facts(dictionary: Dictionary, known: Known, states: str) -> ChildFacts:
 
 def _stated(dictionary: Dictionary, known: Known) -> tuple[StatedFact, ...]:
     """Every statement, and how many sources worry now that all of these have spoken."""
-    return (*known.stated, *worried_anew(dictionary, known.stated, known.speaks_for))
+    stated = known.stated
+    return (*stated, *worried_anew(dictionary, stated, known.speaks_for))

@@ -185,6 +185,7 @@ class Family:
         missing = [case.id for case in cases if case.id not in work.identified]
         if missing:
             work.identified |= await self._index.standing(connection, missing)
+        everywhere = work.by_person()
         for circle in work.targets:
             for case in circle.cases.values():
                 identified = work.identified.get(case.id)
@@ -194,7 +195,7 @@ class Family:
                     circle,
                     case,
                     identified,
-                    work.everywhere(case.person_id),
+                    everywhere[case.person_id],
                     work.named.get(circle.referral_id, ()),
                     decided,
                     self._is_worry,

@@ -37,12 +37,13 @@ async def find(work: Work, index: Index, store: Store, zone: ZoneInfo) -> Found:
     connection, on = work.unit.connection, {}
     in_memory: dict[UUID, Mapping[UUID, tuple[UUID, Member]]] = {}
     same: dict[UUID, Mapping[UUID, UUID]] = {}
+    everywhere = work.by_person()
     for circle in work.targets:
         on[circle.referral_id] = circle.received_at.astimezone(zone).date()
         beside = [
             other
             for person_id in {case.person_id for case in circle.cases.values()}
-            for other in work.everywhere(person_id)
+            for other in everywhere[person_id]
             if other is not circle
         ]
         in_memory[circle.referral_id] = remembered(circle, beside, zone)

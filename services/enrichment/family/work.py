@@ -76,13 +76,13 @@ class Work:
             if case.id in self.identified and self.identified[case.id].method == LinkMethod.NEW
         }
 
-    def everywhere(self, person_id: UUID) -> list[Circle]:
-        """Every referral in hand that has a case of this person."""
-        return [
-            circle
-            for circle in (*self.circles.values(), *self.others.values())
-            if any(case.person_id == person_id for case in circle.cases.values())
-        ]
+    def by_person(self) -> dict[UUID, list[Circle]]:
+        """For each person every referral in hand that has a case of theirs, as things stand now."""
+        found: dict[UUID, list[Circle]] = {}
+        for circle in (*self.circles.values(), *self.others.values()):
+            for person_id in dict.fromkeys(case.person_id for case in circle.cases.values()):
+                found.setdefault(person_id, []).append(circle)
+        return found
 
     def changes_what_follows(self, circle: Circle, cases: Iterable[Case]) -> None:
         """Later reports about these children see something new in this one."""

@@ -15,6 +15,9 @@ from services.enrichment.sharing.permission import About, Circumstances, Mode, P
 LONGEST_EMERGENCY_HOURS = 72
 """An emergency is over, or has been decided upon, within a weekend."""
 
+KEPT = 4096
+"""So many decisions are kept for each agreement."""
+
 LEAST_LEVEL = {Needed.SOUGHT: Level.SECTION_17, Needed.NOT_NEEDED: Level.SECTION_47}
 """Below these levels the family's agreement is needed: early help rests on it (Working Together to Safeguard Children,
 early help). For a child in need it is sought; reasonable cause to suspect significant harm needs none.
@@ -65,6 +68,7 @@ class Agreement:
     leads: frozenset[str] = frozenset()
     _items: Mapping[str, Mapping[str, tuple[Line, ...]]] = field(init=False, repr=False, compare=False)
     _starts: tuple[date, ...] = field(init=False, repr=False, compare=False)
+    _decided: dict[object, Permission] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_items", by_item(self.lines))
@@ -82,6 +86,25 @@ class Agreement:
 
     def decide(self, agency: str, circumstances: Circumstances) -> Permission:
         """What this agency may be asked in these circumstances, and why not the rest."""
+        if any(order.agency == agency for order in circumstances.orders):
+            return self._decide(agency, circumstances)
+        # Without an order nothing of the moment counts but its day, and most children's circumstances are alike.
+        key = (
+            agency,
+            circumstances.level,
+            circumstances.agreement,
+            circumstances.identifiers,
+            agency in circumstances.suspect_works_for,
+            circumstances.at.astimezone(ENGLAND).date(),
+        )
+        decided = self._decided.get(key)
+        if decided is None:
+            if len(self._decided) >= KEPT:
+                self._decided.clear()
+            decided = self._decided[key] = self._decide(agency, circumstances)
+        return decided
+
+    def _decide(self, agency: str, circumstances: Circumstances) -> Permission:
         items = self._items.get(agency, {})
         return decide(agency, items, self.emergency_lasts, agency in self.leads, circumstances)
 

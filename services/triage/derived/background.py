@@ -68,6 +68,8 @@ class Background:
 
     def within(self, months: int) -> Iterator[EarlierReport]:
         """The earlier reports of a window, mistaken ones left out."""
+        if not self.record.earlier:
+            return iter(())
         start = months_before(self.on, months)
         return (one for one in self.record.earlier if start <= one.on <= self.on and not one.mistaken)
 

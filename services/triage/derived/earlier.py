@@ -115,8 +115,10 @@ def re_referral(months: int, known: Background) -> FactValue | None:
 
 
 def same_worry(months: int, known: Background) -> FactValue | None:
-    now = {one.fact.fact for one in known.stated if known.worries(one.fact)}
     decided = _of_each_event(months, known, lambda one: _decided_before(known, one))
+    if not decided:
+        return None
+    now = {one.fact.fact for one in known.stated if known.worries(one.fact)}
     before = (fact for report in decided for fact in report.facts)
     return True if any(fact.fact in now and known.worries(fact) for fact in before) else None
 

@@ -73,15 +73,13 @@ def derive(background: Background, only: Container[str] | None = None) -> tuple[
     `only`: the derivations that are wanted; None means all.
     """
     found = []
-    for definition in background.dictionary.definitions.values():
-        if definition.derived is not None and (only is None or definition.derived in only):
-            value = DERIVES[definition.derived](background)
+    for definition in background.dictionary.derived:
+        name = definition.derived or ""
+        if only is None or name in only:
+            value = DERIVES[name](background)
             if value is not None:
-                found.append(
-                    Fact.model_construct(
-                        fact=definition.name, value=_capped(definition, value), basis=Basis.RECORD
-                    )
-                )
+                capped = _capped(definition, value)
+                found.append(Fact.model_construct(fact=definition.name, value=capped, basis=Basis.RECORD))
     return tuple(found)
 
 

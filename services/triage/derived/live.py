@@ -19,7 +19,16 @@ from services.triage.policy import StatedFact
 WORKED_OUT = frozenset(DERIVES) - frozenset(COUNTS)
 """Derivations that are kept once worked out. How many sources worry is counted whenever an evaluation is made."""
 
-_NOBODY = Referrer.model_construct(role=ReferrerRole.OTHER_PROFESSIONAL, source=ReferralSource.UNKNOWN)
+_NOTHING_SAID = ReferralBody.model_construct(
+    worry="",
+    referrer=Referrer.model_construct(role=ReferrerRole.OTHER_PROFESSIONAL, source=ReferralSource.UNKNOWN),
+    kind=ContactKind.NEW_WORRY,
+    agreements=Agreements(),
+    step_down=None,
+    do_not_alert_household=False,
+)
+_CHILD = ReferredChild.model_construct()
+_ADULT = Adult.model_construct(household=None)
 _CARERS = frozenset((Relation.PARENT, Relation.CARER))
 _CHILDREN = frozenset((Relation.SIBLING, Relation.OTHER_CHILD))
 
@@ -77,7 +86,7 @@ def _of_the_home(own: Sequence[StatedFact], at_home: Sequence[Known]) -> Iterato
 def _form(known: Known) -> ReferredChild:
     """The child as derivations read it, with what staff corrected and the index adds."""
     born = known.born or (known.linked.born if known.linked is not None else None)
-    form = ReferredChild.model_construct(status=known.status, born=born, household=known.household)
+    form = _CHILD.model_copy(update={"status": known.status, "born": born, "household": known.household})
     return as_corrected(form, known.corrected) or form
 
 
@@ -85,16 +94,7 @@ def _around(family: Sequence[Known], household: str | None) -> ReferralBody:
     """The adults whom staff added and whom agencies and the index name, as a form would have them."""
     adults = [adult for one in family for adult in one.adults]
     adults += [adult for one in family for person in one.people for adult in _adult(person, household)]
-    return ReferralBody.model_construct(
-        worry="",
-        referrer=_NOBODY,
-        kind=ContactKind.NEW_WORRY,
-        adults=tuple(adults),
-        help_given=(),
-        agreements=Agreements(),
-        step_down=None,
-        do_not_alert_household=False,
-    )
+    return _NOTHING_SAID.model_copy(update={"adults": tuple(adults)})
 
 
 def _adult(person: FoundPerson, household: str | None) -> Iterator[Adult]:
@@ -105,4 +105,4 @@ def _adult(person: FoundPerson, household: str | None) -> Iterator[Adult]:
         roles.append(AdultRole.CARER)
     if person.same_household:
         roles.append(AdultRole.HOUSEHOLD_MEMBER)
-    yield Adult.model_construct(roles=tuple(roles), household=None, thought_to_harm=person.thought_to_harm)
+    yield _ADULT.model_copy(update={"roles": tuple(roles), "thought_to_harm": person.thought_to_harm})

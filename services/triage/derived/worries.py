@@ -54,7 +54,7 @@ def worried_anew(dictionary: Dictionary, stated: Sequence[StatedFact], own: str)
     `own` is whom the referrer speaks for.
     """
     found = []
-    for definition in dictionary.definitions.values():
+    for definition in dictionary.derived:
         counts = COUNTS.get(definition.derived or "")
         if counts is not None:
             before = (one.fact.value for one in stated if one.fact.fact == definition.name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from services.triage.policy.compile import Ranks
 from services.triage.policy.conditions import Comparison, Condition
 from services.triage.policy.facts import StatedFact
-from services.triage.policy.vector import Findings, Reading, Statement, members
+from services.triage.policy.vector import Findings, Lack, Reading, Statement, members
 
 if TYPE_CHECKING:
     from services.triage.policy.rules import Policy
@@ -91,7 +91,10 @@ class Explainer:
                 place, concern = part
                 if possible[place] >= concern:
                     if definite[place] < concern:
-                        self._missing(reading, place, findings)
+                        lack = reading.lacks.get(place) or self._missing(reading, place)
+                        findings.missing |= lack[0]
+                        findings.agencies |= lack[1]
+                        findings.questions |= lack[2]
                     elif place in reading.statements:
                         _support(part, definite, reading.statements, findings.evidence)
             elif _holds(part, definite):
@@ -103,20 +106,22 @@ class Explainer:
         """The evidence, each statement once, though a fact stands in the rule twice."""
         return [*{id(one): one for one in evidence}.values()] if self._repeats[rule] else evidence
 
-    def _missing(self, reading: Reading, place: int, findings: Findings) -> None:
-        findings.missing |= 1 << place
+    def _missing(self, reading: Reading, place: int) -> Lack:
+        """What is missing where a fact is not known: it, and what the questions that ask for it hang on."""
+        missing, agencies, questions = 1 << place, 0, 0
         encoder = self._policy.encoder
         stated = place in reading.statements
         if not (stated and encoder.definitions[place].settles):
-            findings.agencies |= reading.silent & encoder.sources[place]
+            agencies = reading.silent & encoder.sources[place]
         asking = 0 if stated or not reading.opened else self._asking.get(place, 0) & reading.opened
-        if not asking:
-            return
-        findings.questions |= asking & reading.asked
-        for number in members(asking & ~reading.asked):
-            opening = self._opening(reading, number)
-            findings.missing |= opening.missing
-            findings.agencies |= opening.agencies
+        if asking:
+            questions = asking & reading.asked
+            for number in members(asking & ~reading.asked):
+                opening = self._opening(reading, number)
+                missing |= opening.missing
+                agencies |= opening.agencies
+        lack = reading.lacks[place] = Lack(missing, agencies, questions)
+        return lack
 
     def _opening(self, reading: Reading, question: int) -> Findings:
         """What a question that could come to be open hangs on: those who could say what would open it."""

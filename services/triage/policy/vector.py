@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from libs.schemas.dictionary import Definition, Dictionary, Kind
@@ -57,6 +58,14 @@ class Findings:
     """Mask of the open decisive questions that ask for a missing fact."""
 
 
+class Lack(NamedTuple):
+    """What is missing where a fact is not known, as masks like those of Findings."""
+
+    missing: int
+    agencies: int
+    questions: int
+
+
 @dataclass(slots=True)
 class Reading:
     """What is known of a child, as a vector and as what the vector came from. Facts are named by their places."""
@@ -79,6 +88,8 @@ class Reading:
 
     openings: dict[int, Findings] = field(default_factory=dict)
     """What each question that could come to be open hangs on, once worked out."""
+    lacks: dict[int, Lack] = field(default_factory=dict)
+    """What each fact that is not known lacks, once worked out."""
     _before: "Reading | None" = None
 
     @property
@@ -86,7 +97,7 @@ class Reading:
         """The same before any decisive question was opened."""
         if self._before is None:
             vector = Vector(self.vector.definite, self.unasked)
-            self._before = replace(self, vector=vector, opened=0, asked=0)
+            self._before = replace(self, vector=vector, opened=0, asked=0, openings={}, lacks={})
         return self._before
 
 
@@ -248,14 +259,15 @@ def _entry(place: int, one: Definition) -> _Entry:
     return _Entry(place, _TYPES[one.kind], {value: one.concerns(value) for value in values})
 
 
-def members(mask: int) -> list[int]:
-    """The numbers of the bits that are set, lowest first."""
+@lru_cache(maxsize=4096)
+def members(mask: int) -> tuple[int, ...]:
+    """The numbers of the bits that are set, lowest first. Most children's masks are alike."""
     found = []
     while mask:
         lowest = mask & -mask
         found.append(lowest.bit_length() - 1)
         mask ^= lowest
-    return found
+    return tuple(found)
 
 
 def encode(policy: "Policy", facts: ChildFacts) -> Vector:

@@ -365,3 +365,28 @@ def test_asking_for_fewer_items_sends_no_more_fields(given_: Circumstances, agen
         fewer = permission.only({name})
         assert fewer.names == (name,)
         assert fewer.fields <= union(AGREEMENT, agency, frozenset({name}))
+
+
+@settings(max_examples=60)
+@given(
+    given_=known,
+    agency=agencies,
+    before=st.lists(known, max_size=3),
+    at=st.datetimes(datetime(2024, 3, 31, 20), datetime(2024, 4, 1, 2), timezones=st.just(UTC)),
+)
+def test_what_was_decided_for_others_changes_no_decision(
+    given_: Circumstances, agency: str, before: list[Circumstances], at: datetime
+) -> None:
+    asked = replace(AGREEMENT)
+    for other in before:
+        # All but one thing alike.
+        asked.decide(agency, replace(given_, level=other.level, at=IN_FORCE))
+        asked.decide(agency, replace(given_, agreement=other.agreement, at=IN_FORCE))
+        asked.decide(agency, replace(given_, identifiers=other.identifiers, at=IN_FORCE))
+        asked.decide(agency, replace(given_, suspect_works_for=other.suspect_works_for, at=IN_FORCE))
+        asked.decide(agency, replace(given_, orders=other.orders, at=IN_FORCE))
+        asked.decide(agency, replace(given_, at=other.at))
+    for moment in (IN_FORCE, given_.at, at, at.replace(hour=12), at.replace(hour=23, minute=30)):
+        ordered = emergency(agency, at=moment)
+        for now in (replace(given_, at=moment), replace(given_, at=moment, orders=(ordered,))):
+            assert asked.decide(agency, now) == replace(AGREEMENT).decide(agency, now)
