@@ -41,15 +41,16 @@ class Told(Protocol):
 
 async def learn(connection: asyncpg.Connection, events: Iterable[Told]) -> None:
     """Takes in what these events say of restricted children, the earliest first: the last word on a child counts.
+    A referral's own id stands for all its children, until one of them is told of by their own.
 
     It needs nothing else of the referral, and so waits for none.
     """
-    last = {
-        child_id: (event.referral_id, child.restricted)
-        for event in events
-        if isinstance(event.payload, CaseRestricted)
-        for child_id, child in event.payload.children.items()
-    }
+    last: dict[UUID, tuple[UUID, bool]] = {}
+    for event in events:
+        if isinstance(event.payload, CaseRestricted):
+            told = {child_id: child.restricted for child_id, child in event.payload.children.items()}
+            known = {event.referral_id: False} if told.keys() - {event.referral_id} else {}
+            last |= {one: (event.referral_id, restricted) for one, restricted in {**known, **told}.items()}
     hide = {child_id: referral_id for child_id, (referral_id, restricted) in last.items() if restricted}
     if hide:
         await connection.execute(_HIDE, list(hide), list(hide.values()))
@@ -61,7 +62,7 @@ async def learn(connection: asyncpg.Connection, events: Iterable[Told]) -> None:
 async def hidden(
     connection: asyncpg.Connection | asyncpg.Pool, referral_id: UUID, caller: Principal
 ) -> frozenset[UUID]:
-    """Which children of a referral the caller may not see."""
+    """Which children of a referral the caller may not see; with the referral's own id, none of them."""
     if sees_all(caller):
         return frozenset()
     return frozenset(row["child_id"] for row in await connection.fetch(_HIDDEN, referral_id))

@@ -226,7 +226,9 @@ class CaseOverdue(Payload[Reference, OverdueCase]):
 
 
 class CaseRestricted(Payload[Reference, RestrictedChild]):
-    """The cases named here are hidden from now on, or shown again. Why stays in the case."""
+    """The cases named here are hidden from now on, or shown again. Why stays in the case. The referral's own id stands
+    for all its children where nobody can make them out, until a child is named.
+    """
 
 
 class StrategyDiscussionRecorded(Payload[Reference, RecordedDiscussionOfChild]):

@@ -95,7 +95,7 @@ class Journeys:
                 for child in await connection.fetch(_CHILDREN, referral["id"])
                 if child["id"] not in unseen
             ]
-            if unseen and not children:
+            if unseen and (referral["id"] in unseen or not children):
                 return None
             checks = await connection.fetch(_CHECKS, referral["id"])
         return Journey(

@@ -82,7 +82,7 @@ class Journeys:
             now = self._ledger.clock.now()
             await note(connection, now, reader, "journey.read", referral_id=referral["id"])
             unseen = await hidden(connection, referral["id"], reader)
-            if unseen and unseen >= {*referral["children"]}:
+            if unseen and (referral["id"] in unseen or unseen >= {*referral["children"]}):
                 return None
             notices = await connection.fetch(_NOTICES, referral["id"])
             untold = await connection.fetch(_UNTOLD, referral["id"])

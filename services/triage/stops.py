@@ -40,6 +40,7 @@ from services.triage.handover.reopening import ask
 from services.triage.known import Known
 from services.triage.policies.store import Policies
 from services.triage.policy import ChildFacts, evaluate
+from services.triage.restricted.inheritance import outlive
 from services.triage.tasks.raising import NewTask
 
 _STOP = """
@@ -205,7 +206,9 @@ class Stops:
         await self._forget(unit, referral_id)
         desk = await load_cases(unit.connection, [referral_id])
         if not desk.stops.get(referral_id):
-            await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+            stubs = desk.stubs.pop(referral_id, [])
+            await outlive(unit, self._codec, stubs)
+            await drop_stubs(unit, stubs)
 
     async def _given_up(self, unit: Unit, desk: Desk, referral_id: UUID, consumer: str) -> bool:
         event_id = await discarded(unit.connection, consumer, referral_id, RECEIVED.name)

@@ -188,7 +188,7 @@ SELECT id, at, direction, referral_id, child_id, agency, audience, question_id, 
  WHERE ($1::uuid IS NULL OR child_id = $1) AND ($2::uuid IS NULL OR referral_id = $2)
    AND ($3::text IS NULL OR agency = $3) AND ($4::timestamptz IS NULL OR at >= $4)
    AND ($5::timestamptz IS NULL OR at < $5) AND ($6::boolean IS NULL OR emergency = $6) AND id < $7
-   AND ($9 OR NOT EXISTS (SELECT FROM restricted_child AS r WHERE r.child_id = d.child_id))
+   AND ($9 OR NOT EXISTS (SELECT FROM restricted_child AS r WHERE r.child_id IN (d.child_id, d.referral_id)))
  ORDER BY id DESC LIMIT $8
 """
 # What came answers what was asked, and has its purpose and basis.

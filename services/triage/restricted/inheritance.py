@@ -13,7 +13,7 @@ from libs.messaging.ledger import Unit
 from libs.schemas.events import Service
 from libs.schemas.history import SameEvent
 from libs.schemas.people import Linked
-from services.triage.case import File
+from services.triage.case import Case, File
 from services.triage.desk import Desk
 from services.triage.documents import EvidenceKind
 from services.triage.restricted.persons import keep_persons, same_child
@@ -56,6 +56,25 @@ async def inherit(unit: Unit, codec: Codec, desk: Desk) -> None:
         await keep_restriction(unit.connection, codec, [file.case.id], given)
         restricted.append(file.case)
     tell_restricted(unit, restricted)
+
+
+async def outlive(unit: Unit, codec: Codec, stand_ins: Iterable[Case]) -> None:
+    """A person took up by hand what restricted cases stood for: its messages stay, and stay hidden by the referral's
+    own id, once no case is left to hide them by. Others are told of that id once more: they were not, where it was
+    restricted before a whole referral could be told of.
+    """
+    hidden = [case for case in stand_ins if case.restricted]
+    tell_restricted(unit, [case for case in hidden if case.id == case.referral_id])
+    spoken = await last_kinds(unit.connection, {case.id for case in hidden})
+    left: dict[UUID, RestrictionKind] = {}
+    for case in hidden:
+        if case.id != case.referral_id:
+            left[case.referral_id] = RestrictionKind(spoken.get(case.id) or RestrictionKind.OTHER)
+    for referral_id, kind in left.items():
+        given = Given(
+            True, kind, "What stood for this referral was restricted.", Service.TRIAGE.value, unit.now
+        )
+        await keep_restriction(unit.connection, codec, [referral_id], given)
 
 
 def _heirs(file: File) -> Iterable[_Heir]:

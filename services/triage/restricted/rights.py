@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import Problem
 from libs.platform.restricted import sees_all
+from services.triage.restricted.record import last_kinds
 
 OPEN_FOR = timedelta(hours=1)
 """How long a restricted referral stays open to whoever broke the glass."""
@@ -81,7 +82,9 @@ async def sees_of(
         row["id"]
         for row in await connection.fetch("SELECT id FROM child_case WHERE referral_id = $1", referral_id)
     ]
-    return not ids or len(await hidden(connection, ids, caller, now)) < len(ids)
+    if not ids:
+        return not await _left_hidden(connection, referral_id)
+    return len(await hidden(connection, ids, caller, now)) < len(ids)
 
 
 async def withheld(request: Request, caller: Principal, referral_id: UUID) -> bool:
@@ -89,7 +92,14 @@ async def withheld(request: Request, caller: Principal, referral_id: UUID) -> bo
     ledger = request.app.state.office.ledger
     async with ledger.pool.acquire() as connection:
         rows = await connection.fetch("SELECT id FROM child_case WHERE referral_id = $1", referral_id)
+        if not rows and not sees_all(caller):
+            return await _left_hidden(connection, referral_id)
         return bool(await hidden(connection, [row["id"] for row in rows], caller, ledger.clock.now()))
+
+
+async def _left_hidden(connection: asyncpg.Connection, referral_id: UUID) -> bool:
+    """Whether a referral of which no case is left was restricted when a person took it up by hand."""
+    return (await last_kinds(connection, {referral_id})).get(referral_id) is not None
 
 
 def no_such_case() -> Problem:

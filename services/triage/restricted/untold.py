@@ -14,7 +14,7 @@ AT_ONCE = 200
 
 _UNTOLD = """
 SELECT DISTINCT c.referral_id FROM restriction AS r JOIN child_case AS c ON c.id = r.case_id
- WHERE NOT r.told AND c.restricted AND c.id <> c.referral_id LIMIT $1
+ WHERE NOT r.told AND c.restricted LIMIT $1
 """
 _TOLD = "UPDATE restriction SET told = true WHERE case_id = ANY ($1) AND NOT told"
 

@@ -112,6 +112,12 @@ async def only_whoever_has_the_right_sees_restricted_children(instance: Instance
         assert await seen(trusted) == everybody
     await instance.take(case.restricted(*case.child_ids, restricted=False))
     assert await seen(reader) == everybody
+    # Nobody in triage could make out the children; then they could, and one of them may be seen.
+    await instance.take(case.restricted(case.id))
+    assert await seen(reader) == (0, set())
+    assert await seen(trusted) == everybody
+    await instance.take(case.restricted(case.child_ids[0]))
+    assert await seen(reader) == (1, {case.child_ids[1]})
     await instance.put_behind(case.restricted(*case.child_ids))
     assert await seen(reader) == (0, set())
 

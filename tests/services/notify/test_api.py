@@ -206,6 +206,9 @@ async def test_operations_see_codes_and_times_of_a_journey_and_no_address(
     seen = await api.get(f"/v1/journeys/{sent.reference}", headers=headers_of_trusted)
     assert len(seen.json()["notices"]) == 2
     await feed(ledger, wording, sent.restricted(*sent.children, restricted=False))
+    await feed(ledger, wording, sent.restricted(sent.id))
+    assert (await api.get(f"/v1/journeys/{sent.reference}", headers=headers)).status_code == 404
+    await feed(ledger, wording, sent.restricted(*sent.children, restricted=False))
     assert (await api.get(f"/v1/journeys/{sent.reference}", headers=headers)).status_code == 200
 
 

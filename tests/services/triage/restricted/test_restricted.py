@@ -1,17 +1,32 @@
 """Who restricts a case, what is restricted with it, and how the glass is broken."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
 
+import pytest
+
+from libs.messaging.parked import ParkedMessages
+from libs.platform.auth import Principal
+from libs.platform.restricted import RIGHT
 from libs.schemas.history import EarlierReport
 from libs.schemas.referral import ReferredChild
 from services.triage.restricted.glass import PATIENCE, BreakGlass
+from services.triage.restricted.rights import withheld
 from services.triage.restricted.untold import Untold
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import HubWorld, Story
 from tests.services.triage.restricted.test_leaks import HUNGRY, STAFF, restricted
 from tests.services.triage.staff import CANARY, Person
+
+
+async def told_of(hub: HubWorld, story: Story) -> list[dict[UUID, bool]]:
+    """What the other services were told of a referral's restrictions, the first word first."""
+    told = [payload.children for name, payload in await hub.emitted(story.id) if name == "case-restricted"]
+    return [{child: part.restricted for child, part in each.items()} for each in told]
 
 
 async def test_a_manager_restricts_all_children_of_a_referral_with_kind_and_reason(
@@ -37,8 +52,7 @@ async def test_a_manager_restricts_all_children_of_a_referral_with_kind_and_reas
     for child in story.child_ids:
         assert (await worker.get(f"/v1/cases/{child}")).status_code == 200
     assert len(await hub.rows("SELECT 1 FROM restriction")) == 4, "both acts stay on record"
-    told = [payload.children for name, payload in await hub.emitted(story.id) if name == "case-restricted"]
-    assert [{child: part.restricted for child, part in each.items()} for each in told] == [
+    assert await told_of(hub, story) == [
         dict.fromkeys(story.child_ids, restricted) for restricted in (True, False)
     ]
 
@@ -97,20 +111,47 @@ async def test_what_could_not_be_told_of_a_restriction_is_told_once_it_can(
     story = Story(children=2)
     received = story.received([HUNGRY], [HUNGRY])
     await hub.park(received, value=b"\xff")
-    # Nobody can make out the children: what is restricted stands for them all, and is no child of anybody's.
+    # Nobody can make out the children: what is restricted stands for them all.
     assert (await manager.put(f"/v1/cases/{story.id}/restriction", STAFF)).status_code == 200
     assert await Untold(hub.ledger).sweep() == 0
-    assert "case-restricted" not in await hub.names(story.id)
     await hub.take(received)
     assert [(await worker.get(f"/v1/cases/{one}")).status_code for one in story.child_ids] == [404, 404]
     assert await Untold(hub.ledger).sweep() == 0
     # As it was before a restriction was an event.
     await hub.rows("UPDATE restriction SET told = false RETURNING 1")
     assert [await Untold(hub.ledger).sweep() for _ in range(2)] == [1, 0]
-    told = [payload.children for name, payload in await hub.emitted(story.id) if name == "case-restricted"]
-    assert [{child: part.restricted for child, part in each.items()} for each in told] == [
-        dict.fromkeys(story.child_ids, True)
-    ] * 2
+    assert await told_of(hub, story) == [
+        {story.id: True},
+        *[dict.fromkeys(story.child_ids, True)] * 2,
+    ]
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_what_a_person_takes_up_by_hand_stays_restricted(
+    hub: HubWorld, trusted: Person, manager: Person, readable: bool
+) -> None:
+    """Its messages are still there, here and in the other services, and nobody will ever know its children."""
+    story, operations = Story(), Principal("operations", "operations")
+    received = story.received([HUNGRY])
+    await hub.park(received, value=None if readable else b"\xff")
+    stand_in = story.child_ids[0] if readable else story.id
+    assert (await manager.put(f"/v1/cases/{stand_in}/restriction", STAFF)).status_code == 200
+    assert await told_of(hub, story) == [{stand_in: True}]
+    await ParkedMessages(hub.ledger, hub.consumer).discard(
+        received.id, reason="sent by hand", by="operations"
+    )
+    [task] = await hub.rows("SELECT id FROM task WHERE kind = 'take_up_unread_referral'")
+    done = await trusted.put(f"/v1/tasks/{task['id']}", {"note": "Rang the school."})
+    assert done.status_code == 200, done.text
+    assert await hub.rows("SELECT 1 FROM child_case") == []
+    assert await told_of(hub, story) == [{stand_in: True}] * (1 if readable else 2), (
+        "the last word, said once more"
+    )
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(office=hub)))
+    assert await withheld(request, operations, story.id)
+    assert not await withheld(request, operations, Story().id)
+    seeing = replace(operations, scopes=frozenset({RIGHT}))
+    assert not await withheld(request, seeing, story.id)
 
 
 async def test_glass_that_is_broken_opens_the_referral_to_that_person_for_an_hour(
