@@ -28,7 +28,8 @@ RETURN_INTERVIEW = "return_interview"
 _START = """
 INSERT INTO kept_clock AS k (case_id, clock, number, referral_id, started_at, due_at, rules)
 SELECT $1, $2, 1 + (SELECT count(*) FROM kept_clock WHERE case_id = $1 AND clock = $2), $3, $4, $5, $6
- WHERE NOT EXISTS (SELECT FROM kept_clock WHERE case_id = $1 AND clock = $2 AND started_at = $4)
+ WHERE NOT EXISTS (SELECT FROM kept_clock
+                    WHERE case_id = $1 AND clock = $2 AND started_at = $4 AND stopped_by IS NOT NULL)
 ON CONFLICT (case_id, clock) WHERE stopped_at IS NULL DO UPDATE
    SET started_at = EXCLUDED.started_at, due_at = EXCLUDED.due_at, rules = EXCLUDED.rules
  WHERE EXCLUDED.started_at < k.started_at
@@ -63,7 +64,7 @@ class Clocks:
 
     async def start(self, unit: Unit, case: Case, clock: str, at: datetime) -> None:
         """Starts a clock of `clocks.yaml` for a case, as from an instant. One that runs since earlier runs on, and
-        the same start given again changes nothing.
+        the same start given again changes nothing, unless what stopped it was no person's word that it is done.
 
         Raises KeyError for a clock that the file does not have, ValueError where the unit does not hold the
         referral's lock.

@@ -55,7 +55,7 @@ async def test_a_clock_that_runs_keeps_the_earlier_of_two_starts(hub: HubWorld, 
     assert (await armed(hub, story))["child_seen"][0] == kept.due_at
 
 
-async def test_a_clock_that_was_stopped_starts_anew_only_from_another_moment(
+async def test_a_clock_that_somebody_stopped_starts_anew_only_from_another_moment(
     hub: HubWorld, clocks: Clocks
 ) -> None:
     story = Story()
@@ -64,7 +64,7 @@ async def test_a_clock_that_was_stopped_starts_anew_only_from_another_moment(
     async with hub.ledger.unit([story.id]) as unit:
         await clocks.start(unit, case, "return_interview", MONDAY)
     async with hub.ledger.unit([story.id]) as unit:
-        assert await clocks.stop(unit, case, "return_interview", MONDAY + timedelta(hours=3))
+        assert await clocks.stop(unit, case, "return_interview", MONDAY + timedelta(hours=3), by="staff-sw-1")
     assert "return_interview" not in await armed(hub, story)
     async with hub.ledger.unit([story.id]) as unit:
         assert not await clocks.stop(unit, case, "return_interview", MONDAY + timedelta(hours=4))

@@ -101,6 +101,8 @@ async def test_no_enquiry_needs_no_conference(hub: HubWorld, story: Story, worke
     )
     await worker.put(path(story), written(outcome="no_enquiry", rationale="Explained after all."))
     assert await conference(hub) is None
+    await worker.put(path(story), written(rationale="That was another child's."))
+    assert await conference(hub) == datetime(2026, 12, 14, 17, 30, tzinfo=UTC)
 
 
 async def test_without_the_police_it_is_refused_or_flagged_with_the_reason(
