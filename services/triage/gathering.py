@@ -156,7 +156,7 @@ def _agency(row: asyncpg.Record, pile: _Pile, known: Known, words: Words, now: d
         **dict(row),
         words=words.state(standing, told, now),
         as_of=told.as_of if told else None,
-        days_old=_days_old(told, now),
+        days_old=words.days_old(told.as_of, now) if told is not None and told.as_of is not None else None,
         coverage_from=told.coverage_from if told else None,
         coverage_to=told.coverage_to if told else None,
         items=tuple(dict.fromkeys(item for one in counting for item in one.items)),
@@ -172,10 +172,6 @@ def _agency(row: asyncpg.Record, pile: _Pile, known: Known, words: Words, now: d
 
 
 _KNOWN_STATES = frozenset(AgencyState)
-
-
-def _days_old(answer: Answer | None, now: datetime) -> int | None:
-    return None if answer is None or answer.as_of is None else max((now.date() - answer.as_of).days, 0)
 
 
 def _held_back(answers: Iterable[Answer]) -> dict[str, str]:

@@ -102,6 +102,10 @@ class Words:
             sentences += self._of(answer, now)
         return " ".join(sentences)
 
+    def days_old(self, day: date, now: datetime) -> int:
+        """How old what is of that day is now, by the hub's own midnights."""
+        return max((now.astimezone(self.zone).date() - day).days, 0)
+
     def _of(self, answer: Answer, now: datetime) -> list[str]:
         found = []
         if answer.reused_from is not None:
@@ -109,8 +113,7 @@ class Words:
                 f"Given {self.at(answer.reused_from)} to an earlier question that was recent enough."
             )
         if answer.as_of is not None:
-            days = max((now.astimezone(self.zone).date() - answer.as_of).days, 0)
-            found.append(f"From data of {day(answer.as_of)}, {days} days old.")
+            found.append(f"From data of {day(answer.as_of)}, {self.days_old(answer.as_of, now)} days old.")
         if answer.coverage_from is not None or answer.coverage_to is not None:
             since = f" from {day(answer.coverage_from)}" if answer.coverage_from else ""
             until = f" until {day(answer.coverage_to)}" if answer.coverage_to else ""

@@ -1,13 +1,14 @@
 """Each kind of nothing is said differently, in the case and in the explanation, and never as a no."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from libs.schemas.findings import CORRECTED_ELSEWHERE, LINK_CHANGED, PARTIAL, AgencyState
 from libs.schemas.people import Band, Candidate, Comparison, Likeness
 from services.triage.standing import NO_LONGER_SAID, TAKEN_BACK
-from services.triage.wording import score, silence
+from services.triage.wording import Words, score, silence
 from tests.services.triage.conftest import MONDAY, HubWorld, Story
 from tests.services.triage.staff import Person
 from tests.services.triage.test_family import HUNGRY
@@ -25,6 +26,12 @@ def test_no_two_states_and_no_two_reasons_of_one_state_are_said_alike() -> None:
         said[state, reason] = silence(state, reason)
     said["any", TAKEN_BACK] = silence(AgencyState.UNAVAILABLE, TAKEN_BACK)
     assert len(set(said.values())) == len(said)
+
+
+def test_data_grows_older_at_the_hubs_own_midnight() -> None:
+    day, words = date(2026, 7, 1), Words(ZoneInfo("Europe/London"))
+    midnight = datetime(2026, 7, 1, 23, 0, tzinfo=UTC)
+    assert [words.days_old(day, midnight - timedelta(seconds=1)), words.days_old(day, midnight)] == [0, 1]
 
 
 def test_a_score_is_explained_by_its_weightiest_fields_and_names_no_value() -> None:
