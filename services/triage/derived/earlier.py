@@ -40,13 +40,14 @@ def protection(plans: Iterable[Plan], on: date) -> tuple[StatedFact, ...]:
 
 def open_plan(known: Background) -> FactValue | None:
     opened = open_on(known.record.plans, known.on)
-    worst = [kind.value for kind in reversed(PlanKind) if kind in opened]
-    if worst:
-        return worst[0]
-    return "none" if known.record.social_care_spoke and not opened else None
+    if not opened:
+        return "none" if known.record.social_care_spoke else None
+    return next((kind.value for kind in reversed(PlanKind) if kind in opened), None)
 
 
 def plan_closed(months: int, kinds: frozenset[PlanKind], known: Background) -> FactValue | None:
+    if not known.record.plans:
+        return None
     start = months_before(known.on, months)
     closed = any(
         one.kind in kinds and one.closed is not None and start <= one.closed <= known.on

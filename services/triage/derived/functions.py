@@ -63,6 +63,8 @@ LIVE_IN = frozenset(
 )
 """Roles of adults who are taken to live with the child where nothing says where they live."""
 
+_ON_RECORD = Fact.model_construct(basis=Basis.RECORD)
+
 Derive = Callable[[Background], FactValue | None]
 """Gives the fact's value, or None where there is nothing to say."""
 
@@ -78,8 +80,8 @@ def derive(background: Background, only: Container[str] | None = None) -> tuple[
         if only is None or name in only:
             value = DERIVES[name](background)
             if value is not None:
-                capped = _capped(definition, value)
-                found.append(Fact.model_construct(fact=definition.name, value=capped, basis=Basis.RECORD))
+                values = {"fact": definition.name, "value": _capped(definition, value)}
+                found.append(_ON_RECORD.model_copy(update=values))
     return tuple(found)
 
 
