@@ -63,7 +63,7 @@ LIVE_IN = frozenset(
 )
 """Roles of adults who are taken to live with the child where nothing says where they live."""
 
-_ON_RECORD = Fact.model_construct(basis=Basis.RECORD)
+_ON_RECORD = Fact.model_construct(fact="", value=False, basis=Basis.RECORD)
 
 Derive = Callable[[Background], FactValue | None]
 """Gives the fact's value, or None where there is nothing to say."""
