@@ -147,8 +147,9 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 failpoints=failpoints,
             )
             keys = await stack.enter_async_context(http_client(settings.jwks_url, peer="issuer", limit=2))
+            colleagues = Colleagues(ledger)
             app.state.authenticator = Authenticator(
-                settings.jwks_url, settings.issuer, settings.audience, keys, time, Colleagues(ledger).meet
+                settings.jwks_url, settings.issuer, settings.audience, keys, time, colleagues.meet
             )
             shadow = Shadow(pool, thresholds.rulebooks)
             policies = Policies(thresholds.rulebooks, shadow.evaluated)
@@ -157,7 +158,7 @@ def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: F
                 open_alarms(Service.TRIAGE, settings, time, telemetry.meter)
             )
 
-            furnish(app, Parts(ledger, casework, policies, settings, partnership, alarms))
+            furnish(app, Parts(ledger, casework, policies, settings, partnership, alarms, colleagues))
             console = (
                 []
                 if not settings.has_pages
@@ -248,6 +249,7 @@ class Parts:
     settings: TriageSettings
     partnership: Partnership
     alarms: Alarm
+    colleagues: Colleagues
 
 
 def routers() -> list[APIRouter]:
@@ -295,7 +297,7 @@ def furnish(app: FastAPI, parts: Parts) -> None:
     app.state.handovers = handovers
     app.state.challenges = Challenges(ledger, casework, policies, parts.partnership.ladder, handovers)
     app.state.offers = parts.partnership.offers
-    app.state.colleagues = Colleagues(ledger)
+    app.state.colleagues = parts.colleagues
     app.state.chamber = Chamber(ledger, panels)
     app.state.families = Families(cases)
     app.state.hub, app.state.terms = clocks.hub, casework.thresholds.terms

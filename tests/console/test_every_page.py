@@ -25,14 +25,17 @@ AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(enc
 RUN = """() => axe.run(document, {
     resultTypes: ["violations"], rules: {"color-contrast": {enabled: false}},
 }).then((found) => found.violations)"""
-SHOW = """async (path) => {
-    const answer = await fetch(path);
+SHOW = """async ([path, fields]) => {
+    const csrf = document.querySelector("input[name=csrf]").value;
+    const answer = await fetch(path, fields && {method: "POST", body: new URLSearchParams({...fields, csrf})});
     const shown = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.title = shown.title;
     document.documentElement.replaceChild(document.adoptNode(shown.body), document.body);
     return {status: answer.status, kept: answer.headers.get("cache-control"), title: shown.title};
 }"""
-"""A page in place of the one before: head and style are the same for all, and axe need not be read in each anew."""
+"""A page, or what answers a form with these fields, in place of the one before: head and style are the same for all,
+and axe need not be read in each anew.
+"""
 
 COLOURS = """async (known) => {
     const seen = new Set(known), fresh = [];
@@ -248,13 +251,18 @@ def test_every_page_can_be_used_by_everybody(site: Site, opened: Opens, filled: 
     found: dict[str, list[Any]] = {}
     colours: set[str] = set()
     for path in addresses(page, site, filled):
-        answer = page.evaluate(SHOW, path)
+        answer = page.evaluate(SHOW, [path, None])
         assert (answer["status"], answer["kept"]) == (200, "no-store"), path
         assert not any(name in f"{path} {answer['title']}" for name in NAMES), path
         found[path] = [*page.evaluate(CODES), *at_each_width(page, colours)]
     for path in (f"/console/cases/{UUID(int=7)}", "/console/lists/nothing"):
-        assert page.evaluate(SHOW, path)["status"] == 404, path
+        assert page.evaluate(SHOW, [path, None])["status"] == 404, path
         found[path] = at_each_width(page, colours)
+    lost = {"action": "raise", "what": "Ring the school."}
+    page.evaluate(SHOW, [f"/console/cases/{UUID(int=7)}/tasks", lost])
+    expect(page.get_by_role("button", name="Send it again")).to_be_visible()
+    found["what no page can take"] = at_each_width(page, colours)
+    found["whom no page is for"] = at_each_width(opened("auditor-1"), colours)
     page.goto(f"{site.url}/console/challenges")
     page.locator("main table").get_by_role("link").first.click()
     page.get_by_role("button", name="Take the review").click()

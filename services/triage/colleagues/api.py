@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request
+from starlette.responses import Response
 
 from libs.platform.auth import Principal, requires
 from libs.platform.problems import responses
@@ -16,10 +17,12 @@ router = APIRouter(prefix="/v1", tags=["colleagues"])
 
 
 @router.get(
-    "/colleagues", responses=responses(401, 403, 503), summary="What the people of the staff are called"
+    "/colleagues",
+    response_model=ColleaguePage,
+    responses=responses(401, 403, 503),
+    summary="What the people of the staff are called",
 )
-async def list_colleagues(request: Request, caller: QueueReader) -> ColleaguePage:
+async def list_colleagues(request: Request, caller: QueueReader) -> Response:
     """By name: everybody who signed in, with the account that stands wherever they did something."""
     colleagues: Colleagues = request.app.state.colleagues
-    async with request.app.state.office.ledger.pool.acquire() as connection:
-        return await colleagues.page(connection)
+    return Response(await colleagues.told(), media_type="application/json")

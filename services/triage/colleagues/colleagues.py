@@ -1,6 +1,7 @@
 """What the people of the staff are called: learnt from their tokens, kept by account."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -14,6 +15,8 @@ from libs.schemas.base import Instant, Line, Model, Nothing, Payload
 MOST = 2000
 SEEN_EVERY = timedelta(hours=12)
 """How exactly it is known when somebody was here last."""
+FRESH = timedelta(seconds=15)
+"""How long what was read is told again: every page of the console asks for it, and another process may learn a name."""
 
 _LINE: TypeAdapter[str] = TypeAdapter(Line)
 
@@ -52,11 +55,22 @@ class ColleaguePage(Model):
     more: bool
 
 
+class _Told(NamedTuple):
+    page: bytes
+    until: datetime
+
+
 class Colleagues:
-    """Learns and tells names. A name is worth no refusal: who cannot be kept goes by their account."""
+    """Learns and tells names. A name is worth no refusal: who cannot be kept goes by their account.
+
+    One for each process: it keeps one page, of at most `MOST` names, until it learns another name here or the page is
+    no longer fresh.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._told: _Told | None = None
+        self._learnt = 0
 
     async def meet(self, somebody: Principal) -> None:
         """Keeps what one of the staff is called. Programs and partners' people are nobody's colleagues here."""
@@ -82,10 +96,24 @@ class Colleagues:
                     return
             (document,) = await codec.encode([RecordedColleague(shared=called)])
             await connection.execute(_KEEP, account, now, document)
+        # Whoever reads at this moment may have read what was before.
+        self._learnt += 1
+        self._told = None
 
-    async def page(self, connection: asyncpg.Connection) -> ColleaguePage:
-        """The staff by name; of very many those who were here last. A name that was erased is left out."""
-        found = await connection.fetch(_ALL, MOST + 1)
+    async def told(self) -> bytes:
+        """A ColleaguePage as JSON, at most `FRESH` old: the staff by name; of very many those who were here last. A
+        name that was erased is left out.
+        """
+        now, learnt = self._ledger.clock.now(), self._learnt
+        if self._told is not None and now < self._told.until:
+            return self._told.page
+        page = (await self._read()).model_dump_json().encode()
+        if learnt == self._learnt:
+            self._told = _Told(page, now + FRESH)
+        return page
+
+    async def _read(self) -> ColleaguePage:
+        found = await self._ledger.pool.fetch(_ALL, MOST + 1)
         rows = found[:MOST]
         read = await self._ledger.codec.decode([(RecordedColleague, row["document"]) for row in rows])
         items = [

@@ -71,6 +71,13 @@ SAID: Mapping[str, str] = {
 """What a page says once something was done, by the code that the address carries."""
 
 
+WHO = (
+    "The console is for the hub’s workers, social workers and managers, for chairs of panels, and for people who"
+    " accept children. To come as one of them, sign out and sign in again."
+)
+"""What somebody is told who may use no page of it, such as an auditor or an agency’s lead."""
+
+
 class Neighbours(Protocol):
     """What the console asks of the other services, as the service itself."""
 
@@ -214,7 +221,9 @@ def visit(request: Request, scope: str) -> Visit:
             raise Problem(401, "not-signed-in", "You are not signed in")
         raise NotSignedIn(request.url.path)
     if scope not in session.scopes:
-        raise Problem(403, "scope-missing", "Your sign-in does not permit this")
+        outside = not {"queue:read", "case:read"} & {*session.scopes}
+        detail = WHO if outside else None
+        raise Problem(403, "scope-missing", "Your sign-in does not permit this", detail)
     return Visit(request, pages, request.app.state.console, session)
 
 

@@ -51,6 +51,7 @@ from libs.schemas.referral import Agreements, ChildInformation, ReferralBody, Re
 from sandbox.issuer import Client, Issuer, load_key
 from services.triage.app import Parts, routers
 from services.triage.casework import Casework
+from services.triage.colleagues.colleagues import Colleagues
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
 from services.triage.partnership import load_partnership
@@ -143,7 +144,8 @@ def application() -> Iterator[FastAPI]:
 def parts_of(hub: "HubWorld", thresholds: Thresholds, settings: TriageSettings, alarms: Bell) -> Parts:
     """What the rooms are built from, with the shipped files."""
     partnership = load_partnership(PARTNERSHIP, thresholds)
-    return Parts(hub.ledger, Casework(thresholds), hub.policies, settings, partnership, alarms)
+    people = Colleagues(hub.ledger)
+    return Parts(hub.ledger, Casework(thresholds), hub.policies, settings, partnership, alarms, people)
 
 
 @pytest.fixture

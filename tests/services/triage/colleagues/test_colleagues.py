@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from libs.platform.auth import Principal
-from services.triage.colleagues.colleagues import SEEN_EVERY, Colleagues
+from services.triage.colleagues.colleagues import FRESH, SEEN_EVERY, ColleaguePage, Colleagues
 from tests.services.triage.conftest import HubWorld
 from tests.services.triage.staff import CANARY, Person
 
@@ -44,8 +44,7 @@ async def test_the_newest_name_counts_and_being_seen_is_written_seldom(hub: HubW
     colleagues = Colleagues(hub.ledger)
 
     async def seen() -> list[tuple[str, object]]:
-        async with hub.ledger.pool.acquire() as connection:
-            page = await colleagues.page(connection)
+        page = ColleaguePage.model_validate_json(await colleagues.told())
         return [(one.name, one.seen_at) for one in page.items]
 
     first = hub.clock.now()
@@ -58,6 +57,20 @@ async def test_the_newest_name_counts_and_being_seen_is_written_seldom(hub: HubW
     hub.clock.advance(SEEN_EVERY)
     await colleagues.meet(somebody("a-1", "Amira Hussain"))
     assert await seen() == [("Amira Hussain", hub.clock.now())]
+
+
+async def test_the_staff_are_read_once_for_many_pages_and_anew_once_a_name_is_learnt(hub: HubWorld) -> None:
+    colleagues, elsewhere = Colleagues(hub.ledger), Colleagues(hub.ledger)
+    await colleagues.meet(somebody("a-1", "Amira Khan"))
+    first = await colleagues.told()
+    await elsewhere.meet(somebody("a-1", "Amira Hussain"))
+    hub.clock.advance(FRESH - timedelta(milliseconds=1))
+    await colleagues.meet(somebody("a-1", "Amira Hussain"))
+    assert await colleagues.told() is first, "nothing was learnt here"
+    hub.clock.advance(timedelta(milliseconds=1))
+    assert b"Amira Hussain" in await colleagues.told(), "what another process learnt"
+    await colleagues.meet(somebody("a-1", "Amira Orrell"))
+    assert b"Amira Orrell" in await colleagues.told()
 
 
 async def test_whoever_cannot_be_kept_is_refused_nothing(

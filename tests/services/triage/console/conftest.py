@@ -19,7 +19,6 @@ from libs.schemas.findings import Fact
 from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Issuer, issuer_router, load_clients, load_people
 from services.triage.app import routers
-from services.triage.colleagues.colleagues import Colleagues
 from services.triage.console.api import offer, pages_of
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
@@ -169,9 +168,9 @@ async def office(
                 "sign_in_secret": "sandbox-only-triage-pages",
             }
         )
-        meet = Colleagues(hub.ledger).meet
-        authenticator = Authenticator(own.jwks_url, own.issuer, "mash", http, clock, meet)
         parts = parts_of(hub, thresholds, own, alarms)
+        meet = parts.colleagues.meet
+        authenticator = Authenticator(own.jwks_url, own.issuer, "mash", http, clock, meet)
         app = stack.enter_context(furnished(application, authenticator, parts))
         neighbours = NoNeighbours()
         dictionary = thresholds.rulebooks.directory.dictionary

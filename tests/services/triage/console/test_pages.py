@@ -90,10 +90,12 @@ async def test_who_may_not_read_cases_is_told_so(office: Office) -> None:
         browser = await office.at(person, case_path(story))
         assert browser.page.status_code == 403
         assert CANARY not in browser.page.text
+        assert "The console is for the hub’s workers" in browser.page.text
     receiver = await office.at("receiver-eh-1", case_path(story))
     assert receiver.page.status_code == 200
     assert f'href="{case_path(story, 0, "/decision")}"' not in receiver.page.text
-    assert (await receiver.get(case_path(story, 0, "/decision"))).status_code == 403
+    refused = await receiver.get(case_path(story, 0, "/decision"))
+    assert (refused.status_code, "The console is for" in refused.text) == (403, False)
 
 
 async def test_reading_through_the_console_is_recorded_like_any_reading(office: Office) -> None:
