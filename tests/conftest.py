@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -28,6 +29,16 @@ FAST = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
 
 # A test that kills a member of a consumer group need not wait six seconds until the group notices.
 QUICK_GROUPS = {"group.min.session.timeout.ms": "1000"}
+
+
+# Nothing that collecting makes is garbage, and to look through it again and again would cost a third of its time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for in what the tests make, not in the thousands of tests themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 FIRST = ("tests/faults/", "tests/journeys/", "tests/console/", "/test_openapi.py")
