@@ -149,7 +149,8 @@ async def read_list(
         view = await list_of(connection, chamber.ledger.codec, kept, caller, now)
         for item in view.items:
             await note(connection, now, caller, "list.read", item.case_id)
-    return _file(list_as_csv(view), f"{kept.id}-{now:%Y-%m-%d}") if _as_table(request) else view
+    day = chamber.panels.programme.calendar.day(now)
+    return _file(list_as_csv(view), f"{kept.id}-{day}") if _as_table(request) else view
 
 
 def _as_table(request: Request) -> bool:

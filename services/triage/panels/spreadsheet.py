@@ -29,24 +29,24 @@ _UNSAFE = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def list_as_csv(view: ListView) -> str:
-    """A list, one child in a row."""
-    return _table(
-        _LIST,
+    """A list, one child in a row; the last row says so where children are left off."""
+    rows: list[tuple[object, ...]] = [
         (
-            (
-                one.reference,
-                one.child_number,
-                *_who(one.child),
-                _worded(STAGES, one.stage),
-                _worded(RATINGS, one.rag),
-                _worded(LEVELS, one.decided_level),
-                _worded(DESTINATIONS, one.decided_to),
-                one.received_at.isoformat(),
-                *_dash(one.child),
-            )
-            for one in view.items
-        ),
-    )
+            one.reference,
+            one.child_number,
+            *_who(one.child),
+            _worded(STAGES, one.stage),
+            _worded(RATINGS, one.rag),
+            _worded(LEVELS, one.decided_level),
+            _worded(DESTINATIONS, one.decided_to),
+            one.received_at.isoformat(),
+            *_dash(one.child),
+        )
+        for one in view.items
+    ]
+    if view.more:
+        rows.append((f"There are more than these {len(rows)}: those received last are left off.",))
+    return _table(_LIST, rows)
 
 
 def agenda_as_csv(agenda: Agenda) -> str:

@@ -295,6 +295,8 @@ async def test_a_list_exports_as_a_table_that_runs_no_formula(hub: HubWorld, man
         harmful = trick.items[0].model_copy(update={"child": child})
         [row] = csv.DictReader(io.StringIO(list_as_csv(trick.model_copy(update={"items": (harmful,)}))))
         assert row["name"] == f"'{formula}"
+    *_, last = csv.DictReader(io.StringIO(list_as_csv(trick.model_copy(update={"more": True}))))
+    assert last["reference"] == "There are more than these 1: those received last are left off."
     assert (await manager.get("/v1/lists/nothing")).json()["code"] == "list-not-found"
 
 
