@@ -101,8 +101,12 @@ class Feed:
     ) -> AsyncIterator[bytes]:
         """What one listener is sent, from `Last-Event-ID` on where that is given, until `stop` is set.
 
-        `sees_all`: they have the right to know of restricted cases.
+        `sees_all`: they have the right to know of restricted cases. Of many who come at once, those for whom there is
+        no place are ended, and come again.
         """
+        if self.full:
+            yield format_sse_event(comment="too many listen already", retry=RETRY_MS)
+            return
         ending = asyncio.create_task(_set(stop))
         try:
             with self._listening(sees_all=sees_all) as listener:

@@ -221,6 +221,17 @@ def test_who_cannot_keep_up_is_ended_and_holds_no_more_than_it_may() -> None:
     assert held[-1] is None or None in held
 
 
+async def test_of_many_who_come_at_once_no_more_listen_than_may(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "MOST_LISTENERS", 2)
+    ears = [Ear(feed) for _ in range(3)]
+    heard = await asyncio.gather(*(ear.hear() for ear in ears), return_exceptions=True)
+    assert [isinstance(one, AssertionError) for one in heard] == [False, False, True]
+    for ear in ears:
+        await ear.close()
+
+
 async def test_a_listener_ends_cleanly_when_the_service_stops(feed: Feed) -> None:
     ear = Ear(feed)
     await ear.hear()
