@@ -191,6 +191,19 @@ async def test_a_late_fact_puts_the_decision_at_risk_and_leaves_it_as_it_is(
     assert (await hub.case(child)).stage is Stage.HAND_OVER
 
 
+async def test_what_was_taken_back_before_the_decision_puts_it_at_risk_when_it_is_said_again(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child, drawn_in = story.child_ids[0], stated("child.radicalisation", "drawn_in")
+    await hub.take(story.answer("education", drawn_in, late=True))
+    assert (await hub.case(child)).level is Level.SECTION_17
+    await hub.take(story.corrected("education", retracted=True))
+    decided = await worker.decide(child, (await worker.open(child))[1])
+    assert decided.json()["decision"]["departure"] == "agrees"
+    await hub.take(story.answer("health", drawn_in, late=True))
+    assert (await hub.case(child)).at_risk
+
+
 async def test_a_late_fact_that_raises_nothing_leaves_a_decided_case_decided(
     hub: HubWorld, story: Story, worker: Person
 ) -> None:

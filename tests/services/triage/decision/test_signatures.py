@@ -68,6 +68,7 @@ async def test_what_waits_for_a_signature_is_told_to_nobody_and_keeps_its_clock(
     assert [one["id"] for one in made["proposal"]["because"]] == ["social_care"]
     assert "case-decided" not in await hub.names(protection.id)
     assert len(await hub.rows("SELECT 1 FROM timer WHERE kind = 'decision' AND state = 'armed'")) == 1
+    assert not (await hub.case(protection.child_ids[0])).unread, "whoever proposed it has read the words"
     [item] = (await worker.get("/v1/queue", stage="sign_off")).json()["items"]
     assert item["case_id"] == str(protection.child_ids[0])
     # Whoever listens to the queue learns that what they have read is out of date.
