@@ -128,10 +128,10 @@ def json_body(model: type[Model], *, required: bool = True) -> dict[str, Any]:
 
 
 def _close(schema: dict[str, Any]) -> None:
-    """Says of every object what a strict request means: no field but those that are listed."""
+    """Says of every object what a strict request means: no field but those that are listed, if it says nothing else."""
     for part in (schema, *schema.get("$defs", {}).values()):
         if part.get("type") == "object" and "properties" in part:
-            part["additionalProperties"] = False
+            part.setdefault("additionalProperties", False)
 
 
 def declared_length(scope: Scope) -> int:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar, cast
 from uuid import UUID
 
 from pydantic import (
@@ -21,10 +21,12 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
     ValidationInfo,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
 STRICT = {"strict": True}
 """Validation context of a request: unknown codes are refused."""
@@ -87,11 +89,11 @@ class Model(BaseModel):
 
     @classmethod
     def strictly(cls, body: bytes | str) -> Self:
-        """Validates a request's JSON body: unknown fields and unknown codes are refused.
+        """Validates a request's JSON body: unknown fields, unknown codes and a text for a number or yes are refused.
 
         Raises pydantic.ValidationError.
         """
-        return cls.model_validate_json(body, extra="forbid", context=STRICT)
+        return cls.model_validate_json(body, strict=True, extra="forbid", context=STRICT)
 
 
 M = TypeVar("M", bound=Model)
@@ -151,12 +153,24 @@ A value that is not a member stays the text that was sent; `isinstance(value, E)
 """
 
 
+_DATES, _TIMES = TypeAdapter(date), TypeAdapter(datetime)
+
+
+def _read(adapter: TypeAdapter[date] | TypeAdapter[datetime], text: str) -> date:
+    """Reads it here: what a validator has touched counts as no JSON any more, and a strict one takes no text then."""
+    try:
+        return adapter.validate_python(text)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        raise PydanticKnownError(cast(Any, first["type"]), first.get("ctx")) from None
+
+
 def _iso_date_only(value: object) -> object:
     if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
         raise PydanticCustomError("date_form", "must be a date as YYYY-MM-DD")
     if not isinstance(value, str | date) or isinstance(value, datetime):
         raise PydanticCustomError("date_form", "must be a date as YYYY-MM-DD")
-    return value
+    return _read(_DATES, value) if isinstance(value, str) else value
 
 
 def _plausible_date(value: date) -> date:
@@ -176,7 +190,7 @@ def _text_instant(value: object) -> object:
     written = isinstance(value, str) and _RFC_3339.match(value) is not None
     if not written and not isinstance(value, datetime):
         raise PydanticCustomError("instant_form", "must be an RFC 3339 time with its offset")
-    return value
+    return _read(_TIMES, value) if isinstance(value, str) else value
 
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date_only), AfterValidator(_plausible_date)]

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from opentelemetry.metrics import Meter
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from libs.messaging.errors import ErrorClass, classify
 from libs.messaging.ledger import Ledger
@@ -30,6 +30,8 @@ GATHER_SECONDS = 0.05
 
 class Receipt(Model):
     """What is read of a delivery receipt as GOV.UK Notify posts it. Its address (`to`) is not."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
 
     id: UUID = Field(description="Notify's id of the message.")
     reference: str | None = Field(default=None, max_length=200, description="Ours: the notice's id.")

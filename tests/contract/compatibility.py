@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
+from libs.schemas.base import WORDS
+
 Schema = dict[str, Any]
 
 LOWER_BOUNDS = ("minLength", "minItems", "minimum", "minProperties")
 UPPER_BOUNDS = ("maxLength", "maxItems", "maximum", "maxProperties")
+ALIKE = {WORDS, r"^[^\x00]*$"}
+"""Rules that take the same: the first release stripped a text before it counted it, and did not say so."""
 
 
 def breaks(writer: Schema, written: dict[str, Schema], reader: Schema, read: dict[str, Schema]) -> list[str]:
     """Where a payload valid for `writer` could be refused by `reader`, as `path: reason`; empty if nowhere.
 
     `written` and `read` are the definitions that the two schemas' references point to. Understands what pydantic
-    emits for our models; text rules (`pattern`, `format`) are compared as text, so that any change of one is found.
+    emits for our models; text rules (`pattern`, `format`) are compared as text, so that any change of one is found
+    that is not between rules that are `ALIKE`.
     """
     return list(_breaks(writer, written, reader, read, "", frozenset()))
 
@@ -59,7 +64,8 @@ def _value_breaks(writer: Schema, reader: Schema, path: str) -> Iterator[str]:
                 yield f"{path}: the code {code!r} is unknown to the reader"
         return
     for rule in ("pattern", "format"):
-        if rule in reader and writer.get(rule) != reader[rule] and not _codes(writer):
+        same = writer.get(rule) == reader.get(rule) or {writer.get(rule), reader.get(rule)} == ALIKE
+        if rule in reader and not same and not _codes(writer):
             yield f"{path}: {rule} changed"
     for rule in LOWER_BOUNDS:
         if rule in reader and writer.get(rule, float("-inf")) < reader[rule] and not _codes(writer):

@@ -17,6 +17,8 @@ class Sample(Model):
     line: Line | None = None
     text: Text | None = None
     urgency: Open[Urgency] | None = None
+    number: int | None = None
+    agreed: bool | None = None
 
 
 def refused(body: str) -> set[str]:
@@ -94,6 +96,21 @@ def test_an_instant_keeps_its_moment_and_is_held_in_utc(moment: datetime, offset
 @pytest.mark.parametrize("field", ["line", "text"])
 def test_a_nul_character_is_refused_in_every_text(field: str) -> None:
     assert refused(f'{{"{field}": "a\\u0000b"}}') == {"string_pattern_mismatch"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ('{"number": "1"}', "int_type"),
+        ('{"number": true}', "int_type"),
+        ('{"agreed": "true"}', "bool_type"),
+        ('{"agreed": 1}', "bool_type"),
+        ('{"day": "2026-02-30"}', "date_from_datetime_parsing"),
+        ('{"when": "2026-02-30T10:00:00Z"}', "datetime_from_date_parsing"),
+    ],
+)
+def test_what_stands_for_a_number_a_yes_or_a_time_is_not_taken_for_one(sent: str, code: str) -> None:
+    assert refused(sent) == {code}
 
 
 def test_a_blank_text_is_refused() -> None:

@@ -113,6 +113,9 @@ async def test_a_receipt_ends_its_notice_once(
         assert (await report(api, govuk, "delivered")).status_code == 204
     assert await states(ledger) == ["delivered"]
     assert [kind for kind, _ in await emitted(ledger)] == ["uk.mash.notice.delivered.v1"]
+    # More may stand in a receipt than is read of it, and the description says so.
+    document = (await api.get("/openapi.json")).json()
+    assert document["components"]["schemas"]["Receipt"]["additionalProperties"] is True
 
 
 async def test_a_failure_is_told_once_and_a_later_contradiction_is_kept(
