@@ -36,10 +36,13 @@ format: environment ## lay out the code and repair what can be repaired
 faults: environment jars ## the long form of the fault tests: kill everything, lose nothing
 	@MASH_FAULTS=long $(BIN)/python -m pytest tests/faults -p no:randomly --timeout 1800 $(ARGS)
 
-soak: environment jars ## the long form of the tests that try at random
-	@MASH_CROWD=long MASH_INTERLEAVINGS=100 MASH_FUZZ=long $(BIN)/python -m pytest -p no:randomly --timeout 3600 \
-		tests/services/triage/test_crowd.py tests/services/triage/test_interleavings.py tests/services/triage/test_openapi.py \
-		tests/services/intake/test_openapi.py tests/services/enrichment/pulled/test_work.py tests/journeys/test_whole.py $(ARGS)
+# The environment may say other bounds.
+soak: export MASH_FUZZ_SECONDS ?= 100
+soak: export MASH_CROWD_SECONDS ?= 90
+soak: export MASH_INTERLEAVINGS ?= 100
+soak: export MASH_INTERLEAVINGS_SECONDS ?= 480
+soak: environment jars ## half an hour at random: requests (9 times 100 s), a crowd (90 s), lives of cases (100, 480 s)
+	@MASH_CROWD=long MASH_FUZZ=long $(BIN)/python -m pytest -m soak -p no:randomly $(ARGS)
 
 bench: environment jars ## measure against the floor and the usual way; prints JSON
 	@for bench in ingest drain latency footprint policy backtest queue live matching enrichment; do $(BIN)/python -m bench.$$bench $(ARGS) || exit 1; done

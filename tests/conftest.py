@@ -175,6 +175,14 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.skip(str(unavailable))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how much was tried by the tests that try at random: a bound that is met early would look like a success."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                terminalreporter.write_line(f"{report.nodeid}: {name} {value}")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     broker = config.stash.get(BROKER, None)
     if broker is not None:

@@ -4,15 +4,25 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 LONG = os.environ.get("MASH_FUZZ") == "long"
 EXAMPLES = 20 if LONG else 2
-"""Random requests of each kind and operation, beside the hundreds that cover each bound of each schema."""
-LONG_SECONDS = 600
-LIMIT = 3600 if LONG else 180
+"""Random requests of each kind and operation, beside the hundreds that cover each bound of each schema.
+
+The long form makes as many again, of other values, until its time is over.
+"""
+LONG_SECONDS = int(os.environ.get("MASH_FUZZ_SECONDS", "100"))
+"""What the long form gives each group of operations, so often as its `share` says."""
+LIMIT = 4 * LONG_SECONDS + 120 if LONG else 180
 """Seconds that a test may take that looks for faults."""
+STORAGE = Path(__file__).resolve().parents[1] / ".hypothesis"
+
+_SUMMARY = re.compile(r"^(?: +Selected| +Tested| +\d+ generated|Seed|  ⚠).*", re.MULTILINE)
+
+Record = Callable[[str, object], None]
+"""pytest's `record_property`."""
 
 
 async def faults_found(
@@ -21,41 +31,49 @@ async def faults_found(
     folder: Path,
     *,
     parameters: Mapping[str, str],
+    record: Record,
     paths: str = ".*",
     at_least: int = 50,
     valid_is_taken: bool = True,
     seconds: int,
+    share: int = 1,
     large: bool = False,
     operations: str = "",
 ) -> str | None:
     """What a bounded run of all checks found wrong, or None. `parameters`: values of paths that lead somewhere.
 
-    `paths`: a regular expression of the operations to try. `at_least`: fewer generated requests than these mean that
-    the run tried nothing, which counts as a fault. `valid_is_taken`: a request of the right form must be accepted;
-    not so where that hangs on more than its form. `seconds`: ends the run after so long, and one that has tried too
-    little by then is made again with more. `large`: schemas whose bounds take minutes to cover, which is left to the
-    long form (MASH_FUZZ=long) so that every operation has its turn.
+    `record`: is told how many requests were made. `paths`: a regular expression of the operations to try. `at_least`:
+    fewer generated requests than these mean that the run tried nothing, which counts as a fault. `valid_is_taken`: a
+    request of the right form must be accepted; not so where that hangs on more than its form. `seconds`: ends the run
+    after so long, and one that has tried too little by then is made again with more. `share`: how many times as long
+    as others the long form (MASH_FUZZ=long) takes. `large`: schemas whose bounds take minutes to cover, which is left
+    to the long form so that every operation has its turn.
     `operations`: settings of single operations, as schemathesis' own configuration has them.
     """
     phases = "fuzzing" if large and not LONG else "examples,coverage,fuzzing"
-    bound = LONG_SECONDS if LONG else seconds
+    bound = LONG_SECONDS * share if LONG else seconds
     excluded = () if valid_is_taken else ("--exclude-checks", "positive_data_acceptance")
+    # The long form tries other values each time, and says by which seed to try them again.
+    seed = ("--continue-on-failure",) if LONG else ("--seed", "1")
     folder.mkdir(parents=True, exist_ok=True)
     listed = "".join(f'"{name}" = "{value}"\n' for name, value in parameters.items())
     (folder / "schemathesis.toml").write_text(f"[parameters]\n{listed}{operations}")
     output = ""
-    for longer in (1, 3):
+    for longer in (1,) if LONG else (1, 3):
         run = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml")),
             *("run", f"{url}/openapi.json", "--workers", "1", "--phases", phases, "-n", str(EXAMPLES)),
-            *("--include-path-regex", paths, "--max-time", str(bound * longer), *excluded),
-            *("--header", f"Authorization: Bearer {token}", "--seed", "1", "--no-color"),
+            *("--include-path-regex", paths, "--max-time", str(bound * longer), *excluded, *seed),
+            *("--header", f"Authorization: Bearer {token}", "--generation-database", "none", "--no-color"),
             cwd=folder,
+            # What hypothesis knows of characters takes it seconds to work out, and is kept there.
+            env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(STORAGE)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         output = (await run.communicate())[0].decode()
+        record("tried", "; ".join(line.strip() for line in _SUMMARY.findall(output)))
         generated = re.search(r"(\d+) generated", output)
         enough = generated is not None and int(generated[1]) >= at_least
         if enough and run.returncode == 0:

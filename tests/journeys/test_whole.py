@@ -20,7 +20,7 @@ from libs.schemas.events import PARTITIONS, TOPICS, Service
 from libs.schemas.on_call import load_on_call
 from sandbox.notify import SMS_PREFIX
 from services.notify.wording import load_wording
-from tests.fuzzing import LIMIT, faults_found
+from tests.fuzzing import LIMIT, Record, faults_found
 from tests.journeys.conftest import Running
 from tests.journeys.referrals import SCHOOL, fact, referral, told, until
 
@@ -342,8 +342,11 @@ async def columns(running: Running) -> str:
     return "\n".join(str(tuple(row)) for row in rows)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(LIMIT)
-def test_schemathesis_finds_nothing_in_enrichment_and_notify(running: Running) -> None:
+def test_schemathesis_finds_nothing_in_enrichment_and_notify(
+    running: Running, record_property: Record
+) -> None:
     reference = running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"]
     for service in (Service.ENRICHMENT, Service.NOTIFY):
         journey(running, service.value, reference)
@@ -353,6 +356,7 @@ def test_schemathesis_finds_nothing_in_enrichment_and_notify(running: Running) -
                 running.client.token("operations"),
                 running.data / f"fuzzing-{service.value}",
                 parameters={"reference": reference},
+                record=record_property,
                 at_least=5,
                 seconds=5,
             )

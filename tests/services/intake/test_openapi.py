@@ -10,14 +10,17 @@ from joserfc.jwk import ECKey
 from libs.platform.clock import SystemClock
 from libs.platform.process import serve
 from sandbox.issuer import Issuer, load_clients
-from tests.fuzzing import LIMIT, faults_found
+from tests.fuzzing import LIMIT, Record, faults_found
 from tests.services.intake.conftest import ISSUER, Caller, served
 
 SCOPES = ("referral:submit", "referral:read", "parked:manage")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(LIMIT)
-async def test_schemathesis_finds_nothing(hub_database: str, issuer_key: ECKey, tmp_path: Path) -> None:
+async def test_schemathesis_finds_nothing(
+    hub_database: str, issuer_key: ECKey, tmp_path: Path, record_property: Record
+) -> None:
     # What a schema cannot say, such as a fact of the dictionary, may be refused: so valid data need not be accepted.
     clock = SystemClock()
     issuer = Issuer(issuer_key, load_clients(), issuer=ISSUER, audience="mash", clock=clock)
@@ -33,9 +36,11 @@ async def test_schemathesis_finds_nothing(hub_database: str, issuer_key: ECKey, 
             token,
             tmp_path,
             parameters={"reference": reference},
+            record=record_property,
             paths="/v1/referrals",
             valid_is_taken=False,
             seconds=5,
+            share=2,
             at_least=1,
             large=True,
         )

@@ -1,13 +1,14 @@
 """Fifty people at once on twenty cases, through two instances of the service: one holder, one decision, nobody misled.
 
-`MASH_CROWD=long` keeps them at it for more than a minute.
+`MASH_CROWD=long` keeps them at it for `MASH_CROWD_SECONDS`, on new cases once each of the last had its acts.
 """
 
 import asyncio
 import os
 import random
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -34,8 +35,10 @@ from tests.services.triage.conftest import CODEC, ISSUER, HubWorld, Story, parts
 from tests.services.triage.staff import Person
 
 PEOPLE, CASES = 50, 20
-ACTS = 250 if os.environ.get("MASH_CROWD") == "long" else 6
-"""Of each person."""
+LONG = os.environ.get("MASH_CROWD") == "long"
+ACTS = 10 if LONG else 6
+"""Of each person on the same cases."""
+SECONDS = float(os.environ.get("MASH_CROWD_SECONDS", "90")) if LONG else 0.0
 STRANGLED = stated("household.strangulation_or_weapon", True)
 PROTECTION: dict[str, Any] = {"level": "section_47", "destination": "csc_section_47", "obliged": {}}
 SCOPES = ("queue:read", "case:read", "case:write", "decision:write")
@@ -98,10 +101,11 @@ async def cases_of(hub: HubWorld) -> list[UUID]:
 class Crowd:
     """People who claim, put down and decide at random, and what each was told."""
 
-    def __init__(self, people: list[Person], cases: list[UUID], tags: dict[UUID, str]) -> None:
+    def __init__(self, people: list[Person], cases: list[UUID], tags: dict[UUID, str], seed: int) -> None:
         self._people = people
         self._cases = cases
         self._tags = tags
+        self._seed = seed
         self.holding: dict[UUID, str] = {}
         self.won: dict[UUID, list[str]] = {}
         self.told: Counter[str] = Counter()
@@ -109,7 +113,9 @@ class Crowd:
 
     async def work(self) -> None:
         """Everybody at once, until each has acted so often."""
-        await asyncio.gather(*(self._one(person, random.Random(person.id)) for person in self._people))
+        await asyncio.gather(
+            *(self._one(person, random.Random(f"{person.id} {self._seed}")) for person in self._people)
+        )
 
     async def _one(self, person: Person, chance: random.Random) -> None:
         for _ in range(ACTS):
@@ -165,26 +171,44 @@ class Crowd:
             del self.holding[case_id]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.soak
+@pytest.mark.timeout(300 + SECONDS)
 async def test_one_holder_at_a_time_one_decision_each_and_every_loser_is_told_who_won(
-    hub: HubWorld, instances: list[httpx.AsyncClient], crowd_issuer: Issuer
+    hub: HubWorld,
+    instances: list[httpx.AsyncClient],
+    crowd_issuer: Issuer,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    cases = await cases_of(hub)
     people = [Person(instances[number % 2], crowd_issuer, f"staff-{number}") for number in range(PEOPLE)]
+    told, rounds, begun = Counter[str](), 0, time.monotonic()
+    while rounds == 0 or time.monotonic() - begun < SECONDS:
+        told += await crowded(hub, people, rounds)
+        rounds += 1
+    record_property("tried", f"{rounds * PEOPLE * ACTS} acts on {rounds * CASES} cases: {dict(told)}")
+
+
+async def crowded(hub: HubWorld, people: list[Person], seed: int) -> Counter[str]:
+    """What everybody was told who acted on the same new cases, after it was found to be true."""
+    cases = await cases_of(hub)
     tags = {case_id: (await people[0].open(case_id))[1] for case_id in cases}
-    crowd = Crowd(people, cases, tags)
+    crowd = Crowd(people, cases, tags, seed)
     await crowd.work()
 
     assert crowd.misled == []
-    rows = await hub.rows("SELECT case_id, decided_by FROM decision")
+    rows = await hub.rows("SELECT case_id, decided_by FROM decision WHERE case_id = ANY($1)", cases)
     assert len(rows) == len({row["case_id"] for row in rows})
     winners = {row["case_id"]: row["decided_by"] for row in rows}
     assert {case_id: {winners[case_id]} for case_id in crowd.won} == {
         case_id: set(told) for case_id, told in crowd.won.items()
     }
-    decided = await hub.rows("SELECT referral_id FROM outbox WHERE type = 'uk.mash.triage.case-decided.v1'")
+    decided = await hub.rows(
+        "SELECT o.referral_id FROM outbox o JOIN child_case c USING (referral_id)"
+        " WHERE o.type = 'uk.mash.triage.case-decided.v1' AND c.id = ANY($1)",
+        cases,
+    )
     assert len(decided) == len(rows) > CASES / 4
     assert min(crowd.told[what] for what in ("claimed", "refused a claim", "decided", "decided-already")) > 0
+    return crowd.told
 
 
 async def test_the_pen_of_somebody_whose_process_died_is_free_when_its_lease_is_over(

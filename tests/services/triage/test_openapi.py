@@ -19,7 +19,7 @@ from services.triage.app import furnish, routers
 from services.triage.live.api import router as live_router
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
-from tests.fuzzing import LIMIT, faults_found
+from tests.fuzzing import LIMIT, Record, faults_found
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import ISSUER, HubWorld, Story, parts_of, stated
 
@@ -29,6 +29,7 @@ SCOPES = ("queue:read", "case:read", "case:write", "decision:write", "operations
 COMMANDS = "/(people|person-decisions|check-orders)$"
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(LIMIT)
 @pytest.mark.parametrize("large", [False, True], ids=["all", "commands"])
 async def test_schemathesis_finds_nothing(
@@ -37,6 +38,7 @@ async def test_schemathesis_finds_nothing(
     thresholds: Thresholds,
     issuer_key: ECKey,
     tmp_path: Path,
+    record_property: Record,
     large: bool,
 ) -> None:
     clock = SystemClock()
@@ -71,12 +73,14 @@ async def test_schemathesis_finds_nothing(
             token,
             tmp_path,
             parameters=parameters,
+            record=record_property,
             at_least=1 if large else 5,
             large=True,
             valid_is_taken=False,
             # What staff may send of a child is as large as a referral: a run of its own tries that.
             paths=COMMANDS if large else f"^(?!.*{COMMANDS})",
             seconds=3 if large else 5,
+            share=1 if large else 3,
             # Of two parameters in a path, the one that is given here stands in for a generated wrong one.
             operations='[[operations]]\ninclude-name = "GET /v1/cases/{case_id}/evaluations/{number}"\n'
             "checks.negative_data_rejection.enabled = false\n",

@@ -10,7 +10,7 @@ import pytest
 
 from libs.schemas.levels import Level, Rag
 from services.enrichment.pulled.work import LEASE
-from tests.fuzzing import LIMIT, faults_found
+from tests.fuzzing import LIMIT, Record, faults_found
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.family.conftest import Told
 from tests.services.enrichment.pulled.conftest import Fetching
@@ -292,8 +292,11 @@ async def test_a_school_of_the_education_service_answers_for_nobody(fetching: Fe
     assert (answer.status_code, answer.json()["code"]) == (403, "no-seat")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(LIMIT)
-async def test_the_operations_keep_what_their_description_says(fetching: Fetching, scratch: Path) -> None:
+async def test_the_operations_keep_what_their_description_says(
+    fetching: Fetching, scratch: Path, record_property: Record
+) -> None:
     await fetching.ask(Case(children=(WREN, FINCH)))
     claimed = await fetching.claim(most=2)
     ids = {"question_id": claimed["items"][0]["question_id"], "claim_id": claimed["claim_id"]}
@@ -302,6 +305,7 @@ async def test_the_operations_keep_what_their_description_says(fetching: Fetchin
         fetching.tokens.token("marac"),
         scratch / "fuzz",
         parameters=ids,
+        record=record_property,
         paths="^/v1/work",
         valid_is_taken=False,
         at_least=5,
