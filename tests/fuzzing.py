@@ -36,7 +36,7 @@ async def faults_found(
     at_least: int = 50,
     valid_is_taken: bool = True,
     seconds: int,
-    share: int = 1,
+    share: float = 1,
     large: bool = False,
     operations: str = "",
 ) -> str | None:
@@ -51,7 +51,7 @@ async def faults_found(
     `operations`: settings of single operations, as schemathesis' own configuration has them.
     """
     phases = "fuzzing" if large and not LONG else "examples,coverage,fuzzing"
-    bound = LONG_SECONDS * share if LONG else seconds
+    bound = int(LONG_SECONDS * share) if LONG else seconds
     excluded = () if valid_is_taken else ("--exclude-checks", "positive_data_acceptance")
     # The long form tries other values each time, and says by which seed to try them again.
     seed = ("--continue-on-failure",) if LONG else ("--seed", "1")

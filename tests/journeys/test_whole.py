@@ -20,7 +20,6 @@ from libs.schemas.events import PARTITIONS, TOPICS, Service
 from libs.schemas.on_call import load_on_call
 from sandbox.notify import SMS_PREFIX
 from services.notify.wording import load_wording
-from tests.fuzzing import LIMIT, Record, faults_found
 from tests.journeys.conftest import Running
 from tests.journeys.referrals import SCHOOL, fact, referral, told, until
 
@@ -340,28 +339,6 @@ async def columns(running: Running) -> str:
     finally:
         await connection.close()
     return "\n".join(str(tuple(row)) for row in rows)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(LIMIT)
-def test_schemathesis_finds_nothing_in_enrichment_and_notify(
-    running: Running, record_property: Record
-) -> None:
-    reference = running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"]
-    for service in (Service.ENRICHMENT, Service.NOTIFY):
-        journey(running, service.value, reference)
-        found = asyncio.run(
-            faults_found(
-                running.stack.url(service.value),
-                running.client.token("operations"),
-                running.data / f"fuzzing-{service.value}",
-                parameters={"reference": reference},
-                record=record_property,
-                at_least=5,
-                seconds=5,
-            )
-        )
-        assert found is None, found
 
 
 def test_without_kafka_intake_answers_alarms_go_out_and_everything_drains_after(running: Running) -> None:

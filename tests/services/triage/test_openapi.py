@@ -23,8 +23,10 @@ from tests.fuzzing import LIMIT, Record, faults_found
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import ISSUER, HubWorld, Story, parts_of, stated
 
-SCOPES = ("queue:read", "case:read", "case:write", "decision:write", "operations:read", "policy:read")
-
+SCOPES = (
+    *("queue:read", "case:read", "case:write", "decision:write", "panel:write", "handover:accept"),
+    *("restricted:read", "operations:read", "policy:read"),
+)
 
 COMMANDS = "/(people|person-decisions|check-orders)$"
 

@@ -306,7 +306,7 @@ async def test_the_operations_keep_what_their_description_says(
         scratch / "fuzz",
         parameters=ids,
         record=record_property,
-        paths="^/v1/work",
+        paths="^/v1/(work|lists)",
         valid_is_taken=False,
         at_least=5,
         seconds=4,
