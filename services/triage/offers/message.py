@@ -12,6 +12,7 @@ from libs.schemas.referral import Agreements
 from services.triage.derived.background import years
 from services.triage.known import as_corrected
 from services.triage.offers.offers import Offer, Offers
+from services.triage.standing import SPOKEN
 from services.triage.views import CaseView
 
 
@@ -37,10 +38,11 @@ class HandoverMessage(Model):
     decided_at: Instant
     rationale: Text
     agreements: Agreements | None = Field(
-        description="What the family agreed to, by whom and when it was asked."
+        description="What the family agrees to now, by whom and when it was asked: of several answers the latest."
     )
     shared: tuple[Shared, ...] = Field(description="What was shared with whom, on which basis.")
     worry: Text | None = Field(description="The referrer's own words; absent where they were erased.")
+    added: tuple[Text, ...] = Field(description="What the referrer wrote later, the first one first.")
     voice: Text | None = Field(description="The child's own, where somebody heard it.")
     voice_not_obtained_because: str | None = Field(
         description="Why nobody heard it, where that was said. Not obtained is never no concern."
@@ -63,9 +65,10 @@ def handover_message(view: CaseView, offers: Offers, today: date) -> HandoverMes
     if child is not None and child.born is not None:
         found = years(child.born, today)
         age = found if isinstance(found, int) else None
-    voice = None if child is None or child.voice is None else child.voice
-    spoken = [] if voice is None else [text for text in (voice.words, voice.wishes) if text]
-    unheard = None if voice is None or spoken else voice.not_obtained_because
+    added = view.evidence.added
+    voices = [one.voice for one in (child, *(one.child for one in added)) if one is not None and one.voice]
+    spoken = [text for voice in voices for text in (voice.words, voice.wishes) if text]
+    unheard = voices[-1].not_obtained_because if voices and not spoken else None
     return HandoverMessage(
         case_id=view.case_id,
         reference=view.reference,
@@ -76,19 +79,30 @@ def handover_message(view: CaseView, offers: Offers, today: date) -> HandoverMes
         decided_by=decision.decided_by,
         decided_at=decision.decided_at,
         rationale=decision.rationale,
-        agreements=None if received is None else received.referral.agreements,
+        agreements=_agreed(
+            None if received is None else received.referral.agreements,
+            *(one.shared.agreements for one in added),
+        ),
         shared=decision.shared,
         worry=None if received is None else received.referral.worry,
+        added=tuple(one.shared.worry for one in added if one.shared.worry is not None),
         voice="\n".join(spoken) or None,
         voice_not_obtained_because=None if unheard is None else str(unheard),
         missing=tuple(
-            f"{one.agency}: {one.words}" for one in view.evidence.agencies if one.answered_at is None
+            f"{one.agency}: {one.words}" for one in view.evidence.agencies if one.state not in SPOKEN
         ),
         next_steps=() if view.recommendation is None else view.recommendation.next_steps,
         open_tasks=tuple(task.kind for task in view.tasks if task.done_at is None),
         offers=tuple(offer_view(offer) for offer in offers.offers.values() if offer.fits(destination, age)),
         bring_back=offers.bring_back,
     )
+
+
+def _agreed(*given: Agreements | None) -> Agreements | None:
+    """What the family agrees to, of several answers about one thing the latest; None where nothing was said."""
+    said = [one for one in given if one is not None]
+    latest = {name: value for one in said for name, value in one if value is not None}
+    return Agreements(**latest) if said else None
 
 
 def offer_view(offer: Offer) -> OfferView:

@@ -7,8 +7,9 @@ import pytest
 
 from libs.schemas.codes import EmptyVoice
 from libs.schemas.document import DocumentError
+from libs.schemas.events import INFORMATION_ADDED, AddedInformation, InformationAdded
 from libs.schemas.levels import Destination, Stage
-from libs.schemas.referral import Voice
+from libs.schemas.referral import Agreement, Agreements, ChildInformation, Voice
 from services.triage.offers.offers import Offer, load_offers
 from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
@@ -104,6 +105,25 @@ async def test_the_message_says_what_was_decided_agreed_missing_and_offered(
     assert "health_visitor" not in offered
     assert message["bring_back"]
     assert (message["voice"], message["voice_not_obtained_because"]) == (None, "too_young")
+    assert [one for one in message["missing"] if one.startswith("police")] == []
+
+    # What was said or taken back since goes with the child as it stands now.
+    voice = ChildInformation(child=1, voice=Voice(words="I stay with Nan."))
+    later = AddedInformation(
+        reference=story.reference,
+        received_at=story.at,
+        agency="st_ives_primary",
+        worry="The uncle has moved in.",
+        agreements=Agreements(early_help=Agreement(answer="refused", by="mother")),
+    )
+    said = InformationAdded(shared=later, children={story.child_ids[0]: voice})
+    await hub.take(story.event(INFORMATION_ADDED, said), story.answer("police", answered_at=hub.clock.now()))
+    await hub.take(story.corrected("police", retracted=True))
+    message = (await worker.get(path)).json()
+    assert message["agreements"]["early_help"]["answer"] == "refused"
+    assert (message["added"], message["voice"]) == (["The uncle has moved in."], "I stay with Nan.")
+    assert message["voice_not_obtained_because"] is None
+    assert [one for one in message["missing"] if one.startswith("police")]
 
 
 async def test_nothing_is_passed_on_before_a_decision(hub: HubWorld, worker: Person) -> None:
