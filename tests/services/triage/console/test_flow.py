@@ -126,6 +126,7 @@ async def test_a_challenge_is_taken_by_telephone_reviewed_by_somebody_else_and_s
     for wanted in ("The challenge is kept", "01632 960001", "He eats at school.", "Nobody yet"):
         assert wanted in caller.page.text
     one = caller.page.url.path
+    assert f'href="{path}#form"' in caller.page.text
     await caller.get(path)
     assert "Nobody reviews it yet." in caller.page.text
     more = {"agency": "health_visiting", "because": "She is cold.", "safe_meanwhile": "A nurse looks in."}
