@@ -1,6 +1,7 @@
 """Obliged actions as a decision answers for them: each is confirmed or explained."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -19,13 +20,16 @@ SELECT DISTINCT kind FROM task WHERE case_id = $1 AND done_at IS NULL AND kind =
 _DONE = """
 UPDATE task SET done_at = $3, done_by = $4, document = given.document, outcome = given.outcome
   FROM unnest($2::text[], $5::bytea[], $6::text[]) AS given (kind, document, outcome)
- WHERE task.case_id = $1 AND task.kind = given.kind AND task.done_at IS NULL
+ WHERE task.case_id = $1 AND task.kind = given.kind AND task.done_at IS NULL AND task.raised_at <= $7
 """
 _LOOKED = """
 UPDATE task SET done_at = $3, done_by = $4, outcome = 'done'
  WHERE case_id = $1 AND kind = ANY ($2::text[]) AND done_at IS NULL
 """
-_HELD = "SELECT EXISTS (SELECT FROM strategy_discussion WHERE case_id = $1)"
+_HELD = """
+SELECT EXISTS (SELECT FROM strategy_discussion AS d WHERE d.case_id = $1 AND NOT EXISTS (
+    SELECT FROM task WHERE task.case_id = $1 AND task.kind = $2 AND done_at IS NULL AND raised_at > d.recorded_at))
+"""
 
 
 async def open_duties(connection: asyncpg.Connection, case: Case) -> tuple[str, ...]:
@@ -58,16 +62,27 @@ def duty_faults(given: Mapping[str, Duty], wanted: tuple[str, ...], case: Case) 
 async def record_faults(
     connection: asyncpg.Connection, case_id: UUID, given: Mapping[str, Duty]
 ) -> list[FieldError]:
-    """A strategy discussion is done when there is a record of it: who took part, and what came of it."""
+    """A strategy discussion is done when there is a record of it since it was asked for: who took part, and what came
+    of it.
+    """
     duty = given.get(STRATEGY)
-    if duty is None or duty.state is not DutyState.DONE or await connection.fetchval(_HELD, case_id):
+    if (
+        duty is None
+        or duty.state is not DutyState.DONE
+        or await connection.fetchval(_HELD, case_id, STRATEGY)
+    ):
         return []
     wanted = "must not be `done` before the strategy discussion is on record"
     return [FieldError(f"/obliged/{STRATEGY}/state", "not_recorded", wanted)]
 
 
-async def answer_duties(unit: Unit, codec: Codec, case_id: UUID, given: Mapping[str, Duty], by: str) -> None:
-    """Takes the tasks of duties that are done or explained off the list, with what was written by whoever decided."""
+async def answer_duties(
+    unit: Unit, codec: Codec, case_id: UUID, given: Mapping[str, Duty], by: str, at: datetime
+) -> None:
+    """Takes the tasks of duties that are done or explained off the list, with what was written by whoever decided.
+
+    `at`: when they wrote it. What was obliged since is not answered by it.
+    """
     settled = [
         (kind, duty.note, duty.state.value)
         for kind, duty in given.items()
@@ -79,7 +94,7 @@ async def answer_duties(unit: Unit, codec: Codec, case_id: UUID, given: Mapping[
         [RecordedNote(shared=TaskNote(note=text, done_by=by)) for _, text, _ in settled]
     )
     kinds, outcomes = [kind for kind, _, _ in settled], [state for _, _, state in settled]
-    await unit.connection.execute(_DONE, case_id, kinds, unit.now, by, documents, outcomes)
+    await unit.connection.execute(_DONE, case_id, kinds, unit.now, by, documents, outcomes, at)
 
 
 async def looked_again(unit: Unit, case_id: UUID, by: str) -> None:

@@ -127,7 +127,9 @@ class Register:
             document,
         )
         await note(unit.connection, unit.now, caller, "case.decide", case.id)
-        await answer_duties(unit, codec, case.id, proposal.obliged, decision.decided_by)
+        await answer_duties(
+            unit, codec, case.id, proposal.obliged, proposal.proposed_by, proposal.proposed_at
+        )
         await looked_again(unit, case.id, decision.decided_by)
         if (referral := span_context(case.trace)) is not None:
             trace.get_current_span().add_link(referral)

@@ -294,6 +294,23 @@ async def test_every_obliged_action_is_confirmed_or_explained(
     assert explained["done_by"] == worker.id, "who signs vouches for no deed of the decider's"
 
 
+async def test_what_is_obliged_after_the_decision_was_proposed_is_not_answered_by_it(
+    hub: HubWorld, protection: Story, worker: Person, manager: Person
+) -> None:
+    child = protection.child_ids[0]
+    await proposed(protection, manager, **PROTECTION)
+    hub.clock.advance(timedelta(hours=1))
+    await hub.take(protection.answer("health", STRANGLED, late=True))
+    needed = (await worker.get(f"/v1/cases/{child}/authority", **PROTECTION)).json()["obliged"]
+    said = {kind: {"state": "not_needed", "note": "It was held this morning."} for kind in needed}
+    await proposed(protection, worker, **PROTECTION, obliged=said)
+    hub.clock.advance(timedelta(hours=1))
+    await hub.take(protection.answer("police", STRANGLED, late=True))
+    assert (await manager.sign(child)).status_code == 200
+    left = await hub.rows("SELECT raised_at FROM task WHERE kind = 'strategy_discussion' AND done_at IS NULL")
+    assert [row["raised_at"] for row in left] == [hub.clock.now()]
+
+
 async def test_brothers_and_sisters_who_differ_ask_for_one_reason(
     hub: HubWorld, worker: Person, manager: Person, second: Person
 ) -> None:
@@ -353,33 +370,3 @@ async def test_help_below_section_17_is_no_referral_nor_is_news_for_a_worker(
     await proposed(targeted, manager, **news)
     assert (await second.sign(case.id)).json()["stage"] == "hand_over"
     assert (await hub.case(case.id)).statutory_at is None
-
-
-async def test_departures_are_counted_by_direction_and_reason(
-    hub: HubWorld, targeted: Story, worker: Person, manager: Person
-) -> None:
-    higher = {"level": "section_17", "destination": "csc_section_17", "departure_reason": "Seen today."}
-    unknown = await manager.decide(
-        targeted.child_ids[0],
-        (await manager.open(targeted.child_ids[0]))[1],
-        **higher,
-        departure_code="hunch",
-    )
-    assert unknown.json()["errors"][0]["pointer"] == "/departure_code"
-    await proposed(targeted, manager, **higher, departure_code="history")
-    counted = await worker.get(
-        "/v1/departures", **{"from": "2026-11-23T00:00:00Z", "to": "2026-11-24T00:00:00Z"}
-    )
-    found = counted.json()
-    assert found.pop("words")["history"] == "What is known from before, and is not on this record"
-    assert found == {
-        "decisions": 1,
-        "counts": [
-            {"departure": "above", "reason": "history", "destination": "csc_section_17", "decisions": 1}
-        ],
-    }
-    before = await worker.get(
-        "/v1/departures", **{"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T10:00:00Z"}
-    )
-    assert before.json()["decisions"] == 0, "the end of one time is the start of the next"
-    assert len(await hub.rows("SELECT 1 FROM access WHERE action = 'departures.read'")) == 2

@@ -170,8 +170,18 @@ async def test_a_decision_takes_the_discussion_as_done_once_it_is_on_record(
     assert (await manager.decide(child, tag, **protection, obliged=said)).status_code == 422
     await manager.put(path(story), written())
     assert (await manager.decide(child, tag, **protection, obliged=said)).status_code == 200
+    # What is obliged anew is not done by the record of before.
+    hub.clock.advance(timedelta(days=1))
+    await hub.take(story.answer("health", STRANGLED, late=True))
+    assert "strategy_discussion" in await open_tasks(hub)
+    _, tag = await manager.open(child)
+    refused = await manager.decide(child, tag, **protection, obliged=said, rationale="He did it again.")
+    assert [one["pointer"] for one in refused.json()["errors"]] == ["/obliged/strategy_discussion/state"]
+    await manager.put(path(story), written(held_at="2026-11-24T11:00:00Z"))
+    anew = await manager.decide(child, tag, **protection, obliged=said, rationale="He did it again.")
+    assert anew.json()["decision"]["number"] == 2
     # Where nothing else is left, the record of it closes the referral.
-    await manager.accept(child)
+    await manager.accept(child, decision=2)
     await hub.rows(
         "UPDATE task SET done_at = CASE WHEN kind <> 'strategy_discussion' THEN raised_at END RETURNING 1"
     )
