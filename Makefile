@@ -39,9 +39,9 @@ faults: environment jars ## the long form of the fault tests: kill everything, l
 # The environment may say other bounds.
 soak: export MASH_FUZZ_SECONDS ?= 100
 soak: export MASH_CROWD_SECONDS ?= 90
-soak: export MASH_INTERLEAVINGS ?= 100
+soak: export MASH_INTERLEAVINGS ?= 300
 soak: export MASH_INTERLEAVINGS_SECONDS ?= 480
-soak: environment jars ## half an hour at random: requests (9 times 100 s), a crowd (90 s), lives of cases (100, 480 s)
+soak: environment jars ## half an hour at random: requests (9 times 100 s), a crowd (90 s), 300 lives of cases (480 s)
 	@MASH_CROWD=long MASH_FUZZ=long $(BIN)/python -m pytest -m soak -p no:randomly $(ARGS)
 
 bench: environment jars ## measure against the floor and the usual way; prints JSON

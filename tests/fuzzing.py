@@ -17,6 +17,8 @@ LONG_SECONDS = int(os.environ.get("MASH_FUZZ_SECONDS", "100"))
 """What the long form gives each group of operations, so often as its `share` says."""
 LIMIT = 4 * LONG_SECONDS + 120 if LONG else 180
 """Seconds that a test may take that looks for faults."""
+REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"]
+"""Answers that refuse a request: schemathesis' own, and 413, which it does not know."""
 STORAGE = Path(__file__).resolve().parents[1] / ".hypothesis"
 
 _SUMMARY = re.compile(r"^(?: +Selected| +Tested| +\d+ generated|Seed|  ⚠).*", re.MULTILINE)
@@ -58,7 +60,9 @@ async def faults_found(
     seed = ("--continue-on-failure",) if LONG else ("--seed", "1")
     folder.mkdir(parents=True, exist_ok=True)
     listed = "".join(f'"{name}" = "{value}"\n' for name, value in parameters.items())
-    (folder / "schemathesis.toml").write_text(f"[parameters]\n{listed}{operations}")
+    (folder / "schemathesis.toml").write_text(
+        f"[checks.negative_data_rejection]\nexpected-statuses = {REFUSALS}\n[parameters]\n{listed}{operations}"
+    )
     output = ""
     for longer in again:
         bounded = () if bound is None else ("--max-time", str(bound * longer))
