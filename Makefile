@@ -9,6 +9,8 @@ BIN := .venv/bin
 # Two more workers fill the waits of the other two on two cores.
 WORKERS ?= 4
 ARGS ?=
+# Each worker would compile every test anew, which is half of what collecting them costs.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
