@@ -38,9 +38,8 @@ def test_schemathesis_finds_nothing_in_enrichment_and_notify(
                 parameters={"reference": reference},
                 record=record_property,
                 paths=paths,
-                at_least=5,
+                at_least=150,
                 valid_is_taken=valid_is_taken,
-                seconds=5,
                 share=share,
             )
         )
