@@ -37,7 +37,6 @@ async def faults_found(
     paths: str = ".*",
     at_least: int = 50,
     valid_is_taken: bool = True,
-    seconds: int | None = None,
     share: float = 1,
     large: bool = False,
     operations: str = "",
@@ -46,15 +45,13 @@ async def faults_found(
 
     `record`: is told how many requests were made. `paths`: a regular expression of the operations to try. `at_least`:
     fewer generated requests than these mean that the run tried nothing, which counts as a fault. `valid_is_taken`: a
-    request of the right form must be accepted; not so where that hangs on more than its form. `seconds`: ends the run
-    after so long, and one that has tried too little by then is made again with more; without it the run goes once over
-    every operation, however busy the machine. `share`: how many times as long as others the long form (MASH_FUZZ=long)
-    takes. `large`: schemas whose bounds take minutes to cover, which is left to the long form.
+    request of the right form must be accepted; not so where that hangs on more than its form. `share`: how many times
+    as long as others the long form (MASH_FUZZ=long) takes; the short one goes once over every operation, however busy
+    the machine. `large`: schemas whose bounds take minutes to cover, which is left to the long form.
     `operations`: settings of single operations, as schemathesis' own configuration has them.
     """
     phases = "fuzzing" if large and not LONG else "examples,coverage,fuzzing"
-    bound = int(LONG_SECONDS * share) if LONG else seconds
-    again = (1,) if LONG or seconds is None else (1, 3)
+    bounded = ("--max-time", str(int(LONG_SECONDS * share))) if LONG else ()
     excluded = () if valid_is_taken else ("--exclude-checks", "positive_data_acceptance")
     # The long form tries other values each time, and says by which seed to try them again.
     seed = ("--continue-on-failure",) if LONG else ("--seed", "1")
@@ -63,28 +60,24 @@ async def faults_found(
     (folder / "schemathesis.toml").write_text(
         f"[checks.negative_data_rejection]\nexpected-statuses = {REFUSALS}\n[parameters]\n{listed}{operations}"
     )
-    output = ""
-    for longer in again:
-        bounded = () if bound is None else ("--max-time", str(bound * longer))
-        run = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml")),
-            *("run", f"{url}/openapi.json", "--workers", "1", "--phases", phases, "-n", str(EXAMPLES)),
-            *("--include-path-regex", paths, *bounded, *excluded, *seed),
-            *("--header", f"Authorization: Bearer {token}", "--generation-database", "none", "--no-color"),
-            cwd=folder,
-            # What hypothesis knows of characters takes it seconds to work out, and is kept there.
-            env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(STORAGE)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output = (await run.communicate())[0].decode()
-        record("tried", "; ".join(line.strip() for line in _SUMMARY.findall(output)))
-        generated = re.search(r"(\d+) generated", output)
-        enough = generated is not None and int(generated[1]) >= at_least
-        if enough and run.returncode == 0:
-            return None
-        if generated is not None and run.returncode != 0:
-            return "\n".join(line[:300] for line in output.splitlines())[-12_000:]
-        # A busy machine may need the whole time to make the first request of a large schema.
+    run = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml")),
+        *("run", f"{url}/openapi.json", "--workers", "1", "--phases", phases, "-n", str(EXAMPLES)),
+        *("--include-path-regex", paths, *bounded, *excluded, *seed),
+        *("--header", f"Authorization: Bearer {token}", "--generation-database", "none", "--no-color"),
+        cwd=folder,
+        # What hypothesis knows of characters takes it seconds to work out, and is kept there.
+        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(STORAGE)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output = (await run.communicate())[0].decode()
+    record("tried", "; ".join(line.strip() for line in _SUMMARY.findall(output)))
+    generated = re.search(r"(\d+) generated", output)
+    enough = generated is not None and int(generated[1]) >= at_least
+    if enough and run.returncode == 0:
+        return None
+    if generated is not None and run.returncode != 0:
+        return "\n".join(line[:300] for line in output.splitlines())[-12_000:]
     return f"too few requests were generated:\n{output[-2000:]}"

@@ -308,8 +308,7 @@ async def test_the_operations_keep_what_their_description_says(
         record=record_property,
         paths="^/v1/(work|lists)",
         valid_is_taken=False,
-        at_least=5,
-        seconds=4,
+        at_least=12,
         large=True,
     )
     assert found is None, found
