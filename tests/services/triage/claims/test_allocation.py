@@ -63,12 +63,18 @@ async def test_the_same_allocation_again_changes_nothing(path: str, worker: Pers
     assert len(await hub.rows("SELECT 1 FROM allocation")) == 1
 
 
-async def test_of_two_who_take_a_case_at_once_one_gets_it(path: str, worker: Person, manager: Person) -> None:
-    first, second = await asyncio.gather(
-        worker.put(f"{path}/allocation", {"worker": worker.id}),
-        manager.put(f"{path}/allocation", {"worker": manager.id}),
+async def test_of_many_who_take_a_case_at_once_one_gets_it_and_whoever_has_the_queue_open_learns_of_it(
+    path: str, hub: HubWorld, worker: Person, manager: Person
+) -> None:
+    [before] = await hub.rows("SELECT xid FROM case_change")
+    answers = await asyncio.gather(
+        *(one.put(f"{path}/allocation", {"worker": one.id}) for one in [worker, manager] * 4)
     )
-    assert sorted((first.status_code, second.status_code)) in ([200, 409], [200, 422])
+    assert {answer.status_code for answer in answers} in ({200, 409}, {200, 422})
+    assert len(await hub.rows("SELECT 1 FROM allocation")) == 1
+    [after] = await hub.rows("SELECT xid FROM case_change")
+    assert before["xid"] < after["xid"]
+    assert len(await hub.rows("SELECT 1 FROM access WHERE action = 'case.allocate'")) == 1
 
 
 async def test_managers_see_load_and_what_nobody_has(
@@ -81,6 +87,7 @@ async def test_managers_see_load_and_what_nobody_has(
     load = (await manager.get("/v1/workload")).json()
     assert [(one["worker"], one["cases"], one["overdue"]) for one in load["workers"]] == [(worker.id, 1, 1)]
     assert (load["unattended"]["cases"], load["unattended"]["overdue"]) == (1, 1)
+    assert await hub.rows("SELECT 1 FROM access WHERE action = 'workload.read'")
     refused = await worker.get("/v1/workload")
     assert refused.status_code == 403
 

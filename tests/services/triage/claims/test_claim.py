@@ -127,9 +127,12 @@ async def test_a_claim_is_no_part_of_what_a_decision_rests_on_and_ends_with_it(
 
 
 async def test_whoever_else_reads_the_case_is_seen_for_five_minutes(
-    path: str, worker: Person, manager: Person, clock: ManualClock
+    path: str, hub: HubWorld, worker: Person, manager: Person, trusted: Person, clock: ManualClock
 ) -> None:
     await manager.get(path)
+    assert (await trusted.get(f"{path}/attendance")).status_code == 200
+    assert await hub.rows("SELECT 1 FROM access WHERE action = 'attendance.read'")
+    # Who only asks who is there has not read it.
     seen = (await worker.get(f"{path}/attendance")).json()["present"]
     assert [one["subject"] for one in seen] == [manager.id]
     clock.advance(timedelta(minutes=6))
