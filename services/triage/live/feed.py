@@ -111,8 +111,9 @@ class Feed:
         try:
             with self._listening(sees_all=sees_all) as listener:
                 yield format_sse_event(comment="the queue as it changes", retry=RETRY_MS)
-                async for message in self._missed(last, sees_all=sees_all):
-                    yield message
+                missed = await self._missed(last, sees_all=sees_all)
+                if missed is not None:
+                    yield missed
                 async with asyncio.timeout(LONGEST_SECONDS):
                     while True:
                         told = await self._next(listener, ending)
@@ -167,25 +168,25 @@ class Feed:
                 if message is not None:
                     listener.tell(message)
 
-    async def _missed(self, last: str | None, *, sees_all: bool) -> AsyncIterator[bytes]:
-        """What changed while a listener was away. One that has not been here before reads the queue itself."""
+    async def _missed(self, last: str | None, *, sees_all: bool) -> bytes | None:
+        """What changed while a listener was away. One that has not been here before reads the queue itself.
+
+        Nothing is sent while the connection to the database is held: a listener may take its time to read.
+        """
         async with self._pool.acquire() as connection:
             now = await latest(connection)
             if self._at is None:
                 # What commits from here on is told by the common reader.
                 self._at = now
             if last is None:
-                yield format_sse_event(event="here", data_str="{}", id=str(now))
-                return
+                return format_sse_event(event="here", data_str="{}", id=str(now))
             after = Place.parse(last)
             if after is None or after > now:
-                yield reset(now)
-                return
+                return reset(now)
             changes = await read(connection, after, MOST_CHANGES + 1)
         if len(changes) > MOST_CHANGES:
-            yield reset(now)
-        elif (message := encoded(seen_of(changes, sees_all=sees_all))) is not None:
-            yield message
+            return reset(now)
+        return encoded(seen_of(changes, sees_all=sees_all))
 
 
 async def _set(event: asyncio.Event) -> None:

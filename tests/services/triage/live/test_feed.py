@@ -232,6 +232,17 @@ async def test_of_many_who_come_at_once_no_more_listen_than_may(
         await ear.close()
 
 
+async def test_listeners_who_do_not_read_keep_no_connection_from_others(feed: Feed, hub: HubWorld) -> None:
+    ears = [Ear(feed) for _ in range(hub.ledger.pool.get_max_size() + 1)]
+    try:
+        async with asyncio.timeout(10):
+            # None of them asks for a further message, as with a socket that is full.
+            assert {(await ear.hear())["event"] for ear in ears} == {"here"}
+    finally:
+        for ear in ears:
+            await ear.close()
+
+
 async def test_a_listener_ends_cleanly_when_the_service_stops(feed: Feed) -> None:
     ear = Ear(feed)
     await ear.hear()
