@@ -7,9 +7,10 @@ import pytest
 from libs.schemas.evaluation import Outcome
 from libs.schemas.findings import NOT_UNDERSTOOD, AgencyState, Basis, Between, Fact, FactValue, Period
 from libs.schemas.levels import Level, Rag
-from services.triage.policy import EVALUATOR, ChildFacts, StatedFact, evaluate
+from services.triage.policy import EVALUATOR, ChildFacts, StatedFact, evaluate, load_policy
 from tests.services.triage.policy.children import ANSWERED, OVERDUE, SILENT, stated
 from tests.services.triage.policy.miniature import FACTS, HEAD, RULES, policy_of
+from tests.services.triage.policy.small import changed
 
 POLICY = policy_of()
 EVERYONE = dict.fromkeys(POLICY.dictionary.agencies, AgencyState.NOTHING_HELD)
@@ -244,6 +245,22 @@ def test_a_decisive_question_is_open_while_its_facts_are_present_and_nobody_has_
 def test_an_answer_by_anybody_closes_the_question(moves: bool, source: str) -> None:
     outcome = outcome_of(stated("child.injury", "explained"), stated("child.non_mobile", moves, source))
     assert (outcome.could_rise_to, outcome.questions, outcome.rag) == (Level.UNIVERSAL, (), Rag.GREEN)
+
+
+def test_what_another_question_hangs_on_still_asks_its_own_question() -> None:
+    """The first rule looks at what could open D-2 before any question is open; the second at the same fact after."""
+    more = (
+        "  D-2: {when: child.non_mobile is yes, ask: [child.left_alone], why: It cannot leave.}\nrules:\n"
+        "  R-0:\n    domain: neglect\n    title: A child left alone\n    cite: thresholds, page 5\n"
+        "    when: child.left_alone is yes\n    floor: {level: early_help, rag: green}\n"
+    )
+    policy = load_policy(changed(("rules:\n", more)))
+    answered = dict.fromkeys(policy.dictionary.agencies, AgencyState.NOTHING_HELD)
+    states = {**answered, "health": AgencyState.PENDING}
+    outcome = evaluate(policy, ChildFacts((stated("child.injury", "explained"),), states))
+    missing = {one.rule: (one.missing, one.questions, one.agencies) for one in outcome.partly_met}
+    assert missing["R-1"] == (("child.non_mobile",), ("D-1",), ("health",))
+    assert "child.left_alone" in outcome.missing
 
 
 def test_a_question_that_the_facts_do_not_ask_makes_nothing_possible() -> None:
