@@ -368,7 +368,12 @@ async def until_time_is_up(instance: Instance, child_id: uuid.UUID) -> dict[str,
 
     await until(all_tried)
     past = instance.ledger.clock.now() - OVERDUE_AFTER - timedelta(seconds=1)
-    await pool.execute("UPDATE child SET due_at = $2 WHERE id = $1", child_id, past)
-    await pool.execute("UPDATE agency_check SET due_at = $2 WHERE child_id = $1", child_id, past)
+    referral_id = await pool.fetchval("SELECT referral_id FROM child WHERE id = $1", child_id)
+    # Under the referral's lock: an attempt that is being recorded writes the whole check back.
+    async with instance.ledger.unit([referral_id]) as unit:
+        await unit.connection.execute("UPDATE child SET due_at = $2 WHERE id = $1", child_id, past)
+        await unit.connection.execute(
+            "UPDATE agency_check SET due_at = $2 WHERE child_id = $1", child_id, past
+        )
     await instance.checks.deadlines.reconcile()
     return await until_completed(instance, child_id)

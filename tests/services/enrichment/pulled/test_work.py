@@ -80,6 +80,7 @@ async def test_two_claimers_never_hold_one_question_and_the_most_urgent_goes_fir
         return bool(await pool.fetchval("SELECT count(*) FROM work") == 7)
 
     await until(put)
+    await fetching.until_accepted(urgent.child)
     due = fetching.instance.ledger.clock.now() + timedelta(seconds=1)
     await pool.execute("UPDATE agency_check SET due_at = $2 WHERE child_id = $1", urgent.child, due)
     first = await fetching.claim()
