@@ -33,7 +33,7 @@ from sandbox.processes import Process
 from sandbox.stack import Plan, Stack
 
 PEER_TOPICS = ("peer.referral.v1", "peer.checks.v1", "peer.triage.v1")
-LOOK_EVERY = 0.25
+LOOK_EVERY = 1.0
 LONGEST = 900.0
 """No deadline of a check passes before: the sandbox counts them in seconds, and a backlog would be told twice."""
 SETTLE = 2.0

@@ -33,7 +33,7 @@ DEFAULTS: Mapping[str, str] = {
     "max_connections": "200",
     # A batch takes one advisory lock for each referral that it touches.
     "max_locks_per_transaction": "512",
-    "shared_buffers": "64MB",
+    "shared_buffers": "256MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "log_timezone": "UTC",

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -64,25 +64,34 @@ class FenceHolder:
     state: str
 
 
+class Page(NamedTuple):
+    """What one look at an outbox found."""
+
+    rows: list[LogRow]
+    held: bool
+    """Whether committed rows follow that the fence holds: they can be read once an older transaction has ended."""
+    full: bool
+    """Whether more may follow than was asked for."""
+
+
 class RestoredLog(RuntimeError):
     """The outbox holds transaction ids that this cluster has not reached: its rows would stay invisible."""
 
 
-COLUMNS = (
-    "xid, id, event_id, type, topic, source, referral_id, sequence, time, traceparent, tracestate, payload"
-)
+_PLACE = "xid, id, event_id, type, topic, source, referral_id, sequence, time, traceparent, tracestate"
+COLUMNS = f"{_PLACE}, payload"
 _ROWS = f"""
-SELECT {COLUMNS}
-  FROM {{table}}
- WHERE (xid, id) > ($1, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+(SELECT {COLUMNS} FROM {{table}}
+  WHERE (xid, id) > ($1, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, id LIMIT $3)
+UNION ALL
+(SELECT {_PLACE}, NULL FROM {{table}}
+  WHERE (xid, id) > ($1, $2) AND xid >= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, id LIMIT 1)
  ORDER BY xid, id
- LIMIT $3
 """  # noqa: S608 - made of constants
 _RESTORED = """
 SELECT coalesce((SELECT xid FROM {table} ORDER BY xid DESC, id DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot()),
                 false)
 """
-_MORE = "SELECT EXISTS (SELECT FROM {table} WHERE (xid, id) > ($1, $2))"
 _UNREAD = """
 SELECT count(*) AS records, min(time) AS oldest
   FROM (SELECT time FROM {table} WHERE (xid, id) > ($1, $2) ORDER BY xid, id LIMIT $3) AS unread
@@ -115,18 +124,15 @@ class OutboxLog:
             raise ValueError("a schema's name has lower-case letters, digits and underscores only")
         table = "outbox" if schema is None else f'"{schema}".outbox'
         self.name = table
-        self._rows, self._restored, self._more, self._unread = (
-            text.format(table=table) for text in (_ROWS, _RESTORED, _MORE, _UNREAD)
+        self._rows, self._restored, self._unread = (
+            text.format(table=table) for text in (_ROWS, _RESTORED, _UNREAD)
         )
 
-    async def read(self, connection: asyncpg.Connection, after: Cursor, limit: int) -> list[LogRow]:
+    async def read(self, connection: asyncpg.Connection, after: Cursor, limit: int) -> Page:
         """The rows after the cursor that no later commit can precede, in order, at most `limit`."""
-        return [row_of(row) for row in await connection.fetch(self._rows, after.xid, after.id, limit)]
-
-    async def holds_more(self, connection: asyncpg.Connection, after: Cursor) -> bool:
-        """Whether committed rows stand after the cursor, fence or not: after an empty `read` the fence holds them."""
-        held: bool = await connection.fetchval(self._more, after.xid, after.id)
-        return held
+        found = await connection.fetch(self._rows, after.xid, after.id, limit)
+        rows = [row_of(row) for row in found if row["payload"] is not None]
+        return Page(rows, len(rows) < len(found), len(rows) == limit)
 
     async def backlog(self, connection: asyncpg.Connection, after: Cursor) -> asyncpg.Record:
         """`records` (counted up to COUNT_LIMIT) and `oldest` (their least time) after the cursor, fence or not."""

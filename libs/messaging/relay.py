@@ -131,29 +131,29 @@ class Relay:
         cursor = await load_cursor(connection, RELAY, self._ledger.clock.now())
         delay, gauge_at, failures = FIRST_POLL_SECONDS, 0.0, 0
         while True:
-            rows = await self._outbox.read(connection, cursor, BATCH)
+            page = await self._outbox.read(connection, cursor, BATCH)
             now = asyncio.get_running_loop().time()
             if now >= gauge_at:
                 gauge_at = now + GAUGE_SECONDS
                 await self._gauge(connection, cursor)
-            if not rows:
-                if delay < POLL_SECONDS and not await self._outbox.holds_more(connection, cursor):
-                    delay = POLL_SECONDS
-                rung = await self._ledger.appended.wait(delay)
-                delay = FIRST_POLL_SECONDS if rung else min(POLL_SECONDS, delay * 2)
+            if page.rows:
+                delay = FIRST_POLL_SECONDS
+                await self._ledger.failpoints.hit("relay.after_read")
+                try:
+                    cursor = await self._send(connection, cursor, page.rows)
+                    failures = 0
+                except (KafkaError, OSError) as error:
+                    if connection.is_closed():
+                        raise
+                    failures += 1
+                    await self._producer.discard()
+                    await self._pause(error, failures)
+                    cursor = await load_cursor(connection, RELAY, self._ledger.clock.now())
+                    continue
+            if page.full:
                 continue
-            delay = FIRST_POLL_SECONDS
-            await self._ledger.failpoints.hit("relay.after_read")
-            try:
-                cursor = await self._send(connection, cursor, rows)
-                failures = 0
-            except (KafkaError, OSError) as error:
-                if connection.is_closed():
-                    raise
-                failures += 1
-                await self._producer.discard()
-                await self._pause(error, failures)
-                cursor = await load_cursor(connection, RELAY, self._ledger.clock.now())
+            rung = await self._ledger.appended.wait(delay if page.held else POLL_SECONDS)
+            delay = FIRST_POLL_SECONDS if rung else min(POLL_SECONDS, delay * 2)
 
     async def _send(self, connection: asyncpg.Connection[Any], cursor: Cursor, rows: list[LogRow]) -> Cursor:
         alone = 0

@@ -27,6 +27,10 @@ __all__ = ["Alarm", "BreakerOpen", "Limits", "Runner", "log_only"]
 _log = structlog.get_logger(__name__)
 
 
+LANE_RECORDS = 40
+"""Fewer events than this are not worth a transaction of their own beside another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How a runner paces itself. Times in seconds."""
@@ -35,6 +39,8 @@ class Limits:
     poll_timeout: float = 0.5
     linger: float = 0.0
     """Waits so long after a batch that was not full, so that a consumer that nobody waits for works less often."""
+    lanes: int = 2
+    """So many transactions at most share a batch, so that one computes while another waits for the database."""
     quick_retries: int = 3
     """An unknown error is tried so often again at once, since many are races."""
     quick_delay: float = 0.1
@@ -55,10 +61,11 @@ class BreakerOpen(Exception):
 class Runner:
     """Runs one consumer on one transport until it is told to stop.
 
-    A batch is one transaction: inbox, state, outbox, timers and parked messages together; the transport's commit
-    comes after and may be lost. A batch that fails is halved until the culprit stands alone. Transient errors pause
-    and park nothing. Too many failures in a row pause too, since they look like a bad deploy; after each such pause
-    what can be processed of other referrals is, and one more message is parked. A success ends the suspicion.
+    A batch is one transaction, a large one a few: inbox, state, outbox, timers and parked messages together; the
+    transport's commit comes after all of them and may be lost. A transaction that fails is halved until the culprit
+    stands alone. Transient errors pause and park nothing. Too many failures in a row pause too, since they look like
+    a bad deploy; after each such pause what can be processed of other referrals is, and one more message is parked. A
+    success ends the suspicion.
     """
 
     def __init__(
@@ -131,7 +138,7 @@ class Runner:
             with self._tracing.batch([message.span for message in messages]):
                 if self._suspicious:
                     await self._look_behind(messages)
-                await self._process(messages)
+                await self._process_in_lanes(messages)
             self._suspicious = False
             failure = None
         except BaseException as error:
@@ -153,6 +160,23 @@ class Runner:
                 await self._transport.abandon(records)
             raise
         return len(records)
+
+    async def _process_in_lanes(self, messages: Sequence[Message]) -> None:
+        """Applies a large batch as several transactions side by side, all events of a referral in one of them.
+
+        Where one fails the others end first; the whole batch then comes again, and theirs has no second effect.
+        """
+        count = 1 if self._suspicious else min(self._limits.lanes, len(messages) // LANE_RECORDS)
+        if count < 2:
+            await self._process(messages)
+            return
+        lanes: list[list[Message]] = [[] for _ in range(count)]
+        for message in messages:
+            lanes[message.referral_id.int % count].append(message)
+        ended = await asyncio.gather(*(self._process(lane) for lane in lanes), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _process(self, messages: Sequence[Message]) -> None:
         """Applies the messages in order. Raises only what is transient, or BreakerOpen."""

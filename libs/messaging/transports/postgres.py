@@ -152,7 +152,7 @@ class PostgresTransport:
         for source in self._sources[turn:] + self._sources[:turn]:
             if not source.reading or len(records) >= max_records:
                 continue
-            rows = await source.log.read(connection, source.read, max_records - len(records))
+            rows, _, _ = await source.log.read(connection, source.read, max_records - len(records))
             if rows:
                 source.read = rows[-1].cursor
                 records.extend(row.record() for row in rows)

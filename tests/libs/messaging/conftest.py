@@ -262,7 +262,7 @@ async def deliver(world: World, consumer: Consumer, producer: Service, ids: Sequ
     """Has triage's consumer take these events of the producer's outbox, in one batch, and returns when it has."""
     ledger = await world.ledger(Service.TRIAGE)
     pool = (await world.ledger(producer)).pool
-    rows = [row for row in await OutboxLog().read(pool, START, 100_000) if row.envelope.id in set(ids)]
+    rows = [row for row in (await OutboxLog().read(pool, START, 100_000)).rows if row.envelope.id in set(ids)]
     assert len(rows) == len(ids)
     transport = Once([row.record() for row in rows])
     transport.runner = Runner(ledger, transport, consumer, limits=QUICK)

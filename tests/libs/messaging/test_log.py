@@ -38,7 +38,7 @@ async def follow(connection: asyncpg.Connection, wanted: int, done: asyncio.Even
     cursor = START
     while True:
         ended = done.is_set()
-        batch = await LOG.read(connection, cursor, 500)
+        batch = (await LOG.read(connection, cursor, 500)).rows
         rows += batch
         if batch:
             cursor = batch[-1].cursor
@@ -186,7 +186,7 @@ async def test_an_idle_writer_holds_later_rows_back_and_is_named(world: World) -
     await transaction.start()
     await idle.execute("SELECT pg_current_xact_id()")
     await screen(ledger, [uuid4()])
-    assert await LOG.read(ledger.pool, START, 10) == []
+    assert await LOG.read(ledger.pool, START, 10) == ([], True, False)
     fence = await read_fence(ledger.pool)
     holder = await find_holder(ledger.pool, fence)
     assert fence.held
@@ -194,4 +194,4 @@ async def test_an_idle_writer_holds_later_rows_back_and_is_named(world: World) -
     assert (holder.pid, holder.application_name) == (idle.get_server_pid(), "somebody-else")
     await transaction.rollback()
     await idle.close()
-    assert len(await LOG.read(ledger.pool, START, 10)) == 1
+    assert len((await LOG.read(ledger.pool, START, 10)).rows) == 1

@@ -37,7 +37,7 @@ async def test_a_restored_log_is_rebased_and_read_on_in_order(world: World) -> N
     (new,) = await screen(triage, [uuid4()])
 
     order = [row["event_id"] for row in rows]
-    everything = await LOG.read(triage.pool, await load_cursor(triage.pool, RELAY, now), 100)
+    everything = (await LOG.read(triage.pool, await load_cursor(triage.pool, RELAY, now), 100)).rows
     assert [row.envelope.id for row in everything] == [*order, new]
-    rest = await LOG.read(triage.pool, await load_cursor(notify.pool, name, now), 100)
+    rest = (await LOG.read(triage.pool, await load_cursor(notify.pool, name, now), 100)).rows
     assert [row.envelope.id for row in rest] == [*order[3:], new]

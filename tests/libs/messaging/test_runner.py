@@ -52,15 +52,48 @@ async def parked(world: World) -> dict[UUID, tuple[str, str]]:
 
 async def test_a_batch_is_applied_once_and_in_each_referrals_order(world: World) -> None:
     intake = await world.ledger(Service.INTAKE)
-    referrals = [uuid4() for _ in range(20)]
+    referrals = [uuid4() for _ in range(15)]
     for _ in range(5):
         await withdraw(intake, referrals)
     consumer = Recorder()
     async with running(await start(world, consumer)):
-        await taken_in(world, 100)
-    assert consumer.calls == [100]
+        await taken_in(world, 75)
+    assert consumer.calls == [75]
     for referral in referrals:
         assert [number for each, number in await seen(world) if each == referral] == [1, 2, 3, 4, 5]
+
+
+async def test_a_large_batch_is_shared_out_by_referral_and_each_keeps_its_order(world: World) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    referrals = [uuid4() for _ in range(40)]
+    for _ in range(5):
+        await withdraw(intake, referrals)
+    consumer = Recorder()
+    async with running(await start(world, consumer)):
+        await taken_in(world, 200)
+    odd = 5 * sum(each.int % 2 for each in referrals)
+    assert sorted(consumer.calls) == sorted([odd, 200 - odd])
+    for referral in referrals:
+        assert [number for each, number in await seen(world) if each == referral] == [1, 2, 3, 4, 5]
+
+
+async def test_where_one_part_of_a_batch_fails_for_a_while_the_other_has_its_effect_once(
+    world: World,
+) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    referrals = [uuid4() for _ in range(100)]
+    await withdraw(intake, referrals)
+    unlucky = next(each for each in referrals if each.int % 2)
+    consumer, down = Recorder(), iter([True, True])
+    consumer.fail = lambda event: (
+        Transient("agency-down") if event.referral_id == unlucky and next(down, False) else None
+    )
+    async with running(await start(world, consumer)):
+        await taken_in(world, 100)
+    odd = sum(each.int % 2 for each in referrals)
+    assert sorted(consumer.calls) == sorted([odd, odd, odd, 100 - odd])
+    assert sorted(each for each, _ in await seen(world)) == sorted(referrals)
+    assert await parked(world) == {}
 
 
 async def test_what_comes_while_a_consumer_lingers_is_one_batch_and_a_stop_does_not_wait(

@@ -48,7 +48,7 @@ class Bench:
         return row
 
     async def log(self) -> list[LogRow]:
-        return await OutboxLog().read((await self.world.ledger(Service.INTAKE)).pool, START, 100)
+        return (await OutboxLog().read((await self.world.ledger(Service.INTAKE)).pool, START, 100)).rows
 
     async def messages(self) -> ParkedMessages:
         return ParkedMessages(await self.world.ledger(Service.INTAKE), self.consumer)
