@@ -3,7 +3,8 @@
 python -m bench.latency [--rate 20] [--seconds 30] [--agency-seconds 0.2]
 
 Open loop: a referral is sent when its time has come, whatever became of those before it, and its time counts from
-then. Every agency takes `--agency-seconds` for its own answer; what the system adds to that is what counts.
+then. Every agency takes `--agency-seconds` for its own answer, and one that fetches its questions also the time until
+it comes for them; what the system adds to the slowest is what counts.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ WARM_UP = 5.0
 """Seconds of the same load before what counts."""
 PATIENCE = 30.0
 MOST_MS = 100.0
+PULLING = "marac"
+"""Fetches its questions."""
 
 _WAYS = """
-SELECT c.id, c.received_at, c.routed_at, e.at AS screened_at, a.asked_at, a.answered_at
+SELECT c.id, c.received_at, c.routed_at, e.at AS screened_at, a.asked_at, a.answered_at, w.question_id, w.put_at
   FROM triage.child_case AS c
   JOIN triage.evaluation AS e ON e.case_id = c.id AND e.number = 1
   JOIN (SELECT child_id, max(asked_at) AS asked_at, max(answered_at) AS answered_at
           FROM enrichment.agency_check GROUP BY child_id) AS a ON a.child_id = c.id
+  LEFT JOIN enrichment.work AS w ON w.child_id = c.id AND w.agency = $1
  WHERE c.routed_at IS NOT NULL
 """
 
@@ -104,10 +108,11 @@ async def measure(rate: float, seconds: float, agency_seconds: float) -> dict[st
                 tails = "\n".join(f"{name}: {part.log_tail(4)}" for name, part in stack.parts().items())
                 raise RuntimeError(f"not all are routed; the ends of the logs:\n{tails}") from None
             await admin.close()
+            left = await _left(sandbox)
         finally:
             stack.stop()
     shares = {name: round(each / lasted, 2) for name, each in used.items()}
-    return report(sent, ways, rate, agency_seconds) | {"processors_used": shares}
+    return report(sent, ways, left, rate, agency_seconds) | {"processors_used": shares}
 
 
 def _spent(parts: Mapping[str, Process]) -> dict[str, float]:
@@ -117,19 +122,42 @@ def _spent(parts: Mapping[str, Process]) -> dict[str, float]:
 async def _routed(admin: asyncpg.Connection, children: set[UUID]) -> dict[UUID, asyncpg.Record]:
     async with asyncio.timeout(PATIENCE):
         while True:
-            ways = {row["id"]: row for row in await admin.fetch(_WAYS) if row["id"] in children}
+            ways = {row["id"]: row for row in await admin.fetch(_WAYS, PULLING) if row["id"] in children}
             if len(ways) == len(children):
                 return ways
             await asyncio.sleep(0.2)
 
 
+async def _left(sandbox: str) -> dict[UUID, datetime]:
+    """When each answer left the agency that fetches its questions."""
+    async with httpx.AsyncClient() as http:
+        questions = (await http.get(f"{sandbox}/agencies/{PULLING}/questions")).json()
+    return {
+        UUID(each["question_id"]): datetime.fromisoformat(each["answered_at"])
+        for each in questions
+        if each["answered_at"]
+    }
+
+
 def report(
-    sent: Sequence[Sent], ways: dict[UUID, asyncpg.Record], rate: float, agency_seconds: float
+    sent: Sequence[Sent],
+    ways: Mapping[UUID, asyncpg.Record],
+    left: Mapping[UUID, datetime],
+    rate: float,
+    agency_seconds: float,
 ) -> dict[str, object]:
     """What the system took beyond the agencies' own answer, and where."""
     pairs = [(each, ways[each.child_id]) for each in sent]
     answered = [way for _, way in pairs if way["answered_at"] is not None]
-    beyond = [(way["routed_at"] - each.at).total_seconds() - agency_seconds for each, way in pairs]
+    fetched = {
+        way["id"]: (left[way["question_id"]] - way["put_at"]).total_seconds()
+        for _, way in pairs
+        if way["question_id"] in left
+    }
+    beyond = [
+        (way["routed_at"] - each.at).total_seconds() - max(agency_seconds, fetched.get(way["id"], 0.0))
+        for each, way in pairs
+    ]
     steps = {
         "sent_to_accepted": [each.accepted_at - each.at for each, _ in pairs],
         "sent_to_received": [way["received_at"] - each.at for each, way in pairs],
@@ -145,6 +173,7 @@ def report(
         "referrals_per_second": rate,
         "agency_seconds": agency_seconds,
         "beyond_the_slowest_agency_ms": _quantiles(beyond),
+        "fetched_and_answered_ms": _quantiles(fetched.values()),
         "steps_ms": {
             name: _quantiles(each.total_seconds() for each in taken) for name, taken in steps.items()
         },
