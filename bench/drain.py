@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from sandbox.kafka import create_topics
 from sandbox.processes import Process
 from sandbox.stack import Plan, Stack
 
+_TABLES = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY ($1) ORDER BY 1, 2"
 PEER_TOPICS = ("peer.referral.v1", "peer.checks.v1", "peer.triage.v1")
 LOOK_EVERY = 1.0
 LONGEST = 900.0
@@ -48,6 +49,8 @@ class Drained:
     seconds: float
     cpu: Mapping[str, float]
     machine_cpu: float
+    rows: Mapping[str, float]
+    """Of each table with any, for one referral: what shows that the two do the same."""
 
     @property
     def rate(self) -> float:
@@ -63,6 +66,7 @@ class Drained:
             "cpu_seconds": {name: round(each, 2) for name, each in self.cpu.items()},
             "cpu_ms_per_referral": round(1000 * sum(self.cpu.values()) / self.referrals, 2),
             "cpu_seconds_of_machine": round(self.machine_cpu, 1),
+            "rows_per_referral": {name: round(each, 2) for name, each in sorted(self.rows.items())},
         }
 
 
@@ -134,7 +138,18 @@ class Bench:
         busy = busy_seconds() - busy
         for process in processes.values():
             await asyncio.to_thread(process.stop)
-        return Drained(referrals, (last - begun).total_seconds(), cpu, busy)
+        rows = await self._rows([schema, schema.replace("triage", "enrichment")], referrals)
+        return Drained(referrals, (last - begun).total_seconds(), cpu, busy, rows)
+
+    async def _rows(self, schemas: Sequence[str], referrals: int) -> Mapping[str, float]:
+        tables = await self._admin.fetch(_TABLES, schemas)
+        counts = {
+            f"{schema.removeprefix('peer_')}.{name}": await self._admin.fetchval(
+                f'SELECT count(*) FROM "{schema}"."{name}"'
+            )
+            for schema, name in tables
+        }
+        return {name: count / referrals for name, count in counts.items() if count}
 
     async def _copy(self, referrals: int) -> None:
         topic = TOPICS[Service.INTAKE]

@@ -9,7 +9,9 @@ from faststream.kafka import KafkaMessage
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bench.peer.wiring import CHECKS, RECEIVED, TRIAGE, Peer, TimerRow, envelope, now
+from bench.peer.wiring import CHECKS, RECEIVED, TRIAGE, Peer, TimerRow, envelope, event_of, now
+from libs.schemas import events
+from libs.schemas.dictionary import load_dictionary
 from libs.schemas.events import (
     CASE_SCREENED,
     CHECK_RETURNED,
@@ -24,12 +26,19 @@ from libs.schemas.events import (
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Level, Rag
 from services.enrichment.asking.agency import InstantAgency
-from services.enrichment.asking.question import Kept, identifiers, keep, question_for
+from services.enrichment.asking.question import Kept, homes, identifiers, keep, question_for
 from services.enrichment.checks.desk import Desk
 from services.enrichment.checks.effects import DEADLINE
 from services.enrichment.checks.record import Check, Child, Completed, Due, Effect, Referral, Returned
+from services.enrichment.checks.store import Store
+from services.enrichment.family.events import worry_of
+from services.enrichment.family.family import Family
+from services.enrichment.family.hub import load_zone
+from services.enrichment.family.records import Records
 from services.enrichment.partnership import NOT_STATED, load_agencies, load_check_terms
+from services.enrichment.people.index import open_index
 from services.enrichment.sharing.agreement import load_agreement
+from services.enrichment.sharing.disclosures import Disclosure, Disclosures, answered, asked
 from services.enrichment.sharing.permission import Permission
 from services.enrichment.tables import CheckRow, ChildRow, ReferralRow, metadata
 
@@ -41,11 +50,19 @@ desk = Desk(
     load_agreement(peer.partnership / "sharing.yaml"),
 )
 agencies = {name: InstantAgency() for name in terms}
+disclosures = Disclosures(peer.codec)
+family = Family(
+    Records(peer.codec),
+    Store(peer.codec),
+    open_index(peer.codec, peer.partnership, "p" * 32),
+    worry_of(load_dictionary(peer.partnership / "facts.yaml")),
+    load_zone(peer.partnership / "clocks.yaml"),
+)
 
 
 @peer.subscriber(RECEIVED)
 async def received(payload: Received, message: KafkaMessage) -> None:
-    """Keeps what the checks need of a referral."""
+    """Keeps what the checks need of a referral, and says who its people are."""
     _, referral_id, _, _ = envelope(message)
     async with peer.sessions() as session:
         if await session.get(ReferralRow, referral_id) is not None:
@@ -64,14 +81,20 @@ async def received(payload: Received, message: KafkaMessage) -> None:
                 kept=kept.model_dump_json().encode(),
             )
         )
+        referral = Referral(referral_id, payload.shared.reference, NOT_STATED)
+        home = homes(kept)
         for child_id, child in kept.children.items():
+            known_by = identifiers(kept, child_id)
+            referral.children[child_id] = Child(
+                child_id, referral_id, child.number, known_by, home.get(child_id)
+            )
             session.add(
                 ChildRow(
                     id=child_id,
                     referral_id=referral_id,
                     number=child.number,
-                    identifiers=sorted(identifiers(kept, child_id)),
-                    home=None,
+                    identifiers=sorted(known_by),
+                    home=home.get(child_id),
                     level=None,
                     rag=None,
                     due_at=None,
@@ -81,7 +104,12 @@ async def received(payload: Received, message: KafkaMessage) -> None:
                     orders=None,
                 )
             )
+        step = await peer.step(session, referral_id)
+        event = event_of(message, events.RECEIVED, payload)
+        await family.apply(step, [event], {referral_id: referral}, {referral_id: kept})
         await session.commit()
+    for kind, told in step.told:
+        await peer.publish(CHECKS, kind.name, referral_id, told)
 
 
 triage = peer.subscriber(TRIAGE)
@@ -103,8 +131,11 @@ async def screened(payload: CaseScreened, message: KafkaMessage) -> None:
             child = await _child(session, child_id)
             new = not child.checks
             effects = desk.screened(referral, child, first.level, first.rag, trace, instant)
-            effects += await _ask(kept, referral, child, instant)
+            answers, shared = await _ask(kept, referral, child, instant)
+            effects += answers
             await _save(session, referral, child, effects, new=new)
+            step = await peer.step(session, referral_id)
+            await disclosures.record(step.connection, shared)
             told += effects
         await session.commit()
     await _tell(referral, told)
@@ -115,11 +146,14 @@ async def others(_: bytes) -> None:
     """Takes what triage tells others."""
 
 
-async def _ask(kept: Kept, referral: Referral, child: Child, instant: datetime) -> list[Effect]:
+async def _ask(
+    kept: Kept, referral: Referral, child: Child, instant: datetime
+) -> tuple[list[Effect], list[Disclosure]]:
     due = [check for check in child.checks.values() if check.ask_at is not None and check.ask_at <= instant]
+    permissions = [_permission(referral, child, check.agency, instant) for check in due]
     questions = [
-        question_for(kept, child.id, _permission(referral, child, check.agency, instant), check.question_id)
-        for check in due
+        question_for(kept, child.id, permission, check.question_id)
+        for check, permission in zip(due, permissions, strict=True)
     ]
     replies = await asyncio.gather(
         *(
@@ -129,10 +163,16 @@ async def _ask(kept: Kept, referral: Referral, child: Child, instant: datetime) 
         )
     )
     effects: list[Effect] = []
-    for check, reply in zip(due, replies, strict=True):
+    shared: list[Disclosure] = []
+    for check, permission, question, reply in zip(due, permissions, questions, replies, strict=True):
+        if question is None:
+            continue
+        about = check.agency, referral.id, child.id
+        shared.append(asked(*about, question, permission, instant))
+        shared.append(answered(*about, check.question_id, question.items, reply, instant, permission.to))
         check.attempts, check.asked_at = check.attempts + 1, check.asked_at or instant
         effects += desk.replied(referral, child, check.question_id, check.attempts, reply, instant, 0.5)
-    return effects
+    return effects, shared
 
 
 def _permission(referral: Referral, child: Child, agency: str, instant: datetime) -> Permission:
@@ -155,6 +195,7 @@ async def _child(session: AsyncSession, child_id: UUID) -> Child:
         row.referral_id,
         row.number,
         frozenset(row.identifiers),
+        row.home,
         level=Level(row.level) if row.level else None,
         rag=Rag(row.rag) if row.rag else None,
         due_at=row.due_at,

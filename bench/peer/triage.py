@@ -1,5 +1,6 @@
 """The peer's triage. Run as `python -m bench.peer.triage`."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
@@ -17,11 +18,13 @@ from libs.schemas.events import (
     CASE_SCREENED,
     CHECK_RETURNED,
     CHECKS_COMPLETED,
+    PERSON_LINKED,
     CaseReopened,
     CaseRouted,
     CaseScreened,
     CheckReturned,
     ChecksCompleted,
+    PersonLinked,
     Received,
     Reference,
 )
@@ -29,9 +32,14 @@ from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination, Level, Rag, Stage
 from services.triage.case import Case, File
 from services.triage.casework import Casework
+from services.triage.desk import Desk
 from services.triage.documents import EVIDENCE, EvidenceKind, RecordedEvaluation
+from services.triage.joined.marks import mark
 from services.triage.known import learn
 from services.triage.reckoning import Cause, Change
+from services.triage.restricted.inheritance import inherit
+from services.triage.search.index import SearchIndex
+from services.triage.search.keys import Keys
 from services.triage.standing import AgencyStanding
 from services.triage.tables import (
     AgencyStateRow,
@@ -48,6 +56,7 @@ from services.triage.thresholds import load_thresholds
 
 peer = Peer("triage", metadata)
 casework = Casework(load_thresholds(peer.partnership))
+index = SearchIndex(Keys("s" * 32))
 columns = [each.name for each in fields(Case) if each.metadata.get("column", True)]
 codes = {"stage": Stage, "level": Level, "rag": Rag, "could_rise_to": Level, "announced_level": Level}
 
@@ -57,7 +66,7 @@ async def received(payload: Received, message: KafkaMessage) -> None:
     """Opens a case for each child and screens it."""
     event_id, referral_id, at, trace = envelope(message)
     cause = Cause(event_id, at, now())
-    screened = {}
+    screened, desk = {}, Desk(new_referrals={referral_id: payload})
     async with peer.sessions() as session:
         if await session.get(ReferralRow, referral_id) is not None:
             return
@@ -84,6 +93,10 @@ async def received(payload: Received, message: KafkaMessage) -> None:
             session.add(ChildCaseRow(**_values(file.case)))
             await _save(session, file, new=True)
             screened[child_id] = file.case.screened()
+            desk.add(file)
+        step = await peer.step(session, referral_id)
+        await inherit(step, peer.codec, desk)
+        await index.fill(step, peer.codec, desk)
         await session.commit()
     about = Reference(reference=payload.shared.reference, at=cause.now)
     event = CaseScreened(shared=about, children=screened)
@@ -104,6 +117,28 @@ async def returned(payload: CheckReturned, message: KafkaMessage) -> None:
             file = await _load(session, child_id)
             changes.append((file, casework.answer(file, cause, payload.shared, answer)))
             await _update(session, file)
+        await session.commit()
+    await _tell(referral_id, payload.shared.reference, changes)
+
+
+@checks(filter=lambda message: message.headers["ce_type"] == PERSON_LINKED.name)
+async def linked(payload: PersonLinked, message: KafkaMessage) -> None:
+    """Takes in who a child is and what happened before."""
+    event_id, referral_id, at, _ = envelope(message)
+    cause, desk = Cause(event_id, at, now()), Desk()
+    changes = []
+    async with peer.sessions() as session:
+        while await session.get(ReferralRow, referral_id) is None:
+            await session.rollback()
+            await asyncio.sleep(0.02)
+        for child_id, part in payload.children.items():
+            file = await _load(session, child_id)
+            desk.add(file)
+            changes.append((file, casework.link(file, cause, payload.shared, part)))
+            await _update(session, file)
+        step = await peer.step(session, referral_id)
+        await inherit(step, peer.codec, desk)
+        await mark(step, desk.files.values())
         await session.commit()
     await _tell(referral_id, payload.shared.reference, changes)
 

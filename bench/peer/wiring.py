@@ -5,8 +5,10 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import uvloop
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -22,7 +24,12 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from uuid_utils.compat import uuid7
 
+from libs.messaging.codec import PlainCodec
+from libs.messaging.event import Event
+from libs.messaging.ledger import Ledger, Unit
 from libs.platform.clock import SystemClock
+from libs.schemas.base import Payload
+from libs.schemas.events import EventType, Service
 
 RECEIVED, CHECKS, TRIAGE = "peer.referral.v1", "peer.checks.v1", "peer.triage.v1"
 POOL = 10
@@ -47,6 +54,28 @@ class TimerRow(SQLModel, table=True):
     traceparent: str | None = Field(sa_column=Column(Text))
 
 
+class Step(Unit):
+    """A transaction of the peer's, for those steps that are written for a unit: one message's, over its session."""
+
+    def __init__(self, ledger: Ledger, connection: asyncpg.Connection, referral_id: UUID) -> None:
+        super().__init__(ledger, connection, now(), frozenset((referral_id,)))
+        self.told: list[tuple[EventType[Any], Payload[Any, Any]]] = []
+        """What the peer publishes after its commit."""
+
+    def emit(
+        self,
+        type: EventType[Any],
+        referral_id: UUID,
+        payload: Any,
+        *,
+        trace: str | None,
+        tracestate: str | None = None,
+    ) -> UUID:
+        """Keeps an event for the peer to publish."""
+        self.told.append((type, payload))
+        return super().emit(type, referral_id, payload, trace=trace, tracestate=tracestate)
+
+
 class Peer:
     """A broker, a session factory and the partnership's directory."""
 
@@ -63,6 +92,10 @@ class Peer:
             max_overflow=0,
             connect_args={"server_settings": {"search_path": self._schema}},
         )
+        # Never connected: what is written for a unit runs on the session's connection.
+        pool = asyncpg.create_pool(os.environ["MASH_DATABASE_URL"], min_size=0)
+        self.codec = PlainCodec()
+        self._ledger = Ledger(pool, Service(name), partnership="peer", codec=self.codec, clock=SystemClock())
         self.sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
         provider = TracerProvider()
         exporter = OTLPSpanExporter(f"{os.environ['MASH_OTLP_ENDPOINT']}/v1/traces")
@@ -91,6 +124,12 @@ class Peer:
         headers = {"ce_id": str(uuid7()), "ce_type": type, "ce_time": now().isoformat(), "ce_subject": key}
         await self.broker.publish(payload, topic, key=key.encode(), headers=headers)
 
+    async def step(self, session: AsyncSession, referral_id: UUID) -> Step:
+        """The session's transaction as a unit, after what the session holds has been written."""
+        await session.flush()
+        raw = await (await session.connection()).get_raw_connection()
+        return Step(self._ledger, raw.driver_connection, referral_id)
+
     def run(self) -> None:
         """Makes the tables and consumes until a signal."""
         app = FastStream(self.broker, logger=None)
@@ -101,6 +140,12 @@ class Peer:
         async with self._engine.begin() as connection:
             await connection.run_sync(self._tables.create_all)
             await connection.run_sync(timers.create_all)
+
+
+def event_of(message: KafkaMessage, type: EventType[Any], payload: Payload[Any, Any]) -> Event:
+    """A message as an event, for those steps that take one."""
+    event_id, referral_id, at, trace = envelope(message)
+    return Event(event_id, type, "peer", referral_id, 1, at, payload, trace=trace)
 
 
 def envelope(message: KafkaMessage) -> tuple[UUID, UUID, datetime, str | None]:
