@@ -8,7 +8,7 @@ risk for it.
 
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from stdnum.gb import nhs, upn
@@ -27,6 +27,10 @@ class Section(StrEnum):
     AGREEMENT = "agreement"
     HOUSEHOLD = "household"
     CONTACT = "contact"
+
+
+_OF_ALL = (Section.WORRY, Section.AGREEMENT, Section.HOUSEHOLD, Section.CONTACT)
+_OF_A_CHILD = (Section.CHILD, Section.VOICE, Section.HOUSEHOLD)
 
 
 class Gap(StrEnum):
@@ -66,34 +70,25 @@ _HOUSEHOLD_WHY = "Other children may be at risk too, and checks need to know who
 
 def of_referral(body: ReferralBody) -> tuple[SectionState, ...]:
     """Sections that the children share. Deterministic, so that the same referral always gets the same answer."""
-    return _by_section(
-        (Section.WORRY, Section.AGREEMENT, Section.HOUSEHOLD, Section.CONTACT), "", _shared(body)
-    )
+    return _by_section(_OF_ALL, "", tuple(_shared(body)))
 
 
 def of_child(child: ReferredChild, index: int) -> tuple[SectionState, ...]:
     """Sections of one child. `index`: the child's place in the referral, from 0."""
-    return _by_section(
-        (Section.CHILD, Section.VOICE, Section.HOUSEHOLD),
-        f"/children/{index}",
-        (*_child(child), *_voice(child)),
-    )
+    return _by_section(_OF_A_CHILD, f"/children/{index}", (*_child(child), *_voice(child)))
 
 
-def _by_section(sections: Iterable[Section], prefix: str, found: Iterable[_Open]) -> tuple[SectionState, ...]:
+@lru_cache(1024)
+def _by_section(
+    sections: tuple[Section, ...], prefix: str, found: tuple[_Open, ...]
+) -> tuple[SectionState, ...]:
+    """Kept, since most referrals leave the same few things open."""
     items: dict[Section, list[OpenItem]] = {section: [] for section in sections}
     for section, gap, path, why in found:
-        items[section].append(_item(section, gap, prefix + path, why))
+        items[section].append(OpenItem(section=section, gap=gap, pointer=prefix + path, why=why))
     return tuple(
-        SectionState.model_construct(section=section, complete=not here, open=tuple(here))
-        for section, here in items.items()
+        SectionState(section=section, complete=not here, open=tuple(here)) for section, here in items.items()
     )
-
-
-@cache
-def _item(section: Section, gap: Gap, pointer: str, why: str) -> OpenItem:
-    """The same few items come with nearly every referral: some thirty, for each of at most twenty children."""
-    return OpenItem(section=section, gap=gap, pointer=pointer, why=why)
 
 
 def _shared(body: ReferralBody) -> Iterable[_Open]:
