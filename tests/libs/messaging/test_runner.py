@@ -329,7 +329,7 @@ async def test_a_success_after_a_pause_closes_the_breaker(world: World) -> None:
         later = await withdraw(intake, [uuid4() for _ in range(4)])
         culprits |= set(later)
         await taken_in(world, 11)
-        assert runner._consecutive == 4
+    assert runner._consecutive == 4
 
 
 async def test_two_instances_share_the_work_without_doubling_it(world: World) -> None:
