@@ -38,6 +38,7 @@ gc.disable()
 def pytest_collection_finish() -> None:
     """From here on garbage is looked for in what the tests make, not in the thousands of tests themselves."""
     gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
     gc.enable()
 
 
