@@ -77,8 +77,8 @@ SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_i
        AND e.reused_from IS NULL AND e.with_question IS NULL
      ORDER BY e.answered_at DESC LIMIT 1) AS known ON true
 """
-# Only who is linked has another's person; what is in doubt has a person of its own. Their children stand in an array
-# so that the agency's other checks are found by them: joined, they could be found by the agency, and there are most.
+# Only who is linked has another's person; what is in doubt has a person of its own. The children stand in an array, so
+# that earlier answers are looked up by child: a join may be planned through everything that the agency ever answered.
 
 _GIVE_BACK = """
 UPDATE agency_check AS c SET ask_at = $2

@@ -179,6 +179,23 @@ async def test_a_cursor_moves_only_from_where_it_stands(world: World) -> None:
     assert await load_cursor(pool, "relay", now) == Cursor(7, 3)
 
 
+async def test_a_look_tells_what_may_be_read_what_is_held_back_and_that_more_may_follow(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    early = await screen(ledger, [uuid4() for _ in range(3)])
+    idle = await asyncpg.connect(world.dsn)
+    transaction = idle.transaction()
+    await transaction.start()
+    await idle.execute("SELECT pg_current_xact_id()")
+    await screen(ledger, [uuid4() for _ in range(4)])
+    looks = [await LOG.read(ledger.pool, START, limit) for limit in (2, 3, 10)]
+    assert [[row.envelope.id for row in look.rows] for look in looks] == [early[:2], early, early]
+    assert [(look.held, look.full) for look in looks] == [(True, True), (True, True), (True, False)]
+    await transaction.rollback()
+    await idle.close()
+    after = await LOG.read(ledger.pool, looks[-1].rows[-1].cursor, 10)
+    assert (len(after.rows), after.held, after.full) == (4, False, False)
+
+
 async def test_an_idle_writer_holds_later_rows_back_and_is_named(world: World) -> None:
     ledger = await world.ledger(Service.TRIAGE)
     idle = await asyncpg.connect(world.dsn, server_settings={"application_name": "somebody-else"})
