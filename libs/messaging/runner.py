@@ -1,4 +1,4 @@
-"""Consumes: polls a batch, applies it in one transaction, commits it, and finds the culprit when that fails."""
+"""Consumes: polls a batch, applies it in a transaction or two, commits it, and finds the culprit when that fails."""
 
 from __future__ import annotations
 
