@@ -61,7 +61,8 @@ def choose(page: Page, level: str, destination: str, *numbers: int) -> None:
     for number in numbers or (1,):
         page.locator(f"input[name='level.{number}'][value={level}]").check()
         page.locator(f"input[name='destination.{number}'][value={destination}]").check()
-    page.get_by_role("button", name="Continue").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Continue").click()
 
 
 def give_reasons(page: Page, rationale: str) -> None:
@@ -76,7 +77,8 @@ def give_reasons(page: Page, rationale: str) -> None:
 def most_urgent(page: Page) -> Locator:
     """The first row of what waits for a decision: the most urgent."""
     page.get_by_role("combobox", name="Stage").select_option("decision")
-    page.get_by_role("button", name="Show").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Show").click()
     return page.locator("#live tbody tr").first
 
 

@@ -55,7 +55,8 @@ def test_from_the_most_urgent_case_to_the_referrers_notice(
     expect(page.get_by_role("alert")).to_contain_text("You have the pen")
     add_by_telephone(page, "child.injury", "unexplained")
     expect(page.get_by_role("alert")).to_contain_text("the level has risen")
-    page.get_by_role("link", name="Decide", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Decide", exact=True).click()
     assert page.locator("input:checked").count() == 0, "nothing is chosen beforehand"
     choose(page, "section_47", "csc_section_47")
     give_reasons(page, "The injury has no explanation, and the home is neglected.")
