@@ -1,9 +1,6 @@
 """Runs the sandbox as one process: `python -m sandbox`."""
 
-# ruff: noqa: E402
 import gc
-
-gc.disable()  # What is imported stays: looking at it would take a quarter of the start.
 
 import uvicorn
 
@@ -18,7 +15,6 @@ def main() -> None:
     # What was built up to now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    gc.enable()
     gc.set_threshold(10_000, 20, 20)
     uvicorn.run(
         app,

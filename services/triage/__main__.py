@@ -1,10 +1,5 @@
 """Runs triage: `python -m services.triage`."""
 
-# ruff: noqa: E402
-import gc
-
-gc.disable()  # What is imported stays: looking at it would take a quarter of the start. `serve` switches it on.
-
 from functools import partial
 
 from libs.messaging.failpoints import Failpoints
