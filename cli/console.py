@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from cli.client import Refused
 from cli.journey import Step
-from cli.state import NothingRuns
+from cli.state import NothingRuns, Occupied
 from cli.stories import StoryError
 from sandbox.jars import UnavailableJars
 from sandbox.processes import StartError
@@ -35,6 +36,10 @@ TONES = {
 }
 
 
+BAD_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+"""What an operator mends on the machine."""
+
+
 def out() -> Console:
     """Where results go. Lines are never wrapped, so that they can be searched."""
     return Console(highlight=False, soft_wrap=True)
@@ -53,8 +58,12 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (Refused, NothingRuns, StoryError, BusyPort, StartError, UnavailableJars) as error:
+        except (Refused, NothingRuns, Occupied, StoryError, BusyPort, StartError, UnavailableJars) as error:
             fail(str(error))
+        except OSError as error:
+            if error.errno not in BAD_DISK:
+                raise
+            fail(f"{error.filename or 'The data'} cannot be written: {error.strerror}")
 
     return wrapped
 

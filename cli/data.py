@@ -12,7 +12,7 @@ import typer
 
 from cli.console import explained, fail, out
 from cli.options import Data
-from cli.state import DATA, read_state
+from cli.state import DATA, alone_on
 from libs.messaging.rebase import rebase as renumber
 from libs.platform.migrations import migrate as bring_up
 from libs.platform.provision import prepare
@@ -40,10 +40,7 @@ def migrate(
     if url:
         asyncio.run(_migrate(url, events))
         return
-    state = read_state(data)
-    if state is not None and state.alive:
-        fail("The local system is running: it migrates its database when it starts.")
-    with EmbeddedPostgres(data.absolute() / "postgres", progress=out().print) as server:
+    with alone_on(data), EmbeddedPostgres(data.absolute() / "postgres", progress=out().print) as server:
         asyncio.run(_migrate(server.dsn(), events))
 
 
@@ -66,12 +63,9 @@ def rebase(data: Data = DATA) -> None:
     if url:
         asyncio.run(_rebase(url))
         return
-    state = read_state(data)
-    if state is not None and state.alive:
-        fail("The local system is running: stop it first.")
     if not (data / "postgres").exists():
         fail(f"There is no database in {data}.")
-    with EmbeddedPostgres(data.absolute() / "postgres", progress=out().print) as server:
+    with alone_on(data), EmbeddedPostgres(data.absolute() / "postgres", progress=out().print) as server:
         asyncio.run(_rebase(server.dsn()))
 
 
@@ -92,16 +86,14 @@ async def _rebase(url: str) -> None:
 @explained
 def reset(data: Data = DATA) -> None:
     """Remove the local system's data: database, event log, messages, keys and logs."""
-    state = read_state(data)
-    if state is not None and state.alive:
-        fail(f"The system runs (process {state.pid}): stop it first.")
     if not data.exists():
         out().print(f"There is nothing in {data}.")
         return
-    for name in PARTS:
-        shutil.rmtree(data / name, ignore_errors=True)
-    for name in FILES:
-        (data / name).unlink(missing_ok=True)
+    with alone_on(data):
+        for name in PARTS:
+            shutil.rmtree(data / name, ignore_errors=True)
+        for name in FILES:
+            (data / name).unlink(missing_ok=True)
     if not any(data.iterdir()):
         data.rmdir()
         out().print(f"Removed {data}.")

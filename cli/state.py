@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sandbox.processes import alive
+from sandbox.processes import StartError, alive
 
 DATA = Path(".mash")
 """Where the local system keeps its data unless it is told otherwise."""
@@ -16,6 +18,10 @@ DATA = Path(".mash")
 
 class NothingRuns(Exception):
     """No local system runs on this data directory. The message says how to start one."""
+
+
+class Occupied(Exception):
+    """Another command works on this data directory. The message says which process, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,32 @@ class RunState:
     @property
     def alive(self) -> bool:
         return alive(self.pid)
+
+
+@contextmanager
+def alone_on(data: Path) -> Iterator[None]:
+    """Keeps everybody else from starting, moving or removing what lies in a directory, which is made if need be.
+
+    The operating system lets go of it when this process ends, however it ends. Raises Occupied, or StartError where
+    there can be no such directory.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        held = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StartError(f"{data} cannot be the folder of the data: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            state = read_state(data)
+            whose = f" (process {state.pid})" if state is not None and state.alive else ""
+            raise Occupied(
+                f"A system runs on {data} already{whose}: stop it first, or choose another --data."
+            ) from None
+        yield
+    finally:
+        os.close(held)
 
 
 def write_state(data: Path, state: RunState) -> None:

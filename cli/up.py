@@ -20,7 +20,7 @@ from cli.adoption import checked
 from cli.client import Client, Refused
 from cli.console import explained, fail, out
 from cli.options import Data
-from cli.state import DATA, RunState, clear_state, read_state, write_state
+from cli.state import DATA, RunState, alone_on, clear_state, write_state
 from cli.stories import example_stories
 from cli.watch import Follower
 from libs.schemas.events import Service
@@ -65,11 +65,6 @@ def up(
     MASH_KAFKA_BOOTSTRAP name servers that run already. MASH_PARTNERSHIP_DIR names another partnership's files. Data
     stay for the next start; `mash reset` removes them.
     """
-    earlier = read_state(data)
-    if earlier is not None and earlier.alive:
-        fail(
-            f"A system runs on {data} already (process {earlier.pid}): stop it first, or choose another --data."
-        )
     plan = Plan(
         data.absolute(),
         events=events,
@@ -79,6 +74,12 @@ def up(
         kafka_bootstrap=os.environ.get("MASH_KAFKA_BOOTSTRAP") or None,
         partnership=_partnership(os.environ.get("MASH_PARTNERSHIP_DIR")),
     )
+    with alone_on(data):
+        code = _up(plan, data, with_samples=with_samples, once=once)
+    raise typer.Exit(code)
+
+
+def _up(plan: Plan, data: Path, *, with_samples: bool, once: bool) -> int:
     console = out()
     begun = time.monotonic()
     stack = Stack(plan, lambda message: _progress(console, begun, message))
@@ -98,7 +99,7 @@ def up(
         stack.stop()
         clear_state(data)
     console.print(f"Stopped. The data stay in {escape(str(data))}; `mash reset` removes them.")
-    raise typer.Exit(code)
+    return code
 
 
 def _run(

@@ -67,10 +67,16 @@ def class_path(progress: Progress, cache: Path | None = None, jars: list[Jar] | 
     directory = cache or cache_directory()
     missing = [jar for jar in jars if not is_intact(directory / jar.filename, jar)]
     if missing:
-        directory.mkdir(parents=True, exist_ok=True)
-        with exclusively(directory / ".lock"):
-            missing = [jar for jar in missing if not is_intact(directory / jar.filename, jar)]
-            fetch(missing, directory, progress)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with exclusively(directory / ".lock"):
+                missing = [jar for jar in missing if not is_intact(directory / jar.filename, jar)]
+                fetch(missing, directory, progress)
+        except OSError as error:
+            raise UnavailableJars(
+                f"Kafka's jars cannot be kept in {directory} ({error.strerror}): set XDG_CACHE_HOME to a folder with "
+                "room for 60 MB, set MASH_KAFKA_BOOTSTRAP to a broker of your own, or run with --events postgres."
+            ) from error
     return os.pathsep.join(str(directory / jar.filename) for jar in jars)
 
 

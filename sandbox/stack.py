@@ -19,17 +19,19 @@ from typing import Literal
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import asyncpg
 import yaml
 
 from libs.platform.database import role_dsn
 from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
-from libs.schemas.events import PARTITIONS, RETENTION_DAYS, TOPICS, Service
+from libs.schemas.events import Service
 from sandbox.issuer import CLIENTS
 from sandbox.jars import UnavailableJars
-from sandbox.kafka import EmbeddedKafka, create_topics
+from sandbox.kafka import EmbeddedKafka
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.processes import Process, Processes, StartError, free_port, is_free
+from sandbox.servers import make_topics, try_database
 from sandbox.settings import AGENCY_KEY
 
 Events = Literal["kafka", "postgres"]
@@ -37,7 +39,9 @@ Progress = Callable[[str], None]
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTNERSHIP = ROOT / "deploy" / "partnership"
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
+"""A process that runs and is not ready after this long hangs. A small busy machine takes a minute."""
+SIGN_OF_LIFE_SECONDS = 5.0
 
 PORTS = {"sandbox": 8100, "intake": 8101, "enrichment": 8102, "triage": 8103, "notify": 8104}
 """Where `mash up` listens unless it is told otherwise."""
@@ -107,7 +111,6 @@ class Stack:
         self.plan.data.mkdir(parents=True, exist_ok=True)
         await asyncio.gather(self._start_database(), self._start_event_log())
         self.start_sandbox()
-        self._progress("database: applying migrations")
         await self._migrate()
         for service in services:
             for instance in range(self.plan.instances):
@@ -147,7 +150,9 @@ class Stack:
         waiting |= {
             _key(service.value, number): process for (service, number), process in self.services.items()
         }
-        deadline = time.monotonic() + timeout
+        begun = time.monotonic()
+        deadline, said = begun + timeout, begun
+        self._progress(f"waiting for {', '.join(waiting)}")
         while waiting:
             for key, process in list(waiting.items()):
                 if not process.running:
@@ -155,6 +160,9 @@ class Stack:
                 path = "/livez" if key == "sandbox" else "/readyz"
                 if await asyncio.to_thread(_answers, f"http://127.0.0.1:{self.ports[key]}{path}"):
                     del waiting[key]
+            if waiting and time.monotonic() > said + SIGN_OF_LIFE_SECONDS:
+                said = time.monotonic()
+                self._progress(f"still waiting for {', '.join(waiting)}")
             if waiting and time.monotonic() > deadline:
                 key, process = next(iter(waiting.items()))
                 raise StartError(f"{key} was not ready after {timeout:.0f} s:\n{process.log_tail()}")
@@ -204,6 +212,7 @@ class Stack:
     async def _start_database(self) -> None:
         if self.plan.database_url is not None:
             self.admin_dsn = self.plan.database_url
+            await try_database(self.admin_dsn)
             return
         settings = dict(self.plan.postgres_settings)
         self.postgres = EmbeddedPostgres(
@@ -225,18 +234,20 @@ class Stack:
                 self._progress(f"{reason} Running on the PostgreSQL event log instead.")
                 self.events = "postgres"
                 return
-        await create_topics(
-            self.bootstrap,
-            list(TOPICS.values()),
-            partitions=PARTITIONS,
-            retention_ms=RETENTION_DAYS * 86_400_000,
-        )
+        await make_topics(self.bootstrap)
 
     async def _migrate(self) -> None:
         self._secret = self._kept_secret()
-        self._passwords = await prepare(self.admin_dsn, self.events, self._kept_passwords())
+        try:
+            self._passwords = await prepare(self.admin_dsn, self.events, self._kept_passwords())
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise StartError(
+                "MASH_DATABASE_URL must be the address of an administrator, who may make schemas and roles: "
+                f"PostgreSQL says “{error}”"
+            ) from error
         self._keep("passwords.json", json.dumps(self._passwords))
-        for service in Service:
+        for number, service in enumerate(Service, start=1):
+            self._progress(f"database: applying migrations of {service.value} ({number} of {len(Service)})")
             await migrate(self.admin_dsn, service, transport=self.events)
 
     def _kept_secret(self) -> str:

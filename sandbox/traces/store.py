@@ -102,9 +102,11 @@ class TraceStore:
     def traces(self, *, subject: str | None = None, limit: int = 100) -> list[TraceSummary]:
         """The newest traces first; with `subject`, only those about that referral, reference or of that trace id.
 
-        Without one, reads that caused nothing are left out: whoever polls would hide everything else.
+        Without one, those that are about no referral are left out unless something failed, and so are reads that
+        caused nothing: whoever polls would hide everything else.
         """
-        chosen, values = "WHERE NOT (spans = 1 AND root LIKE 'GET %')", []
+        about_something = "errors > 0 OR trace_id IN (SELECT trace_id FROM subject)"
+        chosen, values = f"WHERE NOT (spans = 1 AND root LIKE 'GET %') AND ({about_something})", []
         if subject is not None:
             chosen = "WHERE trace_id = ? OR trace_id IN (SELECT trace_id FROM subject WHERE value = ?)"
             values = [subject, subject]

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import os
 import stat
@@ -9,11 +10,13 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cli.client import Client, Refused
+from cli.console import explained
 from cli.main import app
-from cli.state import RunState, clear_state, read_state, remember_sent, running, sent, write_state
+from cli.state import RunState, alone_on, clear_state, read_state, remember_sent, running, sent, write_state
 from libs.messaging.tables import create_sql
 from libs.schemas.events import Service
 from tests.databases import execute
@@ -86,16 +89,54 @@ def test_a_system_whose_process_died_does_not_run(tmp_path: Path) -> None:
 def test_reset_refuses_while_the_system_runs_and_leaves_what_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "mine.txt").write_text("x")
-    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
-    code, output = run("reset", "--data", str(tmp_path))
+    with alone_on(tmp_path):
+        code, output = run("reset", "--data", str(tmp_path))
     assert code == 1
     assert "stop it first" in output
     assert (tmp_path / "postgres").exists()
 
-    clear_state(tmp_path)
     assert run("reset", "--data", str(tmp_path))[0] == 0
     assert not (tmp_path / "postgres").exists()
     assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("command", ["up --any-ports", "migrate", "reset"])
+def test_a_folder_is_one_commands_from_before_the_system_is_ready(command: str, tmp_path: Path) -> None:
+    with alone_on(tmp_path):
+        write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+        code, output = run(*command.split(), "--data", str(tmp_path))
+        assert code == 1
+        assert f"(process {os.getpid()}): stop it first" in output
+        assert read_state(tmp_path) is not None
+    with alone_on(tmp_path):
+        pass
+
+
+def test_data_that_cannot_be_written_end_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, output = run("up", "--any-ports", "--data", str(tmp_path / "file"))
+    assert code == 1
+    assert "cannot be the folder of the data" in output
+
+
+@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_disk_that_an_operator_must_mend_ends_in_a_sentence(
+    problem: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write() -> None:
+        raise OSError(problem, os.strerror(problem), "kept.json")
+
+    with pytest.raises(typer.Exit):
+        explained(write)()
+    assert capsys.readouterr().err == f"kept.json cannot be written: {os.strerror(problem)}\n"
+
+
+def test_another_failure_of_the_system_stays_what_it_is() -> None:
+    def write() -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        explained(write)()
 
 
 @pytest.mark.parametrize("port", ["intake", "nobody=1", "intake=x", "intake=99999"])
@@ -137,8 +178,9 @@ def test_rebase_refuses_while_the_system_runs_and_where_there_is_no_database(tmp
     code, output = run("rebase", "--data", str(tmp_path))
     assert code == 1
     assert "no database" in output
-    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
-    code, output = run("rebase", "--data", str(tmp_path))
+    (tmp_path / "postgres").mkdir()
+    with alone_on(tmp_path):
+        code, output = run("rebase", "--data", str(tmp_path))
     assert code == 1
     assert "stop it first" in output
 

@@ -135,6 +135,15 @@ def test_jars_out_of_reach_are_reported_with_the_remedy(
     assert "\n" not in str(raised.value)
 
 
+def test_jars_that_cannot_be_kept_are_reported_with_the_remedy(
+    genuine: tuple[Jar, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(UnavailableJars, match=r"XDG_CACHE_HOME.*--events postgres\.$") as raised:
+        class_path(lambda _: None, tmp_path / "cache", [genuine[0]])
+    assert "\n" not in str(raised.value)
+
+
 def test_the_lock_names_every_jar_by_checksum_and_no_address() -> None:
     text = Path("sandbox/jgo.lock.toml").read_text()
     assert "//" not in text

@@ -7,6 +7,8 @@ import asyncpg
 import pytest
 
 from libs.schemas.events import Service
+from sandbox.processes import StartError
+from sandbox.servers import make_topics, try_database
 from sandbox.stack import Plan, Stack
 
 
@@ -30,3 +32,21 @@ async def test_a_second_start_on_a_database_with_a_password_keeps_the_roles_pass
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     connection = await asyncpg.connect(seen[1][0])
     await connection.close()
+
+
+@pytest.mark.parametrize("address", ["postgresql://me:secret@127.0.0.1:1/hub", "me:secret"])
+async def test_a_database_that_cannot_be_used_is_named_without_its_password(address: str) -> None:
+    with pytest.raises(StartError, match="MASH_DATABASE_URL") as refused:
+        await try_database(address)
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_database_that_lets_nobody_in_is_named(database: str) -> None:
+    with pytest.raises(StartError, match=r"InvalidCatalogName.*an administrator's"):
+        await try_database(f"{database}_that_is_not_there")
+
+
+@pytest.mark.parametrize("bootstrap", ["127.0.0.1:1", "nonsense:x"])
+async def test_a_broker_that_cannot_be_used_is_named(bootstrap: str) -> None:
+    with pytest.raises(StartError, match="MASH_KAFKA_BOOTSTRAP"):
+        await make_topics(bootstrap)

@@ -153,10 +153,19 @@ def test_a_waterfall_shows_every_span_once_and_causes_before_effects(parents: li
             assert depth[row.span.parent_id] == row.depth - 1
 
 
+def test_what_failed_is_shown_whatever_it_is_about(tmp_path: Path) -> None:
+    store = TraceStore(tmp_path)
+    store.add([replace(span("send", 1, None, 9), error=True, attributes={})])
+    assert [trace.trace_id for trace in store.traces()] == ["send"]
+    store.close()
+
+
 def test_reads_that_caused_nothing_do_not_hide_the_referrals(tmp_path: Path) -> None:
     store = TraceStore(tmp_path)
     store.add([replace(span("poll", 1, None, 9), name="GET /v1/journeys/{reference}")])
+    store.add([replace(span("claims", 1, None, 8), name="POST /v1/work/claims", attributes={})])
     store.add([replace(span("post", 1, None, 1), name="POST /v1/referrals"), span("post", 2, 1, 2)])
     assert [trace.trace_id for trace in store.traces()] == ["post"]
     assert [trace.trace_id for trace in store.traces(subject="poll")] == ["poll"]
+    assert [trace.trace_id for trace in store.traces(subject="claims")] == ["claims"]
     store.close()
