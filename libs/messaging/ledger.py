@@ -37,7 +37,12 @@ async def _transaction(connection: asyncpg.Connection, keys: Iterable[int]) -> A
         if not connection.is_closed():
             await connection.execute("ROLLBACK")
         raise
-    await connection.execute("COMMIT")
+    if await connection.execute("COMMIT") != "COMMIT":
+        raise RolledBack("a statement of this transaction had failed before")
+
+
+class RolledBack(Exception):
+    """The database answered a commit by rolling back, as it does where a failed statement was passed over."""
 
 
 class Bell:
@@ -198,7 +203,7 @@ class Ledger:
         The locks are taken in one sorted order and before anything that assigns a transaction id: that is what
         makes the order of commits the order of each referral's events. On success what was emitted and armed is
         written and committed. Waits while another unit holds a lock. Never call a network service inside.
-        Raises Transient where the database connection was lost.
+        Raises Transient where the database connection was lost, RolledBack where a failure was passed over inside.
         """
         held_referrals = frozenset(referrals)
         keys = sorted(

@@ -75,7 +75,7 @@ class Page(NamedTuple):
 
 
 class RestoredLog(RuntimeError):
-    """The outbox holds transaction ids that this cluster has not reached: its rows would stay invisible."""
+    """The outbox, or a place in it, has transaction ids that this cluster has not reached: rows would stay unread."""
 
 
 _PLACE = "xid, id, event_id, type, topic, source, referral_id, sequence, time, traceparent, tracestate"
@@ -89,8 +89,8 @@ UNION ALL
  ORDER BY xid, id
 """  # noqa: S608 - made of constants
 _RESTORED = """
-SELECT coalesce((SELECT xid FROM {table} ORDER BY xid DESC, id DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot()),
-                false)
+SELECT greatest($1::xid8, (SELECT xid FROM {table} ORDER BY xid DESC, id DESC LIMIT 1))
+       >= pg_snapshot_xmax(pg_current_snapshot())
 """
 _UNREAD = """
 SELECT count(*) AS records, min(time) AS oldest
@@ -138,13 +138,16 @@ class OutboxLog:
         """`records` (counted up to COUNT_LIMIT) and `oldest` (their least time) after the cursor, fence or not."""
         return await connection.fetchrow(self._unread, after.xid, after.id, COUNT_LIMIT)
 
-    async def refuse_if_restored(self, connection: asyncpg.Connection) -> None:
-        """To be called once at start. Raises RestoredLog where a dump was loaded into a younger cluster."""
-        if await connection.fetchval(self._restored):
+    async def refuse_if_restored(self, connection: asyncpg.Connection, after: Cursor) -> None:
+        """To be called once at start, with the reader's place: it may lie ahead where the log itself is empty.
+
+        Raises RestoredLog where a dump was loaded into a younger cluster.
+        """
+        if await connection.fetchval(self._restored, after.xid):
             raise RestoredLog(
-                f"{self.name} holds events of another cluster (it was restored from a dump): their transaction ids "
-                "lie ahead of this cluster's, so they and new ones would be delivered out of order or not at all; "
-                "stop every service and run `mash rebase` before they start"
+                f"{self.name} or its reader's place comes from another cluster (it was restored from a dump): its "
+                "transaction ids lie ahead of this cluster's, so events would be delivered out of order or not at "
+                "all; stop every service and run `mash rebase` before they start"
             )
 
 

@@ -127,8 +127,8 @@ class Relay:
             connection.terminate()
 
     async def _carry(self, connection: asyncpg.Connection[Any]) -> None:
-        await self._outbox.refuse_if_restored(connection)
         cursor = await load_cursor(connection, RELAY, self._ledger.clock.now())
+        await self._outbox.refuse_if_restored(connection, cursor)
         delay, gauge_at, failures = FIRST_POLL_SECONDS, 0.0, 0
         while True:
             page = await self._outbox.read(connection, cursor, BATCH)

@@ -348,7 +348,12 @@ class Runner:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(left, 1.0)):
                         await self._stopping.wait()
-                await self._transport.poll(1, 0.0)
+                try:
+                    await self._transport.poll(1, 0.0)
+                except Exception as error:
+                    if classify(error) is not ErrorClass.TRANSIENT:
+                        raise
+                    await self._wait_after(error)
         finally:
             self._transport.resume()
         self._suspicious = True

@@ -35,13 +35,18 @@ def role_dsn(admin_dsn: str, service: Service, password: str | None = None) -> s
 def session_settings(service: Service) -> dict[str, str]:
     """What every session of a service runs with.
 
-    A transaction that stays open holds back every reader of the event log, so the server ends it.
+    A transaction that stays open holds back every reader of the event log, so the server ends it. A machine that goes
+    without a word leaves its session locks behind, and nobody sends or reads the log for it, so the server asks.
     """
     return {
         "application_name": f"mash-{service.value}",
         "search_path": service.value,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
         "transaction_timeout": TRANSACTION,
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "4",
+        "tcp_user_timeout": "30s",
         "timezone": "UTC",
         "jit": "off",
     }

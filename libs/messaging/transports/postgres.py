@@ -177,8 +177,8 @@ class PostgresTransport:
         self._next_attempt = now + STANDBY_INTERVAL
         for source in waiting:
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", source.lock):
-                await source.log.refuse_if_restored(connection)
                 source.committed = await load_cursor(connection, source.cursor_name, self._clock.now())
+                await source.log.refuse_if_restored(connection, source.committed)
                 source.read = source.committed
                 source.reading = True
 

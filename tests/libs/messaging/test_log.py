@@ -164,10 +164,20 @@ async def test_row_locks_alone_would_not_keep_the_order(world: World) -> None:
 async def test_a_log_restored_into_a_younger_cluster_is_refused(world: World) -> None:
     ledger = await world.ledger(Service.TRIAGE)
     await screen(ledger, [uuid4()])
-    await LOG.refuse_if_restored(ledger.pool)
+    await LOG.refuse_if_restored(ledger.pool, START)
     await world.fetch("UPDATE triage.outbox SET xid = '9000000000'")
     with pytest.raises(RestoredLog, match="another cluster"):
-        await LOG.refuse_if_restored(ledger.pool)
+        await LOG.refuse_if_restored(ledger.pool, START)
+
+
+async def test_a_reader_restored_ahead_of_its_cluster_is_refused_where_the_log_is_empty(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    ahead = Cursor(9_000_000_000, 7)
+    await screen(ledger, [uuid4()])
+    assert (await LOG.read(ledger.pool, ahead, 10)).rows == [], "what is written now would never be read"
+    await world.fetch("TRUNCATE triage.outbox")
+    with pytest.raises(RestoredLog, match="another cluster"):
+        await LOG.refuse_if_restored(ledger.pool, ahead)
 
 
 async def test_a_cursor_moves_only_from_where_it_stands(world: World) -> None:

@@ -29,11 +29,11 @@ async def test_a_restored_log_is_rebased_and_read_on_in_order(world: World) -> N
     await advance_cursor(notify.pool, name, START, half, now)
     await load_cursor(triage.pool, RELAY, now)
     with pytest.raises(RestoredLog):
-        await LOG.refuse_if_restored(triage.pool)
+        await LOG.refuse_if_restored(triage.pool, START)
 
     admin = await world.connect(Service.TRIAGE)
     assert (await rebase(admin))[Service.TRIAGE] == 6
-    await LOG.refuse_if_restored(triage.pool)
+    await LOG.refuse_if_restored(triage.pool, START)
     (new,) = await screen(triage, [uuid4()])
 
     order = [row["event_id"] for row in rows]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent, Transient
-from libs.messaging.ledger import Unit
+from libs.messaging.ledger import RolledBack, Unit
 from libs.messaging.runner import Limits, Runner
 from libs.schemas.events import (
     CASE_SCREENED,
@@ -312,6 +314,36 @@ async def test_many_bad_messages_at_the_head_do_not_keep_those_behind_them_waiti
     assert set(alarms) == {"consumer-paused"}
 
 
+async def test_surroundings_that_fail_during_a_pause_do_not_end_the_consumer(world: World) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    await withdraw(intake, [uuid4() for _ in range(30)])
+    consumer, broken, away = Recorder(), True, 0
+    consumer.fail = lambda event: KeyError("nothing works") if broken else None
+    limits = Limits(
+        poll_timeout=0.05, quick_retries=0, pause=0.01, max_consecutive_parked=5, breaker_pause=0.2
+    )
+    runner = await start(world, consumer, limits)
+    poll, pause = runner._transport.poll, runner._transport.pause
+
+    async def failing(max_records: int, timeout: float) -> Any:
+        nonlocal away
+        if away:
+            away -= 1
+            raise Transient("broker-away")
+        return await poll(max_records, timeout)
+
+    def paused() -> None:
+        nonlocal away, broken
+        pause()
+        away, broken = 1, False
+
+    runner._transport.poll, runner._transport.pause = failing, paused  # type: ignore[method-assign]
+    async with running(runner):
+        await taken_in(world, 30)
+    stopped = len(await parked(world))
+    assert (away, len(await seen(world))) == (0, 30 - stopped)
+
+
 async def test_a_success_after_a_pause_closes_the_breaker(world: World) -> None:
     intake = await world.ledger(Service.INTAKE)
     first = await withdraw(intake, [uuid4() for _ in range(6)])
@@ -379,6 +411,22 @@ async def test_what_comes_before_its_referral_is_applied_when_that_comes(world: 
         (WITHDRAWN.name, 3),
     ]
     assert await world.fetch("SELECT * FROM triage.held") == []
+
+
+async def test_a_unit_whose_statement_failed_never_passes_for_committed(world: World) -> None:
+    triage = await world.ledger(Service.TRIAGE)
+    told: list[str] = []
+
+    async def passes_over() -> None:
+        async with triage.unit([uuid4()]) as unit:
+            unit.committed.append(lambda: told.append("committed"))
+            await unit.connection.execute("INSERT INTO seen (event_id) VALUES ($1)", uuid4())
+            with contextlib.suppress(asyncpg.PostgresError):
+                await unit.connection.execute("SELECT 1 / 0")
+
+    with pytest.raises(RolledBack):
+        await passes_over()
+    assert (told, await seen(world)) == ([], [])
 
 
 async def test_a_unit_writes_only_about_referrals_that_it_has_locked(world: World) -> None:

@@ -142,6 +142,17 @@ async def test_the_server_ends_a_transaction_that_is_left_open(triage: asyncpg.P
     assert await triage.fetchval("SELECT 1") == 1
 
 
+async def test_the_server_frees_the_locks_of_a_machine_that_is_gone_within_a_minute(
+    triage: asyncpg.Pool,
+) -> None:
+    names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+    idle, interval, count, unanswered = [
+        int(await triage.fetchval("SELECT setting FROM pg_settings WHERE name = $1", name)) for name in names
+    ]
+    assert 0 < idle + interval * count <= 60
+    assert 0 < unanswered <= 60_000
+
+
 async def test_limits_hold_even_for_a_client_that_does_not_ask_for_them(database: str) -> None:
     await prepare(database, "kafka")
     connection = await asyncpg.connect(role_dsn(database, Service.NOTIFY))
