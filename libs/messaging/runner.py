@@ -63,9 +63,10 @@ class Runner:
 
     A batch is one transaction, a large one a few: inbox, state, outbox, timers and parked messages together; the
     transport's commit comes after all of them and may be lost. A transaction that fails is halved until the culprit
-    stands alone. Transient errors pause and park nothing. Too many failures in a row pause too, since they look like
-    a bad deploy; after each such pause what can be processed of other referrals is, and one more message is parked. A
-    success ends the suspicion.
+    stands alone. Transient errors pause and park nothing, and the next batch is half as large: it may have been too much
+    for the database's limits of time and locks. Too many failures in a row pause too, since they look like a bad
+    deploy; after each such pause what can be processed of other referrals is, and one more message is parked. A success
+    ends the suspicion, and batches grow again.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Runner:
         self._consecutive = 0
         self._suspicious = False
         self._pauses = 0
+        self._halvings = 0
         meter = metrics.get_meter("libs.messaging")
         self._consumed = meter.create_counter("messaging.client.consumed.messages", "{message}")
         self._parked = meter.create_counter("parked_messages", "{message}", "Messages put aside.")
@@ -127,7 +129,8 @@ class Runner:
 
     async def _round(self) -> int:
         """Polls one batch and applies it. Gives how many records it had."""
-        records = await self._transport.poll(self._limits.max_records, self._limits.poll_timeout)
+        most = max(1, self._limits.max_records >> self._halvings)
+        records = await self._transport.poll(most, self._limits.poll_timeout)
         if not records:
             return 0
         begun = asyncio.get_running_loop().time()
@@ -143,6 +146,8 @@ class Runner:
             failure = None
         except BaseException as error:
             failure = code_of(error)
+            if classify(error) is ErrorClass.TRANSIENT:
+                self._halvings = min(self._halvings + 1, 16)
             with contextlib.suppress(Exception):
                 await self._transport.abandon(records)
             raise
@@ -150,6 +155,7 @@ class Runner:
             for message in messages:
                 end(message.span, failure)
         self._pauses = 0
+        self._halvings = max(0, self._halvings - 1)
         self._consumed.add(len(messages), self._attributes)
         self._duration.record(asyncio.get_running_loop().time() - begun, self._attributes)
         try:
