@@ -63,10 +63,10 @@ class Runner:
 
     A batch is one transaction, a large one a few: inbox, state, outbox, timers and parked messages together; the
     transport's commit comes after all of them and may be lost. A transaction that fails is halved until the culprit
-    stands alone. Transient errors pause and park nothing, and the next batch is half as large: it may have been too much
-    for the database's limits of time and locks. Too many failures in a row pause too, since they look like a bad
-    deploy; after each such pause what can be processed of other referrals is, and one more message is parked. A success
-    ends the suspicion, and batches grow again.
+    stands alone. Transient errors pause and park nothing, and the next batch is half as large: this one may have been
+    too much for the database's limits of time and locks. Too many failures in a row pause too, since they look like a
+    bad deploy; after each such pause what can be processed of other referrals is, and one more message is parked. A
+    success ends the suspicion, and batches grow again.
     """
 
     def __init__(
