@@ -161,6 +161,9 @@ def _enrichment(journey: Mapping[str, Any]) -> list[Step]:
             if check["state"] in WAITING or at is None:
                 continue
             reason = f" ({_words(check['reason'])})" if check["reason"] else ""
+            if check["state"] == "not_requested" and not reason:
+                # Whoever may not be asked has a reason; this one was part of a brother's or sister's question.
+                reason = " separately: a brother or sister was"
             late = ", late" if check["late"] else ""
             text = (
                 f"{whose}{check['agency']} {STATES.get(check['state'], _words(check['state']))}{reason}{late}"

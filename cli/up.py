@@ -196,6 +196,7 @@ class _Guard:
         if self._restarts[process.name] > RESTARTS:
             self._console.print(f"[red]{process.name} ended {RESTARTS + 1} times: giving up.[/red]")
             raise typer.Exit(1)
+        self._console.print(f"[dim]starting {process.name} again[/dim]")
 
     def _tell(self, process: Process) -> None:
         self._console.print(

@@ -56,7 +56,7 @@ def watch(
         fail("This is no reference: its last character does not fit the others. Please read it again.")
     console = out()
     done: set[str] = set()
-    patience = time.monotonic() + PATIENCE_SECONDS
+    patience = time.monotonic() + (PATIENCE_SECONDS if follow else 0.0)
     with Client(state.urls) as client:
         follower = Follower(client, console.print)
         try:

@@ -11,7 +11,10 @@ from sandbox.settings import load_settings
 def main() -> None:
     """Serves until a signal."""
     settings = load_settings()
-    app = build(settings)
+    try:
+        app = build(settings)
+    except FileNotFoundError as error:
+        raise SystemExit(f"Cannot start: there is no file {error.filename}.") from None
     # What was built up to now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()

@@ -27,10 +27,17 @@ class Process:
     """One running child. It leads a session of its own, so that a terminal's Ctrl-C does not reach it."""
 
     def __init__(
-        self, name: str, popen: subprocess.Popen[bytes], stop_signal: int, grace: float, log: Path | None
+        self,
+        name: str,
+        popen: subprocess.Popen[bytes],
+        stop_signal: int,
+        grace: float,
+        log: Path | None,
+        logged: int = 0,
     ):
         self.name = name
         self.log = log
+        self._logged = logged
         self._popen = popen
         self._stop_signal = stop_signal
         self._grace = grace
@@ -88,10 +95,11 @@ class Process:
         return sum(proportional_set_size(pid) for pid in (self.pid, *descendants(self.pid)))
 
     def log_tail(self, lines: int = 8) -> str:
-        """The last lines that it printed, for a message about a failed start."""
+        """The last lines that it printed itself, for a message about a failed start."""
         if self.log is None or not self.log.exists():
             return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        own = self.log.read_bytes()[self._logged :].decode(errors="replace")
+        return "\n".join(own.splitlines()[-lines:])
 
 
 class Processes:
@@ -125,10 +133,11 @@ class Processes:
         launcher = [sys.executable, "-I", "-S", str(GUARD), "launch", str(self._pipe)]
         arguments = [str(int(stop_signal)), str(grace), user or "-", "--", *command]
         with contextlib.ExitStack() as stack:
-            output: int = subprocess.DEVNULL
+            output, logged = subprocess.DEVNULL, 0
             if log is not None:
                 log.parent.mkdir(parents=True, exist_ok=True)
-                output = stack.enter_context(log.open("ab")).fileno()
+                file = stack.enter_context(log.open("ab"))
+                output, logged = file.fileno(), file.tell()
             popen = subprocess.Popen(
                 [*launcher, *arguments],
                 env=None if env is None else dict(env),
@@ -138,7 +147,7 @@ class Processes:
                 stderr=output,
                 pass_fds=(self._pipe,),
             )
-        child = Process(name, popen, stop_signal, grace, log)
+        child = Process(name, popen, stop_signal, grace, log, logged)
         self._children = [*(each for each in self._children if each.running), child]
         return child
 

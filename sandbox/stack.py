@@ -109,7 +109,7 @@ class Stack:
         """The same with some of the services. Every schema is made all the same."""
         self._claim_ports()
         self.plan.data.mkdir(parents=True, exist_ok=True)
-        await asyncio.gather(self._start_database(), self._start_event_log())
+        await self._start_servers()
         self.start_sandbox()
         await self._migrate()
         for service in services:
@@ -208,6 +208,20 @@ class Stack:
                     f"port {port}, where {name} should listen, is taken (choose another with --port)"
                 )
             self.ports[name] = port or free_port()
+
+    async def _start_servers(self) -> None:
+        waiting = {
+            asyncio.create_task(self._start_database(), name="PostgreSQL"),
+            asyncio.create_task(self._start_event_log(), name="Apache Kafka"),
+        }
+        while waiting:
+            ended, waiting = await asyncio.wait(
+                waiting, timeout=SIGN_OF_LIFE_SECONDS, return_when=asyncio.FIRST_EXCEPTION
+            )
+            for each in ended:
+                each.result()
+            if waiting:
+                self._progress(f"still starting {' and '.join(sorted(each.get_name() for each in waiting))}")
 
     async def _start_database(self) -> None:
         if self.plan.database_url is not None:

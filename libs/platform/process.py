@@ -40,6 +40,8 @@ def main(service: Service, settings: type[S], build: Callable[..., FastAPI]) -> 
             app = build(given, clock=clock)
         except DocumentError as error:
             raise SystemExit(f"Cannot start: the partnership's files are wrong.\n{error}") from None
+        except FileNotFoundError as error:
+            raise SystemExit(f"Cannot start: there is no file {error.filename}.") from None
         await serve(app, given)
         if app.state.failed is not None:
             raise SystemExit(f"Stopped: the part `{app.state.failed}` ended; the log says why.")

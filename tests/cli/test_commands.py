@@ -219,3 +219,13 @@ async def while_read(database: str) -> tuple[int, str]:
             return await asyncio.to_thread(run, "rebase")
     finally:
         await connection.close()
+
+
+def test_a_single_look_at_a_referral_that_nobody_knows_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Client, "journey", lambda *_: None)
+    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+    code, output = run("watch", "K7TM-P2RW-C", "--no-follow", "--data", str(tmp_path))
+    assert code == 1
+    assert "No service knows a referral" in output

@@ -83,6 +83,17 @@ def test_an_agency_that_has_not_spoken_is_no_step_until_the_checks_are_complete(
     assert of(T.format(5)) == ["police has not answered in time", "checks complete"]
 
 
+def test_what_was_asked_with_a_brother_or_sister_does_not_read_as_if_nobody_had_asked() -> None:
+    refused = {**check("police", "not_requested", None), "reason": "agreement_refused"}
+    one = {"number": 1, "screened_at": T.format(1), "completed_at": T.format(5)}
+    children = [{**one, "checks": [refused, check("health", "not_requested", None)]}]
+    seen = Snapshot(enrichment={"received_at": T.format(0), "children": children})
+    assert [step.text for step in journey.steps(seen) if step.what == "answer"] == [
+        "police was not asked (agreement refused)",
+        "health was not asked separately: a brother or sister was",
+    ]
+
+
 def test_children_are_told_apart_by_number_where_there_are_several() -> None:
     texts = [step.text for step in journey.steps(Snapshot(triage(child(1), child(2))))]
     assert texts[0].startswith("child 1: ")

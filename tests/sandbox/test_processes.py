@@ -72,6 +72,15 @@ def test_killing_a_child_kills_what_it_started() -> None:
         assert not any(alive(pid) for pid in family)
 
 
+def test_the_end_of_a_log_is_of_this_start_and_of_none_before_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("ended yesterday\n")
+    with Processes() as processes:
+        child = processes.start("speaker", ["sh", "-c", "echo today"], log=log)
+        child.wait(10)
+    assert child.log_tail() == "today"
+
+
 def test_a_command_that_does_not_exist_says_so_in_its_log(tmp_path: Path) -> None:
     with Processes() as processes:
         child = processes.start("nothing", ["/no/such/command"], log=tmp_path / "log")

@@ -116,7 +116,19 @@ async def test_a_failing_start_is_logged_without_its_text(
     assert "hunter2" not in logged.getvalue()
 
 
-def test_a_wrong_file_of_the_partnership_is_said_and_not_thrown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            DocumentError(["wording.yaml:3:1: `receipts` is not a key of this file"]),
+            r"\n.*wording\.yaml:3:1",
+        ),
+        (FileNotFoundError(2, "none", "/etc/hub/wording.yaml"), r"there is no file /etc/hub/wording\.yaml"),
+    ],
+)
+def test_a_wrong_or_missing_file_of_the_partnership_is_said_and_not_thrown(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
     monkeypatch.setenv("MASH_DATABASE_URL", "postgresql://nobody@127.0.0.1/nothing")
     monkeypatch.setenv("MASH_ISSUER", "https://issuer.example.org")
     monkeypatch.setenv("MASH_JWKS_URL", "https://issuer.example.org/jwks.json")
@@ -124,7 +136,7 @@ def test_a_wrong_file_of_the_partnership_is_said_and_not_thrown(monkeypatch: pyt
     monkeypatch.setenv("MASH_EVENTS", "postgres")
 
     def build(settings: ServiceSettings, **parts: object) -> FastAPI:
-        raise DocumentError(["wording.yaml:3:1: `receipts` is not a key of this file"])
+        raise error
 
-    with pytest.raises(SystemExit, match=r"^Cannot start: .*\n.*wording\.yaml:3:1"):
+    with pytest.raises(SystemExit, match=f"^Cannot start: .*{said}"):
         process.main(Service.NOTIFY, ServiceSettings, build)
