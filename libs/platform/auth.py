@@ -123,21 +123,25 @@ class Authenticator:
                     "Access tokens cannot be checked at the moment",
                     headers={"Retry-After": "5"},
                 )
+            tried = self._keys
             try:
-                decoded = jwt.decode(token, self._keys, algorithms=ALGORITHMS)
+                decoded = jwt.decode(token, tried, algorithms=ALGORITHMS)
                 return self._claims(decoded.header, decoded.claims, now)
             except (JoseError, ValueError, TypeError, KeyError):
-                if attempt or not await self._refresh(now, due=True):
+                if not attempt:
+                    await self._refresh(now, due=True)
+                # Another caller may have fetched them while this one waited.
+                if attempt or self._keys is tried:
                     raise _unauthenticated("invalid_token") from None
         raise AssertionError
 
-    async def _refresh(self, now: float, *, due: bool) -> bool:
-        """Fetches the keys if that is due and was not just tried; True when they may have changed."""
+    async def _refresh(self, now: float, *, due: bool) -> None:
+        """Fetches the keys if that is due and was not just tried."""
         if not due:
-            return False
+            return
         async with self._fetching:
             if now - self._tried < REFRESH_AT_MOST_EVERY.total_seconds():
-                return False
+                return
             self._tried = now
             try:
                 response = await self._http.get(self._url)
@@ -146,9 +150,8 @@ class Authenticator:
                 self._keys = KeySet.import_key_set(document)
             except (httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
                 structlog.get_logger().warning("the token issuer's keys cannot be fetched", exc_info=error)
-                return False
+                return
             self._fetched = now
-            return True
 
     def _claims(
         self, header: Mapping[str, Any], claims: Mapping[str, Any], now: float

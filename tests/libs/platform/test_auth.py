@@ -1,3 +1,4 @@
+import asyncio
 import hmac
 import json
 from base64 import urlsafe_b64encode
@@ -103,6 +104,17 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(
     issuer.rotate()
     clock.advance(timedelta(seconds=16))
     await authenticator.principal(issuer.token())
+    assert issuer.fetched == 2
+
+
+async def test_callers_who_come_together_with_a_new_key_are_all_known(
+    authenticator: Authenticator, issuer: Issuer, clock: ManualClock
+) -> None:
+    await authenticator.principal(issuer.token())
+    issuer.rotate()
+    clock.advance(timedelta(seconds=16))
+    tokens = [issuer.token(jti=str(number)) for number in range(5)]
+    await asyncio.gather(*map(authenticator.principal, tokens))
     assert issuer.fetched == 2
 
 
