@@ -128,6 +128,8 @@ def test_the_topics_are_those_of_the_event_types() -> None:
     assert {*named.group(1).split()} == {*TOPICS.values()}
     assert f"--partitions {PARTITIONS} " in script
     assert f"retention.ms={RETENTION_DAYS * 24 * 3600 * 1000}" in script
+    assert "--replication-factor 1" in script
+    assert "flush.messages=1" in script, "with one broker an acknowledged event is on its disk"
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
