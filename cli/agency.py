@@ -130,7 +130,7 @@ def _openapi(against: str) -> Mapping[str, Any] | None:
             return None
         text = answer.text
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, yaml.CSafeLoader)
     except yaml.YAMLError:
         document = None
     if isinstance(document, dict) and str(document.get("openapi", "")).startswith("3"):
@@ -154,7 +154,7 @@ def _try(
     terms: AgencyTerms, dialect: Dialect, facts: Dictionary, url: str, child: Path | None
 ) -> tuple[list[Line], Reply]:
     secret = _secret(dialect.authentication.secret, url)
-    subject = SYNTHETIC if child is None else yaml.safe_load(child.read_text(encoding="utf-8"))
+    subject = SYNTHETIC if child is None else yaml.load(child.read_text(encoding="utf-8"), yaml.CSafeLoader)
     documents: dict[str, Any] = {}
 
     async def ask() -> Reply:

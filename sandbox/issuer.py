@@ -65,7 +65,7 @@ def load_people(path: Path = CLIENTS) -> dict[str, Client]:
 
 
 def _load(path: Path, section: str) -> dict[str, Client]:
-    entries: Mapping[str, dict[str, Any]] = yaml.safe_load(path.read_text())[section]
+    entries: Mapping[str, dict[str, Any]] = yaml.load(path.read_text(), yaml.CSafeLoader)[section]
     return {
         client_id: Client(
             id=client_id,

@@ -74,7 +74,9 @@ class Template:
 
 def load_templates(wording: Path) -> dict[str, Template]:
     """The templates that the partnership's `wording.yaml` says are in Notify, by id."""
-    kinds: Mapping[str, Mapping[str, dict[str, str]]] = yaml.safe_load(wording.read_text())["templates"]
+    kinds: Mapping[str, Mapping[str, dict[str, str]]] = yaml.load(wording.read_text(), yaml.CSafeLoader)[
+        "templates"
+    ]
     templates = [
         Template(entry["id"], channel, entry["body"], entry.get("subject"))
         for channels in kinds.values()

@@ -65,7 +65,9 @@ class Human:
 @cache
 def material() -> dict[str, Any]:
     """The names of which people are made."""
-    loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.load(
+        Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
+    )
     return loaded
 
 

@@ -348,7 +348,7 @@ class Stack:
                 "MASH_ENRICHMENT_URL": self.url(Service.ENRICHMENT.value),
             }
         if service is Service.NOTIFY:
-            known = yaml.safe_load(CLIENTS.read_text())["notify"]
+            known = yaml.load(CLIENTS.read_text(), yaml.CSafeLoader)["notify"]
             return {
                 "MASH_NOTIFY_URL": sandbox,
                 "MASH_NOTIFY_API_KEY": known["api_key"],

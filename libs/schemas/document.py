@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import yaml
 
@@ -23,8 +23,7 @@ U = TypeVar("U")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something stands in a file; line and column count from 1."""
 
     file: str
@@ -235,7 +234,7 @@ def parse_document(text: str, file: str) -> Node:
     """Parses one YAML document, called `file` in messages. Raises DocumentError."""
     builder = _Builder(file)
     try:
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        for event in iter(yaml.CSafeLoader(text).get_event, None):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -274,27 +273,27 @@ class _Builder:
         """Takes the next event. Raises DocumentError where reading on makes no sense."""
         mark = event.start_mark
         place = Place(self.file, mark.line + 1, mark.column + 1) if mark else Place(self.file, 1, 1)
-        if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise DocumentError([*self.faults, f"{place}: a second document stands in the file"])
-        if isinstance(event, yaml.AliasEvent):
-            self._fault(place, f"`*{event.anchor}` is not read: write out what it stands for")
-            self._add(Node(place, ""))
-        elif isinstance(event, yaml.NodeEvent):
+        # What a file is full of comes first: thousands of events are taken for a policy.
+        if isinstance(event, yaml.ScalarEvent):
             self._refuse_trap(place, event)
-            if isinstance(event, yaml.ScalarEvent):
-                self._add(Node(place, str(event.value)))
-            else:
-                self._begin(place, isinstance(event, yaml.SequenceStartEvent))
+            self._add(Node(place, event.value))
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._refuse_trap(place, event)
+            self._begin(place, isinstance(event, yaml.SequenceStartEvent))
         elif isinstance(event, yaml.CollectionEndEvent):
             done = self._open.pop()
             self._add(Node(done.place, done.members if done.items is None else done.items, done.keys))
+        elif isinstance(event, yaml.AliasEvent):
+            self._fault(place, f"`*{event.anchor}` is not read: write out what it stands for")
+            self._add(Node(place, ""))
+        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+            raise DocumentError([*self.faults, f"{place}: a second document stands in the file"])
 
-    def _refuse_trap(self, place: Place, event: yaml.NodeEvent) -> None:
+    def _refuse_trap(self, place: Place, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor is not None:
             self._fault(place, f"`&{event.anchor}` is not read: nothing here stands for something else")
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            self._fault(place, f"the tag `{tag}` is not read: every value is plain text")
+        if event.tag is not None:
+            self._fault(place, f"the tag `{event.tag}` is not read: every value is plain text")
 
     def _begin(self, place: Place, is_list: bool) -> None:
         if len(self._open) >= DEPTH:

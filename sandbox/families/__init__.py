@@ -73,7 +73,10 @@ def known_number(known: FamilyChild, child: dict[str, Any], name: str) -> bool:
 def load_families(folder: Path = FOLDER) -> Families:
     """Reads every file of a folder. Raises pydantic.ValidationError."""
     return Families(
-        [Family.model_validate(yaml.safe_load(path.read_text())) for path in sorted(folder.glob("*.yaml"))]
+        [
+            Family.model_validate(yaml.load(path.read_text(), yaml.CSafeLoader))
+            for path in sorted(folder.glob("*.yaml"))
+        ]
     )
 
 

@@ -72,4 +72,4 @@ def load_wording(directory: Path) -> Wording:
 
 
 def _document(path: Path) -> object:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)

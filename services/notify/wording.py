@@ -72,8 +72,8 @@ class Wording(Model):
 
 def load_wording(directory: Path) -> Wording:
     """Reads the partnership's files. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
-    hub = yaml.safe_load((directory / "hub.yaml").read_text(encoding="utf-8"))
-    wording = yaml.safe_load((directory / "wording.yaml").read_text(encoding="utf-8"))
+    hub = yaml.load((directory / "hub.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
+    wording = yaml.load((directory / "wording.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
     templates = dict(wording["templates"])
     alert = templates.pop(ALERT, {})
     read = {**wording, "templates": templates, "alert": alert, "telephone": hub["telephone"]}

@@ -52,7 +52,7 @@ REFUSED = (401, 403)
 
 
 def table() -> dict[str, dict[str, list[str]]]:
-    found: dict[str, dict[str, list[str]]] = yaml.safe_load(TABLE.read_text())
+    found: dict[str, dict[str, list[str]]] = yaml.load(TABLE.read_text(), yaml.CSafeLoader)
     return found
 
 

@@ -24,8 +24,8 @@ from sandbox.notify import NotifyApi, load_templates, notify_router
 from tests.sandbox.serving import serve
 
 WORDING = Path("deploy/partnership/wording.yaml")
-KEY = yaml.safe_load(CLIENTS.read_text())["notify"]["api_key"]
-TEMPLATES = yaml.safe_load(WORDING.read_text())["templates"]
+KEY = yaml.load(CLIENTS.read_text(), yaml.CSafeLoader)["notify"]["api_key"]
+TEMPLATES = yaml.load(WORDING.read_text(), yaml.CSafeLoader)["templates"]
 RECEIPT_EMAIL = TEMPLATES["receipt"]["email"]["id"]
 RECEIPT_SMS = TEMPLATES["receipt"]["sms"]["id"]
 WORDS = {"reference": "K7TM-P2RW-Q", "telephone": "01632 960100"}

@@ -1,7 +1,7 @@
 """Finds what is missing from a data-sharing agreement, what stands twice, what ends soon and what nothing uses."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -11,7 +11,7 @@ from libs.schemas.dictionary import DERIVED, REFERRER, STAFF, Dictionary
 from libs.schemas.document import nearest
 from services.enrichment.asking.question import FIELD_OF
 from services.enrichment.sharing.agreement import Agreement, Signed
-from services.enrichment.sharing.decision import Needed
+from services.enrichment.sharing.decision import Line, Needed
 from services.enrichment.sharing.permission import About
 
 OWN = frozenset({REFERRER, DERIVED, STAFF})
@@ -19,6 +19,9 @@ OWN = frozenset({REFERRER, DERIVED, STAFF})
 
 OF_THE_HOME = ("household.", "family.", "referral.")
 """Facts that count for every child of a home, whichever of them they were stated about."""
+
+Facts = Mapping[str, frozenset[str]]
+"""The facts that each agency may state, or each item may bring."""
 
 
 class Kind(StrEnum):
@@ -65,29 +68,34 @@ def fields_used(expressions: Iterable[str]) -> frozenset[str]:
 
 def check(agreement: Agreement, around: Surroundings, on: date, within: timedelta) -> list[Finding]:
     """What is wrong on a day, with what ends within a time after it, worst first."""
+    facts = _sources(around.dictionary)
+    brings = {
+        name: frozenset(filter(item.brings, around.dictionary.definitions))
+        for name, item in agreement.items.items()
+    }
     found = [
-        *_agencies(agreement, around),
-        *_facts(agreement, around),
+        *_agencies(agreement, around, facts.keys()),
+        *_facts(agreement, around, facts, brings),
         *_protection(agreement),
         *_dates(agreement, on, within),
-        *_twice(agreement, around),
-        *_unused(agreement, around),
+        *_twice(agreement, facts, brings),
+        *_unused(agreement, around, facts, brings),
     ]
     kinds = list(Kind)
     return sorted(found, key=lambda one: (kinds.index(one.kind), one.agency or "", one.text))
 
 
-def _sources(dictionary: Dictionary) -> dict[str, set[str]]:
+def _sources(dictionary: Dictionary) -> Facts:
     """For each agency that the dictionary names as a source, the facts that it may state."""
     facts: dict[str, set[str]] = {}
     for definition in dictionary.definitions.values():
         for source in definition.sources - OWN:
             facts.setdefault(source, set()).add(definition.name)
-    return facts
+    return {source: frozenset(names) for source, names in facts.items()}
 
 
-def _agencies(agreement: Agreement, around: Surroundings) -> Iterator[Finding]:
-    known = around.agencies | set(_sources(around.dictionary))
+def _agencies(agreement: Agreement, around: Surroundings, sources: Set[str]) -> Iterator[Finding]:
+    known = around.agencies | sources
     agreed = {line.agency for line in agreement.lines}
     for agency in sorted(known - agreed):
         yield Finding(Kind.GAP, agency, "no line covers it: it is never asked")
@@ -101,26 +109,25 @@ def _agencies(agreement: Agreement, around: Surroundings) -> Iterator[Finding]:
         yield Finding(Kind.GAP, agency, text)
 
 
-def _facts(agreement: Agreement, around: Surroundings) -> Iterator[Finding]:
+def _facts(agreement: Agreement, around: Surroundings, facts: Facts, brings: Facts) -> Iterator[Finding]:
     definitions = around.dictionary.definitions
     for item in agreement.items.values():
         for name in item.facts:
-            if not any(item.brings(fact) and _same(name, fact) for fact in definitions):
+            if not any(_same(name, fact) for fact in brings[item.name]):
                 hint = nearest(name, sorted(definitions))
                 yield Finding(Kind.UNUSED, None, f"the item `{item.name}` names no fact with `{name}`{hint}")
         if item.about is About.HOUSEHOLD:
-            own = [fact for fact in definitions if item.brings(fact) and not fact.startswith(OF_THE_HOME)]
-            for fact in own:
+            for fact in brings[item.name]:
+                if fact.startswith(OF_THE_HOME):
+                    continue
                 text = (
                     f"the item `{item.name}` is asked once for a household, and `{fact}` is one child's own"
                 )
                 yield Finding(Kind.GAP, None, text)
-    for agency, facts in sorted(_sources(around.dictionary).items()):
+    for agency, stated in sorted(facts.items()):
         items = {line.item for line in agreement.lines if line.agency == agency}
-        if not items:
-            continue
-        for fact in sorted(facts):
-            if not any(agreement.items[name].brings(fact) for name in items):
+        if items:
+            for fact in sorted(stated.difference(*(brings[name] for name in items))):
                 yield Finding(Kind.GAP, agency, f"may state `{fact}`, and no line asks for it")
 
 
@@ -173,41 +180,35 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _twice(agreement: Agreement, around: Surroundings) -> Iterator[Finding]:
-    told = set[tuple[str, str, str]]()
-    for one, other in combinations(agreement.lines, 2):
-        same = (one.agency, one.item, one.ground.name) == (other.agency, other.item, other.ground.name)
-        if same and one.starts <= other.ends and other.starts <= one.ends:
-            key = (one.agency, one.item, one.ground.name)
-            if key not in told:
-                told.add(key)
-                text = f"`{one.item}` on the ground `{one.ground.name}` stands twice for the same days"
-                yield Finding(Kind.OVERLAP, one.agency, text)
-    facts = _sources(around.dictionary)
+def _twice(agreement: Agreement, facts: Facts, brings: Facts) -> Iterator[Finding]:
+    alike: dict[tuple[str, str, str], list[Line]] = {}
+    for line in agreement.lines:
+        alike.setdefault((line.agency, line.item, line.ground.name), []).append(line)
+    for (agency, item, ground), lines in alike.items():
+        if any(
+            one.starts <= other.ends and other.starts <= one.ends for one, other in combinations(lines, 2)
+        ):
+            text = f"`{item}` on the ground `{ground}` stands twice for the same days"
+            yield Finding(Kind.OVERLAP, agency, text)
     for agency in agreement.agencies:
         names = sorted({line.item for line in agreement.lines if line.agency == agency})
         for first, second in combinations(names, 2):
-            both = [
-                fact
-                for fact in sorted(facts.get(agency, ()))
-                if agreement.items[first].brings(fact) and agreement.items[second].brings(fact)
-            ]
+            both = sorted(brings[first] & brings[second] & facts.get(agency, frozenset()))
             if both:
                 text = f"`{first}` and `{second}` both ask for {', '.join(f'`{fact}`' for fact in both)}"
                 yield Finding(Kind.OVERLAP, agency, text)
 
 
-def _unused(agreement: Agreement, around: Surroundings) -> Iterator[Finding]:
+def _unused(agreement: Agreement, around: Surroundings, facts: Facts, brings: Facts) -> Iterator[Finding]:
     items = {line.item for line in agreement.lines}
     for name in sorted(set(agreement.items) - items):
         yield Finding(Kind.UNUSED, None, f"no line asks for the item `{name}`")
     for name in sorted(set(agreement.grounds) - {line.ground.name for line in agreement.lines}):
         yield Finding(Kind.UNUSED, None, f"no line rests on the ground `{name}`")
-    facts = _sources(around.dictionary)
     for agency in agreement.agencies:
         lines = [line for line in agreement.lines if line.agency == agency]
         for name in sorted({line.item for line in lines}):
-            if agency in facts and not any(agreement.items[name].brings(fact) for fact in facts[agency]):
+            if agency in facts and brings[name].isdisjoint(facts[agency]):
                 text = f"is asked for `{name}`, and the dictionary takes no fact of it from there"
                 yield Finding(Kind.UNUSED, agency, text)
         listed = frozenset().union(*(line.fields for line in lines))

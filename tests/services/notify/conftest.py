@@ -64,8 +64,8 @@ from tests.sandbox.serving import serve
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 PARTNERSHIP = Path("deploy/partnership")
-KEY: str = yaml.safe_load(CLIENTS.read_text())["notify"]["api_key"]
-CALLBACK_TOKEN: str = yaml.safe_load(CLIENTS.read_text())["notify"]["callback_token"]
+KEY: str = yaml.load(CLIENTS.read_text(), yaml.CSafeLoader)["notify"]["api_key"]
+CALLBACK_TOKEN: str = yaml.load(CLIENTS.read_text(), yaml.CSafeLoader)["notify"]["callback_token"]
 LEASE = timedelta(seconds=60)
 ALERTS_WITHIN = timedelta(minutes=10)
 ON_CALL = load_on_call(PARTNERSHIP / "on_call.yaml")
@@ -334,7 +334,7 @@ async def notices(ledger: Ledger) -> list[asyncpg.Record]:
 async def emitted(ledger: Ledger) -> list[tuple[str, dict[str, Any]]]:
     """What notify told the other services: type and payload's shared part."""
     rows = await ledger.pool.fetch("SELECT type, payload FROM outbox ORDER BY id")
-    return [(row["type"], yaml.safe_load(row["payload"])["shared"]) for row in rows]
+    return [(row["type"], yaml.load(row["payload"], yaml.CSafeLoader)["shared"]) for row in rows]
 
 
 async def until(condition: Callable[[], Any], seconds: float = 40.0) -> None:

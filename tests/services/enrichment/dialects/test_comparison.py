@@ -22,7 +22,7 @@ def third_party(change: dict[str, str] | None = None) -> Any:
     for old, new in (change or {}).items():
         assert old in text
         text = text.replace(old, new)
-    return yaml.safe_load(text)
+    return yaml.load(text, yaml.CSafeLoader)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from tests.services.triage.policy.small import TEXTS, changed
 PARTNERSHIP = Path(__file__).parents[4] / "deploy" / "partnership"
 
 
-class Yaml12(yaml.SafeLoader):
+class Yaml12(yaml.CSafeLoader):
     """Reads YAML as editors do: only whole numbers, true and false are no text."""
 
 
