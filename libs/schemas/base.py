@@ -56,17 +56,18 @@ class Ordered(StrEnum):
     # Equal to its text, a member may share the text's hash; an enumeration's own is worked out anew each time.
     __hash__ = str.__hash__
 
+    # Levels are compared many times for every child, so the usual case makes no further call.
     def __lt__(self, other: object) -> bool:
-        return self.rank < self._peer(other).rank
+        return self.rank < (other.rank if other.__class__ is self.__class__ else self._peer(other).rank)
 
     def __le__(self, other: object) -> bool:
-        return self.rank <= self._peer(other).rank
+        return self.rank <= (other.rank if other.__class__ is self.__class__ else self._peer(other).rank)
 
     def __gt__(self, other: object) -> bool:
-        return self.rank > self._peer(other).rank
+        return self.rank > (other.rank if other.__class__ is self.__class__ else self._peer(other).rank)
 
     def __ge__(self, other: object) -> bool:
-        return self.rank >= self._peer(other).rank
+        return self.rank >= (other.rank if other.__class__ is self.__class__ else self._peer(other).rank)
 
     def _peer(self, other: object) -> Self:
         if not isinstance(other, type(self)):

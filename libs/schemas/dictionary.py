@@ -136,17 +136,15 @@ class Dictionary:
     fingerprint: str
     derived: tuple[Definition, ...] = field(init=False, repr=False, compare=False)
     """Those of them that are worked out, in order."""
+    agencies: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Every agency that could know a fact, in order of name: silent until it has spoken."""
 
     def __post_init__(self) -> None:
-        """Picks out what is worked out, which is looked at with every evaluation."""
+        """Picks out what is looked at with every evaluation."""
         derived = tuple(one for one in self.definitions.values() if one.derived is not None)
         object.__setattr__(self, "derived", derived)
-
-    @property
-    def agencies(self) -> tuple[str, ...]:
-        """Every agency that could know a fact, in order of name: silent until it has spoken."""
         sources = frozenset[str]().union(*(one.sources for one in self.definitions.values()))
-        return tuple(sorted(sources - {REFERRER, DERIVED, STAFF}))
+        object.__setattr__(self, "agencies", tuple(sorted(sources - {REFERRER, DERIVED, STAFF})))
 
     def check(self, fact: Fact) -> FactFault | None:
         """Whether a statement uses a known fact with a value of its kind."""

@@ -116,9 +116,9 @@ class Row:
     unless: frozenset[str]
     steps: tuple[Step, ...]
 
-    def takes(self, level: Level, around: Circumstances) -> bool:
-        """Whether a case of that level goes there under those circumstances."""
-        return self.first <= level <= self.last and met(self.when, around) and not self.unless & around
+    def takes(self, around: Circumstances) -> bool:
+        """Whether a case of one of its levels goes there under those circumstances."""
+        return met(self.when, around) and self.unless.isdisjoint(around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,15 @@ class Places:
                 read.setdefault(fact, []).append((name, rank))
         return read
 
+    @cached_property
+    def _at(self) -> Mapping[Level, tuple[tuple[Row, ...], tuple[Row, ...]]]:
+        """For each level its places and its lists, in their order."""
+
+        def taking(rows: Iterable[Row], level: Level) -> tuple[Row, ...]:
+            return tuple(one for one in rows if one.first <= level <= one.last)
+
+        return {level: (taking(self.rows, level), taking(self.lists, level)) for level in Level}
+
     def place(self, level: Level, around: Circumstances) -> Placement:
         """The recommended destination. The placement's level is at least `level`."""
         placed = self._placed.get((level, around))
@@ -209,11 +218,14 @@ class Places:
             needed = max(applying)
         # A raise that carries the level says what to do even where the level would be as high without it.
         lifting = [one for one in self.raises if one.to is needed and one.applies(needed, around)]
-        row = next(one for one in self.rows if one.takes(needed, around))
-        listed = (one.destination for one in self.lists if one.takes(needed, around))
+        rows, lists = self._at[needed]
+        row = next(one for one in rows if one.takes(around))
+        listed = (one.destination for one in lists if one.takes(around))
         others = dict.fromkeys(one for one in listed if one is not row.destination)
         steps = [*(step for one in lifting for step in one.steps), *row.steps]
-        due = dict.fromkeys(one.id for one in steps if met(one.when, around) and not one.unless & around)
+        due = dict.fromkeys(
+            one.id for one in steps if met(one.when, around) and one.unless.isdisjoint(around)
+        )
         return Placement(row.destination, needed, tuple(due), tuple(others), row.id)
 
     def locality(self, postcode: str | None) -> str | None:
@@ -226,7 +238,7 @@ class Places:
 
 def met(needs: Needs, around: Circumstances) -> bool:
     """Whether each group has a circumstance that is known to hold."""
-    return all(group & around for group in needs)
+    return not any(map(around.isdisjoint, needs))
 
 
 def _certain(definition: Definition, value: FactValue) -> int:

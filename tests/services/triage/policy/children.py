@@ -101,6 +101,8 @@ def _condition(chance: Random, facts: list[Definition], depth: int) -> Condition
 policies = st.integers(0, 499).map(made_up)
 
 
+# To make a strategy costs more than to draw from it, so each is made once.
+@cache
 def values(definition: Definition) -> st.SearchStrategy[FactValue]:
     """Any value that the dictionary knows, a count also within bounds."""
     if definition.kind is Kind.YES_NO:
@@ -112,22 +114,50 @@ def values(definition: Definition) -> st.SearchStrategy[FactValue]:
     return counts | between
 
 
+@cache
+def _said(definition: Definition) -> st.SearchStrategy[FactValue]:
+    """What may be said of a fact, a third of it not understood."""
+    return st.one_of(values(definition), values(definition), st.just(NOT_UNDERSTOOD))
+
+
+@cache
+def _by(definition: Definition) -> st.SearchStrategy[str]:
+    """Who may say it."""
+    return st.sampled_from(sorted(definition.sources - {STAFF, DERIVED}))
+
+
+@cache
+def _places(count: int) -> st.SearchStrategy[list[int]]:
+    """Which of so many facts are stated."""
+    return st.lists(st.sampled_from(range(count)), max_size=7)
+
+
+_known = st.tuples(*[st.sampled_from([*AgencyState, None])] * len(AGENCIES))
+_partly = st.frozensets(st.sampled_from(AGENCIES), max_size=1)
+
+
+def _child(draw: st.DrawFn, dictionary: Dictionary) -> ChildFacts:
+    definitions = list(dictionary.definitions.values())
+    facts = [definitions[place] for place in draw(_places(len(definitions)))]
+    said = tuple([stated(one.name, draw(_said(one)), draw(_by(one))) for one in facts])
+    known = zip(AGENCIES, draw(_known), strict=True)
+    states = {agency: state for agency, state in known if state is not None}
+    return ChildFacts(said, states, draw(_partly))
+
+
 @st.composite
 def children(draw: st.DrawFn, dictionary: Dictionary) -> ChildFacts:
     """What may be known of a child: statements by those who may make them, some not understood, and any silence."""
-    said = []
-    for name in draw(st.lists(st.sampled_from(list(dictionary.definitions)), max_size=7)):
-        definition = dictionary.definitions[name]
-        value = draw(st.one_of(values(definition), values(definition), st.just(NOT_UNDERSTOOD)))
-        said.append(stated(name, value, draw(st.sampled_from(sorted(definition.sources - {STAFF, DERIVED})))))
-    known = draw(
-        st.lists(st.sampled_from([*AgencyState, None]), min_size=len(AGENCIES), max_size=len(AGENCIES))
-    )
-    states = {agency: state for agency, state in zip(AGENCIES, known, strict=True) if state is not None}
-    return ChildFacts(tuple(said), states, draw(st.frozensets(st.sampled_from(AGENCIES), max_size=1)))
+    return _child(draw, dictionary)
 
 
-any_child = policies.flatmap(lambda policy: st.tuples(st.just(policy), children(policy.dictionary)))
+@st.composite
+def _any_child(draw: st.DrawFn) -> tuple[Policy, ChildFacts]:
+    policy = draw(policies)
+    return policy, _child(draw, policy.dictionary)
+
+
+any_child = _any_child()
 
 
 def stated(name: str, value: FactValue, source: str = REFERRER) -> StatedFact:
