@@ -1,11 +1,22 @@
 """Schemathesis plays callers that send anything to a running service."""
 
 import asyncio
+import json
 import os
 import re
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from libs.platform.clock import SystemClock
+from libs.schemas.events import RECEIVED, Service
+from tests import fuzzing_hooks
 
 LONG = os.environ.get("MASH_FUZZ") == "long"
 EXAMPLES = 20 if LONG else 2
@@ -19,7 +30,8 @@ LIMIT = 4 * LONG_SECONDS + 120 if LONG else 180
 """Seconds that a test may take that looks for faults."""
 REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"]
 """Answers that refuse a request: schemathesis' own, and 413, which it does not know."""
-STORAGE = Path(__file__).resolve().parents[1] / ".hypothesis"
+ROOT = Path(__file__).resolve().parents[1]
+STORAGE = ROOT / ".hypothesis"
 
 _SUMMARY = re.compile(r"^(?: +Selected| +Tested| +\d+ generated|Seed|  ⚠).*", re.MULTILINE)
 
@@ -27,38 +39,58 @@ Record = Callable[[str, object], None]
 """pytest's `record_property`."""
 
 
+@dataclass(frozen=True)
+class Way:
+    """A request that leads into an operation: it is right, and about something that exists."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
+    """Who sends it, where that is somebody else than everywhere."""
+    valid_is_taken: bool = True
+    """Whether a request of the right form must be accepted; not so where that hangs on more than its form."""
+
+    def written(self) -> dict[str, Any]:
+        body = {} if self.body is None else {"body": self.body}
+        return {"path": dict(self.path), "query": dict(self.query), "headers": dict(self.headers), **body}
+
+
 async def faults_found(
     url: str,
     token: str,
     folder: Path,
     *,
-    parameters: Mapping[str, str],
+    ways: Mapping[str, Way],
     record: Record,
     paths: str = ".*",
-    at_least: int = 50,
     valid_is_taken: bool = True,
     share: float = 1,
     large: bool = False,
-    operations: str = "",
 ) -> str | None:
-    """What a bounded run of all checks found wrong, or None. `parameters`: values of paths that lead somewhere.
+    """What a bounded run of all checks found wrong, or None.
 
-    `record`: is told how many requests were made. `paths`: a regular expression of the operations to try. `at_least`:
-    fewer generated requests than these mean that the run tried nothing, which counts as a fault. `valid_is_taken`: a
-    request of the right form must be accepted; not so where that hangs on more than its form. `share`: how many times
-    as long as others the long form (MASH_FUZZ=long) takes; the short one goes once over every operation, however busy
-    the machine. `large`: schemas whose bounds take minutes to cover, which is left to the long form.
-    `operations`: settings of single operations, as schemathesis' own configuration has them.
+    `ways`: by operation ("GET /v1/queue"), a request that leads into it; an operation that needs nothing to be led to
+    needs none. An operation that carried out no request at all counts as a fault, so that nothing is found in vain.
+    `record`: is told how many requests were made. `paths`: a regular expression of the operations to try.
+    `valid_is_taken`: a request of the right form must be accepted; not so where that hangs on more than its form.
+    `share`: how many times as long as others the long form (MASH_FUZZ=long) takes; the short one goes once over every
+    operation, however busy the machine. `large`: schemas whose bounds take minutes to cover, which is left to the long
+    form.
     """
-    phases = "fuzzing" if large and not LONG else "examples,coverage,fuzzing"
+    phases = "examples,fuzzing" if large and not LONG else "examples,coverage,fuzzing"
     bounded = ("--max-time", str(int(LONG_SECONDS * share))) if LONG else ()
     excluded = () if valid_is_taken else ("--exclude-checks", "positive_data_acceptance")
     # The long form tries other values each time, and says by which seed to try them again.
     seed = ("--continue-on-failure",) if LONG else ("--seed", "1")
     folder.mkdir(parents=True, exist_ok=True)
-    listed = "".join(f'"{name}" = "{value}"\n' for name, value in parameters.items())
+    known, answered = folder / "ways.json", folder / "answered"
+    known.write_text(json.dumps({operation: way.written() for operation, way in ways.items()}))
+    answered.write_text("")
+    special = "".join(_special(operation, way) for operation, way in ways.items())
     (folder / "schemathesis.toml").write_text(
-        f"[checks.negative_data_rejection]\nexpected-statuses = {REFUSALS}\n[parameters]\n{listed}{operations}"
+        f"[checks.negative_data_rejection]\nexpected-statuses = {REFUSALS}\n{special}"
     )
     run = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -67,17 +99,79 @@ async def faults_found(
         *("--include-path-regex", paths, *bounded, *excluded, *seed),
         *("--header", f"Authorization: Bearer {token}", "--generation-database", "none", "--no-color"),
         cwd=folder,
-        # What hypothesis knows of characters takes it seconds to work out, and is kept there.
-        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(STORAGE)},
+        env={
+            **os.environ,
+            # What hypothesis knows of characters takes it seconds to work out, and is kept there.
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(STORAGE),
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": fuzzing_hooks.__name__,
+            fuzzing_hooks.WAYS: str(known),
+            fuzzing_hooks.ANSWERED: str(answered),
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     output = (await run.communicate())[0].decode()
     record("tried", "; ".join(line.strip() for line in _SUMMARY.findall(output)))
-    generated = re.search(r"(\d+) generated", output)
-    enough = generated is not None and int(generated[1]) >= at_least
-    if enough and run.returncode == 0:
-        return None
-    if generated is not None and run.returncode != 0:
+    if run.returncode != 0:
         return "\n".join(line[:300] for line in output.splitlines())[-12_000:]
-    return f"too few requests were generated:\n{output[-2000:]}"
+    return _kept_out(answered.read_text(), ways, paths)
+
+
+def _special(operation: str, way: Way) -> str:
+    """What schemathesis' own configuration says of one operation."""
+    token = f'headers = {{ Authorization = "Bearer {way.token}" }}\n' if way.token else ""
+    taken = "" if way.valid_is_taken else "checks.positive_data_acceptance.enabled = false\n"
+    return f'[[operations]]\ninclude-name = "{operation}"\n{token}{taken}' if token or taken else ""
+
+
+async def park(connection: asyncpg.Connection, service: Service) -> UUID:
+    """Puts aside a message for a service that is not what its type says; gives its id.
+
+    `connection`: of a role that may write to the service's schema.
+    """
+    event_id = uuid4()
+    await connection.execute(
+        f"INSERT INTO {service.value}.parked (consumer, event_id, referral_id, type, topic, partition, position, key,"
+        " headers, payload, state, error_class, code, attempts, parked_at)"
+        " VALUES ($1, $2, $3, $4, $5, 0, 0, '', '{}', '', 'failed', 'permanent', 'contract', 1, $6)",
+        service.value,
+        event_id,
+        uuid4(),
+        RECEIVED.name,
+        RECEIVED.topic,
+        SystemClock().now(),
+    )
+    return event_id
+
+
+async def parked_ways(connection: asyncpg.Connection, service: Service, token: str = "") -> dict[str, Way]:
+    """What leads into the operations on parked messages; each has a message of its own.
+
+    `token`: who may look after them, where the run's token may not.
+    """
+    bodies = {
+        "GET /v1/parked": None,
+        "GET /v1/parked/{event_id}": None,
+        "POST /v1/parked/{event_id}/retry": None,
+        "POST /v1/parked/{event_id}/discard": {"reason": "Sent by hand."},
+    }
+    return {
+        operation: Way(
+            {"event_id": str(await park(connection, service))} if "{" in operation else {}, body, token=token
+        )
+        for operation, body in bodies.items()
+    }
+
+
+def _kept_out(answered: str, ways: Mapping[str, Way], paths: str) -> str | None:
+    """Which operations did nothing that they were asked for, or None."""
+    answers: dict[str, Counter[int]] = defaultdict(Counter)
+    for line in answered.splitlines():
+        status, operation = line.split(" ", 1)
+        answers[operation][int(status)] += 1
+    shut = {one: dict(found) for one, found in answers.items() if found.keys().isdisjoint(range(200, 300))}
+    unknown = [one for one in ways if one not in answers and re.search(paths, one.split(" ")[1])]
+    if not answers or unknown:
+        return f"nothing was sent to {unknown or 'any operation'}"
+    return f"no request led into {shut}" if shut else None

@@ -79,7 +79,9 @@ async def refer(request: Request, caller: Submitter, key: IdempotencyKey) -> Res
     return _created(answer.model_dump_json(), answer.reference)
 
 
-@router.get("/{reference}", responses=responses(401, 403, 404, 503), summary="How far a referral has come")
+@router.get(
+    "/{reference}", responses=responses(401, 403, 404, 422, 503), summary="How far a referral has come"
+)
 async def read_status(caller: Reader, reference: Reference, desk: AtDesk) -> ReferralStatus:
     """The status of a referral of the caller's own agency, child by child, without what others said of them."""
     return await desk.lookup.status(reference, caller)

@@ -10,7 +10,7 @@ import pytest
 
 from libs.schemas.levels import Level, Rag
 from services.enrichment.pulled.work import LEASE
-from tests.fuzzing import LIMIT, Record, faults_found
+from tests.fuzzing import LIMIT, Record, Way, faults_found
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.family.conftest import Told
 from tests.services.enrichment.pulled.conftest import Fetching
@@ -298,18 +298,28 @@ async def test_a_school_of_the_education_service_answers_for_nobody(fetching: Fe
 async def test_the_operations_keep_what_their_description_says(
     fetching: Fetching, scratch: Path, record_property: Record
 ) -> None:
-    await fetching.ask(Case(children=(WREN, FINCH)))
-    claimed = await fetching.claim(most=2)
-    ids = {"question_id": claimed["items"][0]["question_id"], "claim_id": claimed["claim_id"]}
+    await fetching.ask(*(Case(children=(WREN, FINCH)) for _ in range(2)))
+    claimed = await fetching.claim(most=4)
+    answered, waits, freed, _ = [{"question_id": item["question_id"]} for item in claimed["items"]]
+    held = {"claim_id": claimed["claim_id"]}
+    assert (await fetching.answer(claimed, RETURNED)).status_code == 200
+    retracted = {"kind": "retracted", "reason": "wrong_person"}
+    ways = {
+        "POST /v1/work/claims": Way(body={"most": 1}),
+        "PUT /v1/work/claims/{claim_id}": Way(held),
+        "DELETE /v1/work/{question_id}/claim": Way(freed, query=held),
+        "PUT /v1/work/{question_id}/answer": Way(waits, {"state": "nothing_held", **held}),
+        "POST /v1/work/{question_id}/corrections": Way(answered, retracted),
+        "POST /v1/lists": Way(body=GOOD, query={"date": "2026-11-20"}),
+    }
     found = await faults_found(
         fetching.url,
         fetching.tokens.token("marac"),
         scratch / "fuzz",
-        parameters=ids,
+        ways=ways,
         record=record_property,
         paths="^/v1/(work|lists)",
         valid_is_taken=False,
-        at_least=12,
         large=True,
     )
     assert found is None, found
