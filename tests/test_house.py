@@ -135,3 +135,21 @@ def test_every_nhs_number_is_one_that_nobody_has() -> None:
                 assert digits.startswith("999"), (
                     f"{name} holds an NHS number that may be real at {match.start()}"
                 )
+
+
+def _loose_parameters(path: Path) -> Iterator[str]:
+    """Numbers and yes/no of a path, query or header that are read as pydantic alone reads them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Annotated":
+            kind, *rest = [ast.unparse(part) for part in ast.walk(node.slice) if isinstance(part, ast.expr)][
+                1:
+            ]
+            names = {part.partition("(")[0] for part in rest}
+            wanted = {"int": "WHOLE", "bool": "TRUE_FALSE"}.get(kind.removesuffix(" | None"))
+            if wanted and names & {"Query", "Path", "Header"} and wanted not in names:
+                yield f"{path.relative_to(ROOT)}:{node.lineno} lacks {wanted}"
+
+
+def test_numbers_and_yes_or_no_in_parameters_are_read_as_they_are_described() -> None:
+    operations = [path for path in modules() if path.relative_to(ROOT).parts[0] in ("services", "libs")]
+    assert [fault for path in operations for fault in _loose_parameters(path)] == []

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
+from libs.platform.parameters import WHOLE
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Instant, Model, Text
 
@@ -195,8 +196,8 @@ def parked_router(refusal: type[Exception], withheld: Withheld | None = None) ->
     async def list_parked(
         keeper: Keeper,
         parked: Parked,
-        after: Annotated[int, Query(ge=0, le=2**53)] = 0,
-        limit: Annotated[int, Query(ge=1, le=200)] = 100,
+        after: Annotated[int, Query(ge=0, le=2**53), WHOLE] = 0,
+        limit: Annotated[int, Query(ge=1, le=200), WHOLE] = 100,
     ) -> ParkedPage:
         """Messages that could not be processed and those that wait behind them, without their payloads."""
         found = await parked.list(after=after, limit=limit + 1)

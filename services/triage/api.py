@@ -11,6 +11,7 @@ from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.etags import IfMatch
+from libs.platform.parameters import TRUE_FALSE, WHOLE
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, Instant, Line
 from libs.schemas.levels import Destination, Rag, Stage
@@ -88,12 +89,12 @@ async def read_queue(
     awaiting: Annotated[Code, Query(description="Only what waits for this agency.")] = None,
     claimed_by: Annotated[Subject, Query(description="Only cases of which this person has the pen.")] = None,
     worker: Annotated[Subject, Query(description="Only what is allocated to this worker.")] = None,
-    unallocated: Annotated[bool, Query(description="Only what is allocated to nobody.")] = False,
+    unallocated: Annotated[bool, Query(description="Only what is allocated to nobody."), TRUE_FALSE] = False,
     tag: Tag | None = None,
     cursor: Annotated[
         str | None, Query(max_length=1000, description="`next_cursor` of the page before.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=100), WHOLE] = 50,
 ) -> QueuePage:
     """Codes and times only; whoever opens a case sees what was said. Equally urgent cases keep a fixed order."""
     filters = Filters(
@@ -163,7 +164,10 @@ async def read_chronology(caller: CaseReader, case_id: UUID, office: InOffice) -
     summary="One evaluation of a case, with its reasons",
 )
 async def read_evaluation(
-    caller: CaseReader, case_id: UUID, number: Annotated[int, Path(ge=1, le=1_000_000)], office: InOffice
+    caller: CaseReader,
+    case_id: UUID,
+    number: Annotated[int, Path(ge=1, le=1_000_000), WHOLE],
+    office: InOffice,
 ) -> EvaluationShown:
     """An earlier evaluation as it was shown, explained by the policy that it names. Reading is recorded."""
     now = office.ledger.clock.now()

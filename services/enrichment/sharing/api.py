@@ -12,6 +12,7 @@ from libs.messaging.ledger import Ledger
 from libs.platform.access import note
 from libs.platform.auth import Principal, requires
 from libs.platform.cursors import Cursors
+from libs.platform.parameters import TRUE_FALSE, WHOLE
 from libs.platform.problems import Problem, responses
 from libs.platform.restricted import sees_all
 from libs.schemas.base import Instant, Model
@@ -130,11 +131,13 @@ async def read_disclosures(
     agency: Annotated[str | None, Query(max_length=63, pattern=r"^[a-z][a-z0-9_]*$")] = None,
     since: Annotated[Instant | None, Query(description="Only from this instant on.")] = None,
     before: Annotated[Instant | None, Query(description="Only before this instant.")] = None,
-    emergency: Annotated[bool | None, Query(description="Only those with, or without, an emergency.")] = None,
+    emergency: Annotated[
+        bool | None, Query(description="Only those with, or without, an emergency."), TRUE_FALSE
+    ] = None,
     cursor: Annotated[
         str | None, Query(max_length=1000, description="`next_cursor` of the page before.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=100), WHOLE] = 50,
 ) -> DisclosurePage:
     """What left for agencies and what came from them: which items and fields, to whom, for which purpose, on which
     basis, and who ordered and approved it. Never what the fields said; of a restricted child nothing without the right

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
+from libs.platform.parameters import TRUE_FALSE, WHOLE
 from libs.platform.problems import responses
 from services.triage.alerts.alerts import Alerts
 from services.triage.alerts.record import MOST, AcknowledgementBody, AlertPage, AlertView
@@ -35,8 +36,8 @@ async def list_alerts(
     caller: QueueReader,
     alerts: Bells,
     case_id: Annotated[UUID | None, Query(description="Only alerts about this case.")] = None,
-    ended: Annotated[bool, Query(description="Also those that somebody acknowledged.")] = False,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    ended: Annotated[bool, Query(description="Also those that somebody acknowledged."), TRUE_FALSE] = False,
+    limit: Annotated[int, Query(ge=1, le=MOST), WHOLE] = 50,
 ) -> AlertPage:
     """Who was called when, whether the message arrived, and when the next one is called. Reading is recorded."""
     return await alerts.page(caller, case_id, limit, only_open=not ended)

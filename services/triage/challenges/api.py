@@ -11,6 +11,7 @@ from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.idempotency import IdempotencyKey
+from libs.platform.parameters import TRUE_FALSE, WHOLE
 from libs.platform.problems import responses
 from libs.schemas.base import Instant
 from services.triage.access import Books, note
@@ -71,8 +72,8 @@ async def list_challenges(
     challenges: Kept,
     ledger: Books,
     case_id: UUID | None = None,
-    settled: Annotated[bool, Query(description="Settled ones as well.")] = False,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    settled: Annotated[bool, Query(description="Settled ones as well."), TRUE_FALSE] = False,
+    limit: Annotated[int, Query(ge=1, le=MOST), WHOLE] = 50,
 ) -> ChallengePage:
     """Codes and times only; whoever opens one reads what was said."""
     async with ledger.pool.acquire() as connection:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from libs.messaging.ledger import Ledger
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
+from libs.platform.parameters import WHOLE
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, Instant
 from services.triage.access import note
@@ -99,7 +100,7 @@ async def read_breaches(
     hub: Annotated[Hub, Depends(_hub)],
     clock: Annotated[Identifier | None, Query(description="Only this clock.")] = None,
     team: Annotated[Identifier | None, Query(description="Only cases of this team.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST), WHOLE] = 50,
 ) -> SilentBreaches:
     """Those that wait longest first. Codes and times only; `PUT …/clocks/{clock}/breach` gives a reason."""
     async with room.ledger.pool.acquire() as connection:

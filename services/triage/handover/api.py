@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.idempotency import IdempotencyKey
+from libs.platform.parameters import WHOLE
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Identifier, Model
 from libs.schemas.reference import parse_reference
@@ -52,7 +53,7 @@ async def list_handovers(
     caller: QueueReader,
     ledger: Books,
     team: Annotated[Identifier | None, Query(description="Only what this team is to accept.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST), WHOLE] = 50,
 ) -> HandoverPage:
     """Most urgent first. Codes and times only; whoever opens a case sees what was said."""
     now = ledger.clock.now()

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 
 from libs.platform.auth import Principal, requires
+from libs.platform.parameters import WHOLE
 from libs.platform.problems import Problem, responses
 from libs.schemas.base import Model
 from libs.schemas.levels import Destination
@@ -44,7 +45,9 @@ async def list_offers(
     destination: Annotated[
         Destination | None, Query(description="Only what is offered at this destination.")
     ] = None,
-    age: Annotated[int | None, Query(ge=0, le=25, description="Only what fits this age in years.")] = None,
+    age: Annotated[
+        int | None, Query(ge=0, le=25, description="Only what fits this age in years."), WHOLE
+    ] = None,
 ) -> OffersView:
     """The partnership's own list. It names no family."""
     found = [

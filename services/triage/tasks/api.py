@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
 from libs.platform.idempotency import IdempotencyKey
+from libs.platform.parameters import TRUE_FALSE, WHOLE
 from libs.platform.problems import responses
 from libs.schemas.base import Identifier, Line
 from services.triage.restricted.rights import on_case
@@ -43,8 +44,10 @@ async def list_tasks(
     owner: Annotated[Line | None, Query(description="Only what this person owns.")] = None,
     team: Annotated[Identifier | None, Query(description="Only this team's work.")] = None,
     kind: Identifier | None = None,
-    overdue: Annotated[bool | None, Query(description="Only what is overdue, or what is not.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_TASKS)] = 50,
+    overdue: Annotated[
+        bool | None, Query(description="Only what is overdue, or what is not."), TRUE_FALSE
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_TASKS), WHOLE] = 50,
 ) -> TaskPage:
     """Open tasks: obliged actions, what the flow of a case leaves to people, and what staff set each other."""
     wanted = TaskFilter(case_id=case_id, owner=owner, team=team, kind=kind, overdue=overdue)
