@@ -197,7 +197,12 @@ def _text_instant(value: object) -> object:
 IsoDate = Annotated[date, BeforeValidator(_iso_date_only), AfterValidator(_plausible_date)]
 """A calendar date as YYYY-MM-DD; numbers and times are refused."""
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_text_instant), AfterValidator(_plausible_instant)]
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_text_instant),
+    AfterValidator(_plausible_instant),
+    Field(description="RFC 3339 with its offset, of the years 1901 to 2198."),
+]
 """A moment, RFC 3339 with offset; kept in UTC."""
 
 # What is stripped, spelt out: dialects of regular expressions differ in their white space.

@@ -146,3 +146,15 @@ def test_ordered_codes_never_compare_with_anything_else(other: object) -> None:
 def test_a_model_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         Sample().day = date(2026, 3, 9)  # type: ignore[misc]
+
+
+def test_the_description_of_a_moment_says_which_years_are_taken() -> None:
+    said = str(Sample.model_json_schema()["properties"]["when"])
+    first, last = (int(year) for year in re.findall(r"\b\d{4}\b(?!,)", said.replace("RFC 3339", "")))
+    for year, taken in ((first - 1, False), (first, True), (last, True), (last + 1, False)):
+        written = {"when": f"{year}-06-01T12:00:00Z"}
+        if taken:
+            assert Sample.model_validate(written).when is not None
+        else:
+            with pytest.raises(ValidationError, match="between the years"):
+                Sample.model_validate(written)
