@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 
 from libs.platform.clock import SystemClock
 from libs.schemas.events import RECEIVED, Service
@@ -85,7 +86,10 @@ async def faults_found(
     # The long form tries other values each time, and says by which seed to try them again.
     seed = ("--continue-on-failure",) if LONG else ("--seed", "1")
     folder.mkdir(parents=True, exist_ok=True)
-    known, answered = folder / "ways.json", folder / "answered"
+    known, answered, described = folder / "ways.json", folder / "answered", folder / "openapi.json"
+    # Its own patience with a service that describes itself is too short for a busy machine.
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        described.write_bytes((await client.get("/openapi.json")).content)
     known.write_text(json.dumps({operation: way.written() for operation, way in ways.items()}))
     answered.write_text("")
     special = "".join(_special(operation, way) for operation, way in ways.items())
@@ -95,7 +99,7 @@ async def faults_found(
     run = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml")),
-        *("run", f"{url}/openapi.json", "--workers", "1", "--phases", phases, "-n", str(EXAMPLES)),
+        *("run", str(described), "--url", url, "--workers", "1", "--phases", phases, "-n", str(EXAMPLES)),
         *("--include-path-regex", paths, *bounded, *excluded, *seed),
         *("--header", f"Authorization: Bearer {token}", "--generation-database", "none", "--no-color"),
         cwd=folder,
