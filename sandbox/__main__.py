@@ -2,10 +2,13 @@
 
 import gc
 
-import uvicorn
+from libs.platform.imports import collector_paused
 
-from sandbox.app import build
-from sandbox.settings import load_settings
+with collector_paused():
+    import uvicorn
+
+    from sandbox.app import build
+    from sandbox.settings import load_settings
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
 """Runs enrichment: `python -m services.enrichment`."""
 
-from functools import partial
+from libs.platform.imports import collector_paused
 
-from libs.messaging.failpoints import Failpoints
-from libs.platform import process
-from libs.schemas.events import Service
-from services.enrichment.app import build
-from services.enrichment.settings import EnrichmentSettings
+with collector_paused():
+    from functools import partial
+
+    from libs.messaging.failpoints import Failpoints
+    from libs.platform import process
+    from libs.schemas.events import Service
+    from services.enrichment.app import build
+    from services.enrichment.settings import EnrichmentSettings
 
 
 def main() -> None:

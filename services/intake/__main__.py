@@ -1,12 +1,15 @@
 """Runs intake: `python -m services.intake`."""
 
-from functools import partial
+from libs.platform.imports import collector_paused
 
-from libs.messaging.failpoints import Failpoints
-from libs.platform import process
-from libs.schemas.events import Service
-from services.intake.app import build
-from services.intake.settings import IntakeSettings
+with collector_paused():
+    from functools import partial
+
+    from libs.messaging.failpoints import Failpoints
+    from libs.platform import process
+    from libs.schemas.events import Service
+    from services.intake.app import build
+    from services.intake.settings import IntakeSettings
 
 
 def main() -> None:

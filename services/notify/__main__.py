@@ -1,12 +1,15 @@
 """Runs notify: `python -m services.notify`."""
 
-from functools import partial
+from libs.platform.imports import collector_paused
 
-from libs.messaging.failpoints import Failpoints
-from libs.platform import process
-from libs.schemas.events import Service
-from services.notify.app import build
-from services.notify.settings import NotifySettings
+with collector_paused():
+    from functools import partial
+
+    from libs.messaging.failpoints import Failpoints
+    from libs.platform import process
+    from libs.schemas.events import Service
+    from services.notify.app import build
+    from services.notify.settings import NotifySettings
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
 """Runs triage: `python -m services.triage`."""
 
-from functools import partial
+from libs.platform.imports import collector_paused
 
-from libs.messaging.failpoints import Failpoints
-from libs.platform import process
-from libs.schemas.events import Service
-from services.triage.app import build
-from services.triage.settings import TriageSettings
+with collector_paused():
+    from functools import partial
+
+    from libs.messaging.failpoints import Failpoints
+    from libs.platform import process
+    from libs.schemas.events import Service
+    from services.triage.app import build
+    from services.triage.settings import TriageSettings
 
 
 def main() -> None:
