@@ -86,11 +86,12 @@ def follow(
     follower: Follower,
     *,
     seconds: float,
+    pause: float = POLL_SECONDS,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> list[Sent]:
     """Follows them until all are told or the time is up; gives those that are not.
 
-    `meanwhile` is called in every round. Raises cli.client.Refused.
+    `pause`: seconds between two rounds. `meanwhile` is called in every round. Raises cli.client.Refused.
     """
     deadline = time.monotonic() + seconds
     while (waiting := [each for each in sent if not each.finished]) and time.monotonic() < deadline:
@@ -102,5 +103,5 @@ def follow(
             each.seen = follower.look(each.reference)
             staff.act(client, each.seen, each.story.reading, same_person=each.story.same_person)
         meanwhile()
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
     return waiting

@@ -10,6 +10,8 @@ from cli.watch import Follower
 from tests.journeys.conftest import Running
 
 T = TypeVar("T")
+PAUSE = 0.3
+"""Seconds between two looks: a look at a referral is a request to each of three services."""
 SCHOOL = "st_ives_primary"
 
 
@@ -41,7 +43,7 @@ def until(found: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
         result = found()
         if result is not None:
             return result
-        time.sleep(0.1)
+        time.sleep(PAUSE)
     raise AssertionError(f"after {seconds:.0f} s still waiting: {what}")
 
 

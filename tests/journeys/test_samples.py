@@ -16,12 +16,14 @@ from sandbox.stack import Events, Plan, Stack
 from tests.conftest import FAST
 
 SECONDS = 60.0
+PAUSE = 1.0
+"""Each round asks three services about every referral: nobody watches the lines of a test as they come."""
 
 
 @pytest.fixture
 def on_postgres(tmp_path: Path) -> Iterator[Stack]:
-    """Two instances of each service on the PostgreSQL event log."""
-    found = Stack(Plan(tmp_path, events="postgres", ports={}, instances=2, postgres_settings=FAST))
+    """The system on the PostgreSQL event log."""
+    found = Stack(Plan(tmp_path, events="postgres", ports={}, postgres_settings=FAST))
     try:
         asyncio.run(found.start())
         yield found
@@ -43,7 +45,7 @@ def test_every_example_is_routed_where_it_should_be_and_every_notice_is_delivere
     urls = {name: stack.url(name) for name in ("sandbox", *(service.value for service in Service))}
     with Client(urls) as client:
         sent = samples.send(client, example_stories(samples.EXAMPLES), tmp_path, lines.append)
-        late = samples.follow(client, sent, Follower(client, lines.append), seconds=SECONDS)
+        late = samples.follow(client, sent, Follower(client, lines.append), seconds=SECONDS, pause=PAUSE)
         statuses = {each.reference: client.status(each.story.client, each.reference) for each in sent}
         known = {each.story.name: first_case(client, each) for each in sent if each.story.after}
 

@@ -309,7 +309,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 
     """Waits until the condition holds. Raises TimeoutError."""
     async with asyncio.timeout(timeout):
         while not await condition():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 async def take(transport: Transport, count: int, timeout: float = 40.0) -> list[Any]:
