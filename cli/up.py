@@ -99,6 +99,8 @@ def _up(plan: Plan, data: Path, *, with_samples: bool, once: bool) -> int:
         stack.stop()
         clear_state(data)
     console.print(f"Stopped. The data stay in {escape(str(data))}; `mash reset` removes them.")
+    if plan.database_url or plan.kafka_bootstrap:
+        console.print("What your own servers hold stays there, and only you remove it.")
     return code
 
 
@@ -106,12 +108,12 @@ def _run(
     stack: Stack, urls: dict[str, str], data: Path, console: Console, *, with_samples: bool, once: bool
 ) -> int:
     guard = _Guard(stack, console)
-    late: Sequence[samples.Sent] = ()
+    through = True
     if with_samples:
         with Client(urls) as client:
-            late = _samples(client, data, console, guard)
+            through = _samples(client, data, console, guard)
     if once:
-        return 1 if late else 0
+        return 0 if through else 1
     console.print("\n[dim]proving the thresholds…[/dim]")
     checked(stack.dsn(Service.TRIAGE), str(stack.partnership))
     _invite(urls, console)
@@ -120,9 +122,9 @@ def _run(
         time.sleep(0.5)
 
 
-def _samples(client: Client, data: Path, console: Console, guard: _Guard) -> Sequence[samples.Sent]:
+def _samples(client: Client, data: Path, console: Console, guard: _Guard) -> bool:
+    """Whether every story was told to its end."""
     console.print("\n[bold]Sample referrals[/bold] (their times count from the moment intake took them)")
-    late: Sequence[samples.Sent] = ()
     try:
         sent = samples.send(client, example_stories(samples.EXAMPLES), data, console.print)
         console.print()
@@ -130,7 +132,7 @@ def _samples(client: Client, data: Path, console: Console, guard: _Guard) -> Seq
         late = samples.follow(client, sent, follower, seconds=SAMPLE_SECONDS, meanwhile=guard.look)
     except Refused as refused:
         console.print(f"[red]{escape(str(refused))}[/red]")
-        return late
+        return False
     console.print()
     if late:
         for each in late:
@@ -139,7 +141,7 @@ def _samples(client: Client, data: Path, console: Console, guard: _Guard) -> Seq
         console.print(
             f"[green]All {len(sent)} are decided, and their referrers told as far as that is safe.[/green]"
         )
-    return late
+    return not late
 
 
 def _invite(urls: dict[str, str], console: Console) -> None:

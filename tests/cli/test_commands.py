@@ -13,12 +13,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cli import up
 from cli.client import Client, Refused
-from cli.console import explained
+from cli.console import explained, out
 from cli.main import app
 from cli.state import RunState, alone_on, clear_state, read_state, remember_sent, running, sent, write_state
 from libs.messaging.tables import create_sql
 from libs.schemas.events import Service
+from sandbox.stack import Plan, Stack
 from tests.databases import execute
 
 URLS = {
@@ -229,3 +231,8 @@ def test_a_single_look_at_a_referral_that_nobody_knows_says_so(
     code, output = run("watch", "K7TM-P2RW-C", "--no-follow", "--data", str(tmp_path))
     assert code == 1
     assert "No service knows a referral" in output
+
+
+def test_samples_that_a_service_did_not_answer_are_not_through(tmp_path: Path) -> None:
+    with Client(URLS) as client:
+        assert not up._samples(client, tmp_path, out(), up._Guard(Stack(Plan(tmp_path)), out()))
