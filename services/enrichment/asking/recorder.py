@@ -130,12 +130,16 @@ class Recorder:
             try:
                 await self.record(batch)
             except Exception as error:  # noqa: BLE001 - what fails is given up by itself
-                if classify(error) is ErrorClass.TRANSIENT:
+                passing = classify(error) is ErrorClass.TRANSIENT
+                if passing:
                     await asyncio.sleep(PAUSE)
-                    continue
                 if len(batch) > 1:
-                    for item in batch:
-                        await self._persist([item])
+                    # It may also have been too much for the database's limits of time and locks.
+                    size = len(batch) // 2 if passing else 1
+                    for start in range(0, len(batch), size):
+                        await self._persist(batch[start : start + size])
+                elif passing:
+                    continue
                 else:
                     await self._give_up(batch[0], error)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -124,3 +125,26 @@ async def test_a_success_after_a_pause_closes_the_breaker(world: World) -> None:
         culprits |= set(later)
         await taken_in(world, 11)
     assert runner._consecutive == 4
+
+
+async def test_after_each_pause_one_more_is_parked_however_many_wait(world: World) -> None:
+    intake, consumer = await world.ledger(Service.INTAKE), Recorder()
+    await withdraw(intake, [uuid4() for _ in range(100)])
+    consumer.fail = lambda event: Permanent("nothing works")
+    counts: list[int] = []
+
+    async def alarm(code: str, ids: dict[str, str]) -> None:
+        counts.append(len(await parked(world)))
+
+    limits = Limits(
+        poll_timeout=0.05, quick_retries=0, pause=0.01, max_consecutive_parked=5, breaker_pause=0.05
+    )
+    runner = await start(world, consumer, limits)
+    runner._alarm = alarm
+    async with running(runner):
+
+        async def thrice() -> bool:
+            return len(counts) >= 3
+
+        await until(thrice)
+    assert [later - earlier for earlier, later in pairwise(counts[:3])] == [1, 1]

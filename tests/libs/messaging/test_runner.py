@@ -11,6 +11,7 @@ import pytest
 
 from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent, Transient
+from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
 from libs.messaging.runner import Limits, Runner
 from libs.schemas.events import (
@@ -259,6 +260,31 @@ async def test_a_message_is_parked_even_where_that_cannot_be_made_visible(world:
     assert await parked(world) == {first: ("failed", "bad-fact")}
     assert [code for code, _ in alarms] == ["stopped-unseen"]
     assert "Alice" not in repr(alarms)
+
+
+async def test_a_message_that_fails_while_another_instance_stops_its_referral_waits_behind(
+    world: World,
+) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    (ours,) = await withdraw(intake, [uuid4()])
+
+    class Overtaken(Recorder):
+        async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+            await world.fetch(
+                "INSERT INTO triage.parked (consumer, event_id, referral_id, type, topic, partition, position, key,"
+                " headers, payload, state, error_class, code, attempts, parked_at)"
+                " VALUES ('triage', $1, $2, '', '', 0, 0, '', '{}', '', 'failed', 'permanent', 'theirs', 1, now())"
+                " ON CONFLICT DO NOTHING",
+                events[0].referral_id,
+                events[0].referral_id,
+            )
+            raise Permanent("ours")
+
+    consumer = Overtaken()
+    async with running(await start(world, consumer)):
+        await taken_in(world, 1)
+    assert (await parked(world))[ours] == ("waiting", "behind")
+    assert [each.first for each in consumer.told] == [False]
 
 
 async def test_two_instances_share_the_work_without_doubling_it(world: World) -> None:
