@@ -101,6 +101,8 @@ async def test_the_content_of_a_settled_parked_message_goes_and_what_was_done_st
     (row,) = await world.fetch("SELECT * FROM triage.parked WHERE event_id = $1", ids[0])
     assert (row["payload"], row["headers"], row["key"]) == (b"", "{}", b"")
     assert (await messages.show(ids[1], by="reader")).event is not None, "what is open keeps it"
+    inbox = await world.fetch("SELECT event_id FROM triage.inbox")
+    assert [row["event_id"] for row in inbox] == [ids[1]], "what is open could be parked no second time"
 
 
 async def test_what_waits_for_a_referral_that_does_not_come_is_named_each_day_and_never_dropped(
