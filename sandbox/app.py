@@ -34,7 +34,9 @@ def build(settings: SandboxSettings, *, clock: Clock | None = None) -> FastAPI:
     clock = clock or SystemClock()
     families = load_families()
     known = yaml.load(CLIENTS.read_text(), yaml.CSafeLoader)["notify"]
-    http = http_client(peer="callback", timeout=httpx.Timeout(CALLBACK_SECONDS))
+    http = http_client(
+        settings.notify_callback_url or "", peer="callback", timeout=httpx.Timeout(CALLBACK_SECONDS)
+    )
     post = None
     if settings.notify_callback_url is not None:
         token = settings.notify_callback_token or known["callback_token"]

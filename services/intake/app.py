@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -26,15 +28,15 @@ from libs.platform.restricted import withheld
 from libs.platform.service import create_app, failing
 from libs.platform.telemetry import Telemetry, setup
 from libs.schemas.clock import Clock
-from libs.schemas.dictionary import load_dictionary
+from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.events import Service
 from services.intake.acceptance import Acceptance
 from services.intake.additions import Additions
 from services.intake.answers import danger_words
 from services.intake.api import Desk, router
 from services.intake.consumer import StatusProjection
-from services.intake.employers import load_employers
-from services.intake.hub import load_hub, load_wording
+from services.intake.employers import Employers, load_employers
+from services.intake.hub import Hub, Wording, load_hub, load_wording
 from services.intake.lookup import Lookup
 from services.intake.settings import IntakeSettings
 from services.intake.status import SeenWithin
@@ -77,7 +79,7 @@ def build(
             app.state.authenticator = Authenticator(
                 settings.jwks_url, settings.issuer, settings.audience, keys, time
             )
-            app.state.desk = desk(ledger, settings)
+            app.state.desk = desk(ledger, settings, load_partnership(settings.partnership_dir))
             alarms = await stack.enter_async_context(
                 open_alarms(Service.INTAKE, settings, time, instruments.meter)
             )
@@ -115,23 +117,34 @@ def build(
     )
 
 
-def desk(ledger: Ledger, settings: IntakeSettings) -> Desk:
-    """What the operations work with. Raises what the partnership's files are wrong with."""
-    directory = settings.partnership_dir
-    dictionary = load_dictionary(directory / "facts.yaml")
-    hub = load_hub(directory)
+@dataclass(frozen=True, slots=True)
+class Partnership:
+    """What intake reads of the partnership's files."""
+
+    dictionary: Dictionary
+    hub: Hub
+    wording: Wording
+    employers: Employers
+
+
+def load_partnership(directory: Path) -> Partnership:
+    """Reads the files. Raises what they are wrong with."""
+    return Partnership(
+        load_dictionary(directory / "facts.yaml"),
+        load_hub(directory),
+        load_wording(directory),
+        load_employers(directory),
+    )
+
+
+def desk(ledger: Ledger, settings: IntakeSettings, partnership: Partnership) -> Desk:
+    """What the operations work with."""
+    dictionary, hub = partnership.dictionary, partnership.hub
     danger = danger_words(hub)
     return Desk(
         Acceptance(ledger, dictionary, danger),
         Additions(ledger, dictionary, danger),
-        Lookup(
-            ledger,
-            danger,
-            hub.status,
-            load_wording(directory),
-            seen_within(settings),
-            load_employers(directory),
-        ),
+        Lookup(ledger, danger, hub.status, partnership.wording, seen_within(settings), partnership.employers),
     )
 
 

@@ -21,7 +21,7 @@ from libs.platform.clock import SystemClock
 from sandbox.issuer import CLIENTS
 from sandbox.messages import Behaviour, Ending, Messages, Send
 from sandbox.notify import NotifyApi, load_templates, notify_router
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 
 WORDING = Path("deploy/partnership/wording.yaml")
 KEY = yaml.load(CLIENTS.read_text(), yaml.CSafeLoader)["notify"]["api_key"]
@@ -176,7 +176,7 @@ async def test_a_wrong_key_a_wrong_service_and_a_wrong_clock_are_refused(
     with pytest.raises(HTTPError) as refused:
         await sandbox.email()
     assert errors(refused.value)[0]["error"] == "AuthError"
-    async with httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with httpx.AsyncClient(base_url=sandbox.url, verify=NO_TLS) as http:
         assert (await http.get("/v2/notifications")).status_code == 401
 
 
@@ -269,7 +269,7 @@ async def test_a_restart_forgets_no_message_and_goes_on_with_its_delivery(
 
 
 async def test_behaviour_and_messages_are_steered_over_http(sandbox: Sandbox) -> None:
-    async with httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with httpx.AsyncClient(base_url=sandbox.url, verify=NO_TLS) as http:
         told = await http.put("/notify/behaviour", json={"send": "error", "times": 2})
         assert told.status_code == 200
         for _ in range(2):

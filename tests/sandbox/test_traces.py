@@ -22,7 +22,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from sandbox.traces import TraceStore, trace_router
 from sandbox.traces.store import Span
 from sandbox.traces.tree import waterfall
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 
 REFERRAL = "0198c0de-0000-7000-8000-000000000001"
 CANARY = "Zebedee Canary"
@@ -62,7 +62,7 @@ async def test_a_referral_is_found_by_its_id_and_shown_across_services(
     viewer: str, compression: Compression
 ) -> None:
     trace_id = await asyncio.to_thread(export, viewer, compression)
-    async with httpx.AsyncClient(base_url=viewer) as http:
+    async with httpx.AsyncClient(base_url=viewer, verify=NO_TLS) as http:
         found = (await http.get("/traces.json", params={"q": REFERRAL})).json()
         assert [(each["trace_id"], each["root"], each["spans"], each["errors"]) for each in found] == [
             (trace_id, "POST /v1/referrals", 2, 1)
@@ -79,7 +79,7 @@ async def test_a_referral_is_found_by_its_id_and_shown_across_services(
 
 async def test_what_may_not_leave_a_service_is_dropped_on_the_way_in(viewer: str, tmp_path: Path) -> None:
     trace_id = await asyncio.to_thread(export, viewer)
-    async with httpx.AsyncClient(base_url=viewer) as http:
+    async with httpx.AsyncClient(base_url=viewer, verify=NO_TLS) as http:
         for address in ("/traces", f"/traces/{trace_id}", f"/traces/{trace_id}.json"):
             answer = await http.get(address)
             assert answer.status_code == 200
@@ -89,7 +89,7 @@ async def test_what_may_not_leave_a_service_is_dropped_on_the_way_in(viewer: str
 
 async def test_what_is_no_export_is_refused(viewer: str) -> None:
     kind = {"content-type": "application/x-protobuf"}
-    async with httpx.AsyncClient(base_url=viewer) as http:
+    async with httpx.AsyncClient(base_url=viewer, verify=NO_TLS) as http:
         assert (await http.post("/v1/traces", content=b"\xff\xff", headers=kind)).status_code == 400
         zipped = {**kind, "content-encoding": "gzip"}
         assert (await http.post("/v1/traces", content=b"no gzip", headers=zipped)).status_code == 400

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from libs.platform import problems
 from libs.platform.auth import CALLER, Principal, requires
 from libs.platform.inside import Inside, Streamed
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 
 SOMEBODY = Principal(subject="staff-sw-1", client_id="pages", scopes=frozenset({"case:read"}))
 
@@ -56,7 +56,7 @@ FORGED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("what", "sent"), FORGED, ids=[what for what, _ in FORGED])
 async def test_nobody_on_the_network_can_say_so(url: str, what: str, sent: dict[str, Any]) -> None:
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, verify=NO_TLS) as client:
         assert (await client.request("GET", "/who", **sent)).status_code == 401
 
 

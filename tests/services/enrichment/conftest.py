@@ -58,7 +58,7 @@ from services.enrichment.asking.reach import reach_agencies
 from services.enrichment.checks.deadlines import OVERDUE_AFTER
 from services.enrichment.partnership import AgencyTerms, load_agencies
 from services.enrichment.settings import EnrichmentSettings
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 
 PARTNERSHIP = Path("deploy/partnership")
 WREN = {
@@ -132,7 +132,7 @@ async def sandbox(
     for one in suppliers.values():
         # Each test meets them as they were in the beginning.
         type(one).__init__(one, families, key=AGENCY_KEY, clock=SystemClock())
-    async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, verify=NO_TLS) as http:
         yield Sandbox(url, http, suppliers)
 
 
@@ -193,6 +193,7 @@ class World:
     dsn: str
     settings: EnrichmentSettings
     stack: AsyncExitStack
+    dictionary: Dictionary
     terms: dict[str, AgencyTerms] = field(default_factory=four_agencies)
 
     def with_terms(self, **changes: Any) -> None:
@@ -217,10 +218,9 @@ class World:
             failpoints=failpoints,
         )
         telemetry = setup(Service.ENRICHMENT, settings, install=False)
-        dictionary = load_dictionary(PARTNERSHIP / "facts.yaml")
-        agencies = reach_agencies(settings, self.terms, dictionary, clock)
+        agencies = reach_agencies(settings, self.terms, self.dictionary, clock)
         alarms = Alarms(Service.ENRICHMENT, clock, telemetry.meter)
-        checks = compose(ledger, settings, self.terms, agencies, telemetry, alarms, dictionary)
+        checks = compose(ledger, settings, self.terms, agencies, telemetry, alarms, self.dictionary)
         timers = TimerLoop(ledger, checks.clocks)
         parts: list[Part] = [checks.asking, checks.recorder, timers]
         tasks = [asyncio.create_task(part.run()) for part in parts]
@@ -238,7 +238,7 @@ class World:
 
 
 @pytest.fixture
-async def world(hub_database: str, sandbox: Sandbox) -> AsyncIterator[World]:
+async def world(hub_database: str, sandbox: Sandbox, dictionary: Dictionary) -> AsyncIterator[World]:
     settings = EnrichmentSettings(
         environment="test",
         database_url="unused",
@@ -253,7 +253,7 @@ async def world(hub_database: str, sandbox: Sandbox) -> AsyncIterator[World]:
         shutdown_seconds=0.1,
     )
     async with AsyncExitStack() as stack:
-        yield World(hub_database, settings, stack)
+        yield World(hub_database, settings, stack, dictionary)
 
 
 @dataclass

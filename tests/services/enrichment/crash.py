@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from sandbox.processes import free_port
+from tests.sandbox.serving import NO_TLS
 
 READY_SECONDS = 30.0
 _FORKS = multiprocessing.get_context("forkserver")
@@ -52,7 +53,10 @@ class Lives:
 
     async def ready(self) -> None:
         """Waits until the API answers."""
-        async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(base_url=self.url) as http:
+        async with (
+            asyncio.timeout(READY_SECONDS),
+            httpx.AsyncClient(base_url=self.url, verify=NO_TLS) as http,
+        ):
             while True:
                 with contextlib.suppress(httpx.HTTPError):
                     if (await http.get("/readyz")).status_code == 200:

@@ -25,13 +25,13 @@ from libs.schemas.events import Service
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Level
 from sandbox.agencies import make_suppliers, suppliers_router
-from sandbox.agencies.behaviour import Fault
+from sandbox.agencies.behaviour import Behaviour, Fault, Manner
 from sandbox.families import Families, Family
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.asking.question import Question, Subject
 from services.enrichment.asking.reach import reach_agencies
 from services.enrichment.partnership import Kind, load_agencies
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 from tests.services.enrichment.conftest import PARTNERSHIP, Case, Sandbox, World, until_time_is_up
 from tests.services.enrichment.serving import hub
 
@@ -150,7 +150,7 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     app = FastAPI()
     app.include_router(suppliers_router(suppliers))
     app.add_middleware(Overheard, seen=seen)
-    async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, verify=NO_TLS) as http:
         steps = {name: supplier.steps for name, supplier in suppliers.items()}
         yield Watched(Sandbox(url, http, suppliers), seen, log, exporter, steps)
     provider.shutdown()
@@ -186,17 +186,16 @@ async def test_no_client_leaves_a_person_behind_however_its_agency_fails(
     number = 0
     answered = set()
     for agency, client in clients.items():
-        told = f"/agencies/{agency}/behaviour"
+        supplier = watched.sandbox.suppliers[agency]
         for step in (None, *watched.steps[agency]):
             for fault in Fault:
                 if fault in SLOW:
                     continue
                 number += 1
-                behaviour = {"behaviour": "fail", "fault": fault.value, "step": step, "status": 500}
-                (await watched.sandbox.http.put(told, json=behaviour)).raise_for_status()
+                supplier.behaviours = [Behaviour(behaviour=Manner.FAIL, fault=fault, step=step, status=500)]
                 reply = await client.ask(question(number), trace=None)
                 watched.problems.append(repr(reply))
-                await watched.sandbox.http.delete(told)
+        supplier.behaviours = []
         reply = await client.ask(question(0), trace=None)
         watched.problems.append(repr(reply))
         if reply.state is AgencyState.RETURNED and WORDS in (reply.narrative or ""):

@@ -24,6 +24,7 @@ from sandbox.agencies import AGENCIES
 from sandbox.issuer import Issuer
 from sandbox.settings import AGENCY_KEY
 from tests.faults.system import PLACES
+from tests.sandbox.serving import NO_TLS
 from tests.services.enrichment.conftest import STRANGER, Case, Sandbox, until
 from tests.services.enrichment.crash import Lives
 from tests.services.enrichment.pulled.conftest import token_issuer
@@ -91,7 +92,7 @@ class Killed:
     async def marac(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
         """MARAC's computer calls the hub."""
         headers = {"Authorization": f"Bearer {self.tokens.token(MARAC)}"}
-        async with httpx.AsyncClient(base_url=self.lives.url) as http:
+        async with httpx.AsyncClient(base_url=self.lives.url, verify=NO_TLS) as http:
             return await http.request(method, path, json=body, headers=headers)
 
 

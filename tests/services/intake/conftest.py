@@ -28,7 +28,7 @@ from libs.schemas.events import Service
 from sandbox.issuer import Client, Issuer, load_key
 from sandbox.processes import free_port
 from services.intake.api import router
-from services.intake.app import build, desk
+from services.intake.app import Partnership, build, desk, load_partnership
 from services.intake.settings import IntakeSettings
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -124,16 +124,26 @@ def application(settings: IntakeSettings) -> Iterator[FastAPI]:
     telemetry.shutdown()
 
 
+@pytest.fixture(scope="session")
+def partnership(settings: IntakeSettings) -> Partnership:
+    return load_partnership(settings.partnership_dir)
+
+
 @pytest.fixture
 async def app(
-    ledger: Ledger, settings: IntakeSettings, issuer: Issuer, clock: ManualClock, application: FastAPI
+    ledger: Ledger,
+    settings: IntakeSettings,
+    issuer: Issuer,
+    clock: ManualClock,
+    application: FastAPI,
+    partnership: Partnership,
 ) -> AsyncIterator[FastAPI]:
     def keys(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=issuer.jwks())
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(keys)) as http:
         application.state.authenticator = Authenticator(settings.jwks_url, ISSUER, "mash", http, clock)
-        application.state.desk = desk(ledger, settings)
+        application.state.desk = desk(ledger, settings, partnership)
         yield application
 
 

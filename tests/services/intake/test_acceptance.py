@@ -12,7 +12,7 @@ from libs.messaging.ledger import Ledger
 from libs.platform.clock import ManualClock
 from libs.schemas.events import Received
 from libs.schemas.reference import parse_reference
-from services.intake.app import desk
+from services.intake.app import desk, load_partnership
 from services.intake.settings import IntakeSettings
 from tests.services.intake.conftest import Caller, count, referral, written
 
@@ -196,7 +196,7 @@ async def test_a_retry_gets_its_answer_whatever_the_dictionary_has_become(
     shutil.copytree(settings.partnership_dir, directory)
     facts = directory / "facts.yaml"
     facts.write_text(facts.read_text().replace("child.hunger:", "child.hungry_at_school:"))
-    app.state.desk = desk(ledger, settings.model_copy(update={"partnership_dir": directory}))
+    app.state.desk = desk(ledger, settings, load_partnership(directory))
 
     again = await school.refer(body, key="k1")
     assert (again.status_code, again.content) == (201, first.content)

@@ -25,7 +25,7 @@ from libs.schemas.events import (
     REFERRER_UNTELLABLE,
     EventType,
 )
-from services.intake.app import desk
+from services.intake.app import Partnership, desk
 from services.intake.consumer import StatusProjection
 from services.intake.settings import IntakeSettings
 from tests.services.intake.conftest import START, Caller, referral
@@ -182,11 +182,15 @@ async def test_in_immediate_danger_not_yet_seen_is_said_after_ten_seconds(
 
 
 async def test_not_yet_seen_is_said_after_the_time_that_the_operator_set(
-    school: Caller, ledger: Ledger, clock: ManualClock, settings: IntakeSettings, app: FastAPI
+    school: Caller,
+    ledger: Ledger,
+    clock: ManualClock,
+    settings: IntakeSettings,
+    app: FastAPI,
+    partnership: Partnership,
 ) -> None:
-    app.state.desk = desk(
-        ledger, settings.model_copy(update={"unseen_seconds": 300.0, "unseen_danger_seconds": 30.0})
-    )
+    patient = settings.model_copy(update={"unseen_seconds": 300.0, "unseen_danger_seconds": 30.0})
+    app.state.desk = desk(ledger, patient, partnership)
     calm, danger = await accepted(school, ledger), await accepted(school, ledger, immediate_danger=True)
     clock.advance(timedelta(seconds=29))
     assert await states(school, danger) == ["received", "received"]

@@ -23,7 +23,7 @@ from sandbox.messages import Behaviour, Messages
 from sandbox.notify import NotifyApi, callback_post, load_templates, notify_router
 from sandbox.processes import free_port
 from services.notify.tables import metadata
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 from tests.services.notify.conftest import CALLBACK_TOKEN, KEY, PARTNERSHIP, Story, open_ledger, until
 
 CANARIES = ("canary.referrer@example.org", "Zebedee", "Canary-Test", "breakfast")
@@ -70,7 +70,7 @@ async def test_killed_between_sending_and_recording_it_sends_once_and_tells_nobo
     log = tmp_path / "notify.log"
     port = free_port()
     clock = SystemClock()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=NO_TLS) as http:
         post = callback_post(http, f"http://127.0.0.1:{port}/v1/notify/callback", CALLBACK_TOKEN)
         messages = Messages(None, clock=clock, post=post, behaviour=Behaviour(delivery_seconds=0.1))
         app = FastAPI()

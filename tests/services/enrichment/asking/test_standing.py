@@ -24,6 +24,7 @@ from services.enrichment.asking.standing import Standings, router, standing_word
 from services.enrichment.checks.deadlines import OVERDUE_AFTER
 from services.enrichment.partnership import load_check_terms
 from tests.databases import execute
+from tests.sandbox.serving import NO_TLS
 from tests.services.enrichment.conftest import FOUR, PARTNERSHIP, Case, Sandbox, World, until, until_completed
 from tests.services.enrichment.serving import interface
 
@@ -87,7 +88,10 @@ async def test_an_agency_that_fails_is_shown_with_who_waits_and_taken_up_when_it
         app.state.standings = others[0]
         return router
 
-    async with interface(world.settings, reading) as (url, tokens), httpx.AsyncClient(base_url=url) as http:
+    async with (
+        interface(world.settings, reading) as (url, tokens),
+        httpx.AsyncClient(base_url=url, verify=NO_TLS) as http,
+    ):
         answers = [
             await http.get("/v1/agencies", headers={"Authorization": f"Bearer {tokens.token(client)}"})
             for client in ("st_ives_primary", "staff-worker-1")

@@ -25,7 +25,7 @@ from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Client, Issuer, issuer_router, load_clients, load_people
 from services.enrichment.partnership import load_agencies
 from services.enrichment.pulled import api, lists_api, web
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 from tests.services.enrichment.conftest import PARTNERSHIP, Case, Instance, Sandbox, World, until
 
 CLIENTS = {
@@ -113,7 +113,7 @@ async def fetching(world: World, sandbox: Sandbox) -> AsyncIterator[Fetching]:
     instance = await world.start(check_deadline_cap_seconds=30.0)
     async with AsyncExitStack() as stack:
         tokens = await stack.enter_async_context(token_issuer())
-        keys = await stack.enter_async_context(http_client(peer="issuer"))
+        keys = await stack.enter_async_context(http_client(tokens.name, peer="issuer"))
         jwks_url = f"{tokens.name}/jwks.json"
         authenticator = Authenticator(jwks_url, tokens.name, "mash", keys, SystemClock())
         settings = world.settings.model_copy(
@@ -133,7 +133,7 @@ async def fetching(world: World, sandbox: Sandbox) -> AsyncIterator[Fetching]:
         url = await stack.enter_async_context(serve(app))
         signin = SignIn(settings.model_copy(update={"public_url": url}), authenticator, keys, SystemClock())
         app.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, verify=NO_TLS))
         yield Fetching(instance, url, tokens, http)
 
 
@@ -141,7 +141,7 @@ class Browser:
     """Somebody at the pages: follows links, keeps cookies, and fills in the forms that it was shown."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.AsyncClient(base_url=url, follow_redirects=True)
+        self.http = httpx.AsyncClient(base_url=url, verify=NO_TLS, follow_redirects=True)
         self.seen: list[httpx.Response] = []
 
     async def get(self, path: str) -> httpx.Response:

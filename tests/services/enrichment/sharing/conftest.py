@@ -22,7 +22,7 @@ from libs.schemas.events import Service
 from sandbox.issuer import Issuer, issuer_router, load_clients, load_key
 from services.enrichment.settings import EnrichmentSettings
 from services.enrichment.sharing.api import Register, router
-from tests.sandbox.serving import serve
+from tests.sandbox.serving import NO_TLS, serve
 
 ISSUER = "https://issuer.example.org"
 
@@ -61,7 +61,7 @@ async def api(hub_database: str, scratch: Path) -> AsyncIterator[Caller]:
     telemetry = setup(Service.ENRICHMENT, settings, install=False)
     app = create_app("Test", settings, telemetry, [router], _nothing_beside, description="Disclosures.")
     app.state.disclosures = Register(ledger, Cursors(settings.cursor_secret))
-    async with serve(issuing) as url, httpx.AsyncClient() as keys:
+    async with serve(issuing) as url, httpx.AsyncClient(verify=NO_TLS) as keys:
         app.state.authenticator = Authenticator(f"{url}/issuer/jwks.json", ISSUER, "mash", keys, clock)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://mash.example.org") as http:

@@ -22,6 +22,7 @@ from services.triage.app import routers
 from services.triage.console.api import offer, pages_of
 from services.triage.settings import TriageSettings
 from services.triage.thresholds import Thresholds
+from tests.sandbox.serving import NO_TLS
 from tests.services.triage.bell import Bell
 from tests.services.triage.conftest import HubWorld, Story, parts_of
 from tests.services.triage.furnishing import furnished
@@ -114,7 +115,7 @@ class Office:
     def browser(self) -> Browser:
         """A new browser."""
         mounts = {HUB: httpx.ASGITransport(self.app), TOKENS: httpx.ASGITransport(self.issuer_app)}
-        http = httpx.AsyncClient(mounts=mounts, base_url=HUB, follow_redirects=True)
+        http = httpx.AsyncClient(mounts=mounts, verify=NO_TLS, base_url=HUB, follow_redirects=True)
         self.stack.push_async_callback(http.aclose)
         return Browser(http)
 
