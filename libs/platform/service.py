@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from time import perf_counter
 from typing import Any
 
@@ -34,6 +34,10 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 RAW_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 """The same as the server has them."""
+
+LINGER_BYTES = 32 << 20
+LINGER_SECONDS = 5.0
+"""How much of a body that is too large is taken, and for how long, so that its sender can read the refusal."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -77,6 +81,7 @@ class _Outermost:
             return
 
         complete, status, began = False, 500, perf_counter()
+        refused = declared_length(scope) > self._limit
 
         async def with_headers(message: Message) -> None:
             nonlocal complete, status
@@ -87,20 +92,25 @@ class _Outermost:
                 headers = message["headers"]
                 present = {name for name, _ in headers}
                 message["headers"] = [*headers, *(item for item in RAW_HEADERS if item[0] not in present)]
+            if refused and complete:
+                await send({**message, "more_body": True})
+                await _discard(receive)
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         size = 0
 
         async def bounded() -> Message:
-            nonlocal size
+            nonlocal size, refused
             message = await receive()
             if message["type"] == "http.request":
                 size += len(message.get("body", b""))
                 if size > self._limit:
+                    refused = True
                     raise too_large(self._limit)
             return message
 
-        if declared_length(scope) > self._limit:
+        if refused:
             await too_large(self._limit).response()(scope, receive, with_headers)
             return
         try:
@@ -115,6 +125,20 @@ class _Outermost:
                 route = getattr(scope.get("route"), "path_format", "")
                 method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
                 self._requests.labels(method, route, status).observe(perf_counter() - began)
+
+
+async def _discard(receive: Receive) -> None:
+    """Takes what is still on its way, within bounds: a connection that is closed on somebody who still sends takes
+    the answer away from them (RFC 9112, section 9.6).
+    """
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while size < LINGER_BYTES:
+                message = await receive()
+                if not message.get("more_body", False):
+                    return
+                size += len(message["body"])
 
 
 def create_app(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from io import StringIO
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 
 from libs.platform import process
 from libs.platform.http import http_client
@@ -28,6 +28,10 @@ def routes() -> APIRouter:
         await asyncio.sleep(0.3)
         return "done"
 
+    @router.post("/v1/takes")
+    async def takes(request: Request) -> None:
+        await request.body()
+
     return router
 
 
@@ -45,6 +49,27 @@ async def test_requests_in_progress_end_before_the_service_does(
         assert (await slow).json() == "done"
     await serving
     assert app.state.stop.is_set()
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 10500000", "Transfer-Encoding: chunked"])
+async def test_whoever_still_sends_a_body_that_is_too_large_can_read_the_refusal(
+    settings: ServiceSettings, instruments: Telemetry, head: str
+) -> None:
+    app = create_app("Small", settings, instruments, [routes()])
+    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(app, settings, stop=stop, ready=bound.set_result))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await bound)
+    kind = "Content-Type: application/json"
+    writer.write(f"POST /v1/takes HTTP/1.1\r\nHost: 127.0.0.1\r\n{kind}\r\n{head}\r\n\r\n".encode())
+    body = b"x" * 10_500_000
+    writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if "chunked" in head else body)
+    await writer.drain()
+    answer = await reader.read()
+    writer.close()
+    stop.set()
+    await serving
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"body-too-large"' in answer.replace(b'": "', b'":"')
 
 
 @pytest.mark.parametrize(
