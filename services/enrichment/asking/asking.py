@@ -69,8 +69,7 @@ SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_i
       FROM agency_check AS e
      WHERE e.child_id = ANY (ARRAY(
                SELECT other.case_id FROM contact AS other
-                WHERE other.person_id = (SELECT person_id FROM contact WHERE case_id = claimed.child_id)
-                  AND other.case_id <> claimed.child_id))
+                WHERE other.person_id = (SELECT person_id FROM contact WHERE case_id = claimed.child_id)))
        AND e.agency = claimed.agency AND claimed.again IS NULL
        AND e.items = claimed.items AND e.existence = claimed.existence
        AND e.state IN ('returned', 'nothing_held') AND e.reason IS NULL AND e.corrected_at IS NULL
@@ -79,6 +78,7 @@ SELECT claimed.child_id, claimed.agency, claimed.referral_id, claimed.question_i
 """
 # Only who is linked has another's person; what is in doubt has a person of its own. The children stand in an array, so
 # that earlier answers are looked up by child: a join may be planned through everything that the agency ever answered.
+# The child's own answers need no exception: what asks the same of the same child once more has `again` set.
 
 _GIVE_BACK = """
 UPDATE agency_check AS c SET ask_at = $2

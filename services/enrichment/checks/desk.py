@@ -318,7 +318,8 @@ class Desk:
         permission = self._permission(referral, child, command.agency, now)
         wanted = {name for name in permission.names if not order.items or name in order.items}
         put = False
-        for check in before:
+        # First what was asked exactly so: of two that would be put once more as one, it is that one that is repeated.
+        for check in sorted(before, key=lambda one: not one.items <= wanted):
             items = check.items & wanted
             if check.answered_at is None or check.with_question is not None or check.again or not items:
                 continue

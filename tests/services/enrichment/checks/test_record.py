@@ -308,6 +308,26 @@ def test_an_answer_to_something_else_covers_no_gap() -> None:
     assert merged([partly, check(AgencyState.NO_ANSWER, "adults")]) is AgencyState.NO_ANSWER
 
 
+def test_a_part_that_is_asked_by_hand_twice_repeats_the_question_about_that_part() -> None:
+    now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    child = Child(uuid.uuid4(), uuid.uuid4(), 1, frozenset({"names", "upn"}))
+    referral = Referral(child.referral_id, "K7TM-P2RW-Q", "given", children={child.id: child})
+    DESK.screened(referral, child, Level.SECTION_47, Rag.RED, None, now)
+    (whole,) = child.of("police")
+    part = tuple(sorted(whole.items))[:1]
+    asked = [whole]
+    for minutes in (1, 2):
+        at = now + timedelta(minutes=minutes)
+        DESK.replied(referral, child, asked[-1].question_id, 0, Reply(AgencyState.NOTHING_HELD), at, 0.5)
+        order = ordered("police", OrderAction.ASK, at).model_copy(update={"items": part})
+        DESK.ordered(referral, child, order, at)
+        asked.append(child.of("police")[-1])
+    _, first, second = asked
+    assert len(whole.items) > 1, "or it would be no part"
+    assert first.items == second.items == frozenset(part)
+    assert (first.again, second.again) == (None, first.question_id)
+
+
 def test_what_an_agency_says_when_it_is_asked_once_more_is_told_and_taken_back_where_its_first_answer_counted() -> (
     None
 ):
