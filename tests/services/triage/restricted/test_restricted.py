@@ -13,6 +13,7 @@ from libs.messaging.parked import ParkedMessages
 from libs.platform.auth import Principal
 from libs.platform.restricted import RIGHT
 from libs.schemas.history import EarlierReport
+from libs.schemas.levels import Stage
 from libs.schemas.referral import ReferredChild
 from services.triage.restricted.glass import PATIENCE, BreakGlass
 from services.triage.restricted.rights import withheld
@@ -231,3 +232,24 @@ async def test_a_new_referral_of_a_restricted_child_is_restricted_until_a_manage
     await trusted.put(f"{path}/restriction", {"restricted": False, "reason": "Another child."})
     await hub.take(later.linked(report, revision=2))
     assert (await worker.get(path)).status_code == 200
+
+
+async def test_a_closed_referral_stays_hidden_until_somebody_with_the_right_shows_it(
+    hub: HubWorld, worker: Person, manager: Person, trusted: Person
+) -> None:
+    story = Story()
+    await hub.take(
+        story.received([HUNGRY], agreements={"early_help": {"answer": "given"}}), story.completed()
+    )
+    path = f"/v1/cases/{story.child_ids[0]}"
+    assert (await manager.put(f"{path}/restriction", STAFF)).status_code == 200
+    await trusted.read(story.child_ids[0])
+    decided = await trusted.decide(story.child_ids[0], (await trusted.open(story.child_ids[0]))[1])
+    assert decided.status_code == 200, decided.text
+    await trusted.accept(story.child_ids[0])
+    assert (await hub.case(story.child_ids[0])).stage is Stage.CLOSED
+    assert (await worker.get(path)).status_code == 404
+    lifted = await trusted.put(f"{path}/restriction", {"restricted": False, "reason": "Left the council."})
+    assert lifted.status_code == 200, lifted.text
+    assert (await worker.get(path)).json()["stage"] == "closed"
+    assert (await told_of(hub, story))[-1] == {story.child_ids[0]: False}
