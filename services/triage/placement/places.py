@@ -151,7 +151,7 @@ class Places:
     """Why each line places as it does."""
 
     _placed: dict[tuple[Level, Circumstances], Placement] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     @property

@@ -54,19 +54,18 @@ from services.triage.casework import Casework
 from services.triage.colleagues.colleagues import Colleagues
 from services.triage.consumer import TriageConsumer
 from services.triage.desk import SELECT_CASES, case_of
-from services.triage.partnership import load_partnership
 from services.triage.policies.rulebook import Rulebooks
 from services.triage.policies.store import Policies
 from services.triage.settings import TriageSettings
-from services.triage.thresholds import Thresholds, load_thresholds
+from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
 from tests.services.triage.enriched import Enriched
 from tests.services.triage.furnishing import SEARCH_SECRET, consumer_of, furnished
+from tests.services.triage.shipped import shipped_partnership, shipped_thresholds
 from tests.services.triage.staff import CANARY, Person
 
 ISSUER = "https://issuer.example.org"
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
 AGENCIES = ("early_help", "education", "health", "marac", "police", "social_care")
 
 CODEC = PlainCodec()
@@ -74,7 +73,7 @@ CODEC = PlainCodec()
 
 @pytest.fixture(scope="session")
 def shipped() -> Thresholds:
-    return load_thresholds(PARTNERSHIP)
+    return shipped_thresholds()
 
 
 @pytest.fixture
@@ -143,9 +142,10 @@ def application() -> Iterator[FastAPI]:
 
 def parts_of(hub: "HubWorld", thresholds: Thresholds, settings: TriageSettings, alarms: Bell) -> Parts:
     """What the rooms are built from, with the shipped files."""
-    partnership = load_partnership(PARTNERSHIP, thresholds)
     people = Colleagues(hub.ledger)
-    return Parts(hub.ledger, Casework(thresholds), hub.policies, settings, partnership, alarms, people)
+    return Parts(
+        hub.ledger, Casework(thresholds), hub.policies, settings, shipped_partnership(), alarms, people
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -11,17 +10,16 @@ from libs.messaging.codec import PlainCodec
 from libs.platform.auth import Authenticator
 from services.triage.app import Parts, furnish
 from services.triage.casework import Casework
-from services.triage.challenges.ladder import load_ladder
 from services.triage.consumer import TriageConsumer
 from services.triage.policies.store import Policies
 from services.triage.search.index import SearchIndex
 from services.triage.search.keys import Keys
 from services.triage.thresholds import Thresholds
+from tests.services.triage.shipped import shipped_partnership
 
 SEARCH_SECRET = "k" * 32
 INDEX = SearchIndex(Keys(SEARCH_SECRET))
-_PARTNERSHIP = Path(__file__).resolve().parents[3] / "deploy" / "partnership"
-LADDER = load_ladder(_PARTNERSHIP / "challenge.yaml", _PARTNERSHIP / "wording.yaml")
+LADDER = shipped_partnership().ladder
 
 
 def consumer_of(thresholds: Thresholds, policies: Policies) -> TriageConsumer:

@@ -1,15 +1,13 @@
 """What the policy is applied to: everything stated, and how many worry once each has spoken."""
 
-from pathlib import Path
-
 from libs.schemas.findings import AgencyState, Fact, FactValue
 from services.triage.basis import child_facts, read_facts, write_states
 from services.triage.known import Known
-from services.triage.policies.rulebook import make_rulebook
-from services.triage.policy import ChildFacts, StatedFact, read_texts
+from services.triage.policy import ChildFacts, StatedFact
 from services.triage.standing import AgencyStanding
+from tests.services.triage.shipped import shipped_dictionary
 
-DICTIONARY = make_rulebook(read_texts(Path(__file__).parents[3] / "deploy" / "partnership")).dictionary
+DICTIONARY = shipped_dictionary()
 STANDING = {"police": AgencyStanding(AgencyState.RETURNED), "health": AgencyStanding(AgencyState.NO_ANSWER)}
 
 

@@ -1,18 +1,17 @@
 """What a referral says of one child: what is said about its home counts too, whoever of the children it stands with."""
 
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from libs.schemas.dictionary import load_dictionary
 from libs.schemas.findings import Fact
 from libs.schemas.referral import ReferralBody, ReferredChild
 from services.triage.documents import StatedChild
 from services.triage.facts import stated_by_referrer
+from tests.services.triage.shipped import shipped_dictionary
 
-DICTIONARY = load_dictionary(Path(__file__).parents[3] / "deploy" / "partnership" / "facts.yaml")
+DICTIONARY = shipped_dictionary()
 DAY = date(2026, 11, 25)
 
 

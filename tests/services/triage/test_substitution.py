@@ -12,10 +12,10 @@ from services.triage.case import File
 from services.triage.casework import Casework
 from services.triage.reckoning import Cause
 from services.triage.standing import SPOKEN
-from services.triage.thresholds import load_thresholds
-from tests.services.triage.conftest import AGENCIES, MONDAY, PARTNERSHIP, Story, stated
+from tests.services.triage.conftest import AGENCIES, MONDAY, Story, stated
+from tests.services.triage.shipped import shipped_thresholds
 
-CASEWORK = Casework(load_thresholds(PARTNERSHIP))
+CASEWORK = Casework(shipped_thresholds())
 FACTS = (
     stated("child.hunger", "persistent"),
     stated("child.home_conditions", "poor"),

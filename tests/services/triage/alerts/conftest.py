@@ -17,7 +17,8 @@ from libs.schemas.on_call import OnCall, load_on_call
 from services.triage.alerts.calling import AGE, Calling
 from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
-from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story
+from tests.services.triage.conftest import HubWorld, Story
+from tests.services.triage.shipped import PARTNERSHIP
 
 
 @dataclass

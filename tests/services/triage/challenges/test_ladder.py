@@ -8,7 +8,7 @@ from libs.schemas.document import DocumentError
 from services.triage.challenges.ladder import Stage, load_ladder, may_take_up
 from services.triage.clocks.calendar import Unit
 from services.triage.clocks.rules import Length
-from tests.services.triage.conftest import PARTNERSHIP
+from tests.services.triage.shipped import PARTNERSHIP
 
 
 @pytest.mark.parametrize(

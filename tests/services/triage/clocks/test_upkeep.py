@@ -18,7 +18,8 @@ from services.triage.handover.terms import Terms
 from services.triage.tasks.due import Due
 from services.triage.tasks.raising import NewTask, raise_tasks
 from services.triage.thresholds import Thresholds, ruled_by
-from tests.services.triage.conftest import MONDAY, NEGLECTED, PARTNERSHIP, HubWorld, Story
+from tests.services.triage.conftest import MONDAY, NEGLECTED, HubWorld, Story
+from tests.services.triage.shipped import PARTNERSHIP
 from tests.services.triage.staff import Person
 
 PROCLAIMED = date(2026, 11, 24)

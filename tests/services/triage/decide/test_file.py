@@ -3,30 +3,22 @@
 import json
 import re
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.schemas.dictionary import load_dictionary
 from libs.schemas.document import DocumentError
 from libs.schemas.findings import Between
 from services.triage.decide.file import read_picture
 from services.triage.decide.picture import Picture, picture_schema
 from services.triage.decide.weighing import weigh
-from services.triage.thresholds import Thresholds, load_thresholds
+from tests.services.triage.shipped import shipped_dictionary, shipped_thresholds
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
-DICTIONARY = load_dictionary(Path(__file__).parents[4] / "deploy" / "partnership" / "facts.yaml")
+DICTIONARY = shipped_dictionary()
 PLACED = re.compile(r"facts\.yaml:\d+:\d+: ")
-
-
-@cache
-def thresholds() -> Thresholds:
-    return load_thresholds(Path(__file__).parents[4] / "deploy" / "partnership")
 
 
 def read(text: str) -> Picture:
@@ -81,7 +73,7 @@ FILES = st.recursive(
 def test_whatever_stands_in_a_file_is_weighed_or_refused_with_its_place(document: dict[str, Any]) -> None:
     faults: list[str] = []
     try:
-        assert weigh(read(json.dumps(document)), thresholds(), NOW).children
+        assert weigh(read(json.dumps(document)), shipped_thresholds(), NOW).children
     except DocumentError as refused:
         faults = refused.faults
     assert all(PLACED.match(fault) for fault in faults)

@@ -1,8 +1,6 @@
 """What the thresholds answer for a whole referral that somebody wrote down."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +14,9 @@ from libs.schemas.levels import Destination, Level, Rag
 from services.triage.decide.answer import Repeat, Untellable, Weighed, WeighedChild
 from services.triage.decide.picture import Picture
 from services.triage.decide.weighing import weigh
-from services.triage.thresholds import Thresholds, load_thresholds
+from tests.services.triage.shipped import shipped_thresholds
 
 FRIDAY = datetime(2026, 11, 20, 17, 45, tzinfo=UTC)
-
-
-@cache
-def thresholds() -> Thresholds:
-    return load_thresholds(Path(__file__).parents[4] / "deploy" / "partnership")
 
 
 def said(facts: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +30,7 @@ def child(facts: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
 
 def weighed(*children: dict[str, Any], at: datetime = FRIDAY, **fields: Any) -> Weighed:
     body = {"received_at": FRIDAY, "children": children or (child(),), **fields}
-    return weigh(Picture.model_validate(body), thresholds(), at)
+    return weigh(Picture.model_validate(body), shipped_thresholds(), at)
 
 
 def only(*children: dict[str, Any], **fields: Any) -> WeighedChild:
@@ -160,7 +153,7 @@ def test_a_member_of_the_public_is_told_less_than_a_professional() -> None:
 
 
 def test_an_agency_is_chased_for_the_children_whom_its_answer_could_raise() -> None:
-    answers = {agency: {"state": "nothing_held"} for agency in thresholds().rulebook(FRIDAY).agencies}
+    answers = {agency: {"state": "nothing_held"} for agency in shipped_thresholds().rulebook(FRIDAY).agencies}
     first = {"answers": answers | {"police": {"state": "no_answer"}}}
     second = {"answers": answers | {"police": {"state": "pending"}}}
     chase = weighed(first, second).chase
@@ -178,7 +171,7 @@ def test_the_urgency_of_a_referral_is_that_of_its_most_urgent_child() -> None:
 
 
 def definitions() -> list[Definition]:
-    return list(thresholds().rulebook(FRIDAY).dictionary.definitions.values())
+    return list(shipped_thresholds().rulebook(FRIDAY).dictionary.definitions.values())
 
 
 def worse(definition: Definition, rank: int) -> FactValue:

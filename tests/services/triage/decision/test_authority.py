@@ -10,7 +10,7 @@ from libs.schemas.document import DocumentError
 from libs.schemas.levels import Level
 from services.triage.decision.authority import Authority, Circumstances, Condition
 from services.triage.decision.loading import load_authority
-from tests.services.triage.conftest import PARTNERSHIP
+from tests.services.triage.shipped import PARTNERSHIP
 
 SHIPPED = PARTNERSHIP / "authority.yaml"
 CONDITIONS = st.frozensets(st.sampled_from(list(Condition)))

@@ -1,17 +1,16 @@
 """Backgrounds for derived facts: a child of whom nothing is known but what a test names."""
 
 from datetime import date
-from pathlib import Path
 from typing import Any
 
-from libs.schemas.dictionary import load_dictionary
 from libs.schemas.findings import Fact, FactValue
 from libs.schemas.referral import ReferralBody, ReferredChild
 from services.triage.derived.background import Background, Record
 from services.triage.derived.functions import DERIVES
 from services.triage.policy import StatedFact
+from tests.services.triage.shipped import shipped_dictionary
 
-DICTIONARY = load_dictionary(Path(__file__).parents[4] / "deploy" / "partnership" / "facts.yaml")
+DICTIONARY = shipped_dictionary()
 TODAY = date(2026, 11, 25)
 
 

@@ -11,7 +11,8 @@ from libs.schemas.events import INFORMATION_ADDED, AddedInformation, Information
 from libs.schemas.levels import Destination, Stage
 from libs.schemas.referral import Agreement, Agreements, ChildInformation, Voice
 from services.triage.offers.offers import Offer, load_offers
-from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.conftest import HubWorld, Story, stated
+from tests.services.triage.shipped import PARTNERSHIP
 from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")

@@ -24,7 +24,8 @@ from services.triage.panels.lists import ListView
 from services.triage.panels.spreadsheet import list_as_csv
 from services.triage.partnership import load_partnership
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import PARTNERSHIP, HubWorld, Story, stated
+from tests.services.triage.conftest import HubWorld, Story, stated
+from tests.services.triage.shipped import PARTNERSHIP
 from tests.services.triage.staff import CANARY, Person
 
 HUNGRY = stated("child.hunger", "persistent")

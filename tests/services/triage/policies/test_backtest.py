@@ -25,7 +25,7 @@ from services.triage.policy import ChildFacts, Policy, StatedFact, evaluate
 from services.triage.policy.changes import compare
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import CODEC, NEGLECTED, HubWorld, Story, stated
-from tests.services.triage.policies.versions import changed, stricter
+from tests.services.triage.policies.versions import changed, stricter, written
 
 CALM = {"fact": "child.hunger", "value": "none"}
 HUNGRY = {"fact": "child.hunger", "value": "persistent"}
@@ -76,9 +76,9 @@ def test_what_changes_is_what_comparing_child_by_child_gives(
 ) -> None:
     against = own.policy
     if not same_dictionary:
-        texts, facts = dict(against.texts), yaml.load(against.texts["facts.yaml"], yaml.BaseLoader)  # noqa: S506
+        texts, facts = dict(against.texts), yaml.load(against.texts["facts.yaml"], yaml.CBaseLoader)  # noqa: S506
         facts["facts"]["child.radicalisation"]["steps"].insert(1, "heard_of")
-        texts["facts.yaml"] = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
+        texts["facts.yaml"] = written(facts)
         against = changed(Rulebook(own.policy, own.places), texts=texts).policy
     subjects, _ = read(strict, *many())
     counts = Backtest(strict, against).count(subjects)

@@ -3,21 +3,20 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from libs.schemas.evaluation import Outcome
 from libs.schemas.findings import AgencyState, Basis
 from libs.schemas.levels import Level, Rag
-from services.triage.policy import ChildFacts, evaluate, load_policy, read_texts
+from services.triage.policy import ChildFacts, evaluate
 from services.triage.policy.compile import compile_program
 from services.triage.policy.evaluation import decide
 from services.triage.policy.rules import GoldenCase, Guarantee
 from services.triage.policy.vector import encode
+from tests.services.triage.shipped import PARTNERSHIP, shipped_policy
 
-PARTNERSHIP = Path(__file__).parents[4] / "deploy" / "partnership"
-POLICY = load_policy(read_texts(PARTNERSHIP))
+POLICY = shipped_policy()
 RULES = {rule.id: rule for rule in POLICY.rules}
 OUTCOMES = {case.id: evaluate(POLICY, case.known()) for case in POLICY.golden}
 

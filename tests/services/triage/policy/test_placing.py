@@ -1,22 +1,19 @@
 """Placement that lowers a level, or sends one to who does not serve it, is worked out and found."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import fields, replace
 
 import pytest
 
-from libs.schemas.document import read_document
 from libs.schemas.levels import Level
-from services.triage.placement.loading import load_placement
 from services.triage.placement.places import Circumstances, Placement, Places
-from services.triage.policy import load_policy, placing, read_texts
+from services.triage.policy import placing
 from services.triage.policy.check import check
 from services.triage.policy.placing import work_out
+from tests.services.triage.shipped import shipped_policy, shipped_thresholds
 
-PARTNERSHIP = Path(__file__).parents[4] / "deploy" / "partnership"
-POLICY = load_policy(read_texts(PARTNERSHIP))
-PLACES = load_placement(read_document(PARTNERSHIP / "placement.yaml"), POLICY.dictionary)
+POLICY = shipped_policy()
+PLACES = shipped_thresholds().rulebooks.directory.places
 
 
 def broken(change: Callable[[Placement, Level, Circumstances], Placement]) -> Places:
@@ -26,7 +23,7 @@ def broken(change: Callable[[Placement, Level, Circumstances], Placement]) -> Pl
         def place(self, level: Level, around: Circumstances) -> Placement:
             return change(super().place(level, around), level, around)
 
-    return Broken(*(getattr(PLACES, name) for name in PLACES.__dataclass_fields__))
+    return Broken(*(getattr(PLACES, one.name) for one in fields(PLACES) if one.init))
 
 
 def test_the_shipped_placement_lowers_nothing() -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from random import Random
 
 from hypothesis import given, settings
@@ -18,8 +17,6 @@ from services.triage.policy import (
     decide,
     encode,
     evaluate,
-    load_policy,
-    read_texts,
 )
 from services.triage.policy.reference import judge
 from tests.services.triage.policy.children import (
@@ -35,8 +32,9 @@ from tests.services.triage.policy.children import (
     values,
     worsened,
 )
+from tests.services.triage.shipped import shipped_policy
 
-SHIPPED = load_policy(read_texts(Path(__file__).parents[4] / "deploy" / "partnership"))
+SHIPPED = shipped_policy()
 EVERYONE = dict.fromkeys(SHIPPED.dictionary.agencies, AgencyState.NOTHING_HELD)
 
 anywhere = any_child | children(SHIPPED.dictionary).map(lambda child: (SHIPPED, child))

@@ -11,9 +11,10 @@ from services.triage.panels.calendar import Programme
 from services.triage.partnership import load_partnership
 from services.triage.restricted.record import RecordedRestriction
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import CODEC, PARTNERSHIP, HubWorld, Story
+from tests.services.triage.conftest import CODEC, HubWorld, Story
 from tests.services.triage.panels.test_panels import PANEL, decided
 from tests.services.triage.restricted.test_leaks import STAFF, same
+from tests.services.triage.shipped import PARTNERSHIP
 from tests.services.triage.staff import CANARY, Person
 
 

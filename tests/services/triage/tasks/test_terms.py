@@ -16,7 +16,8 @@ from services.triage.tasks.loading import FLOW, load_task_terms
 from services.triage.tasks.overdue import METRIC
 from services.triage.tasks.terms import DUTY_TEAM, TaskTerms, closing, needs_duty_team
 from services.triage.thresholds import Thresholds
-from tests.services.triage.conftest import MONDAY, PARTNERSHIP
+from tests.services.triage.conftest import MONDAY
+from tests.services.triage.shipped import PARTNERSHIP
 
 ALERTS = Path("deploy/prometheus/alerts.yml")
 LONDON = ZoneInfo("Europe/London")

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.schemas.dictionary import load_dictionary
 from libs.schemas.document import DocumentError
 from services.triage.tools.catalogue import (
     Answers,
@@ -18,11 +17,11 @@ from services.triage.tools.catalogue import (
     faults,
     load_catalogue,
 )
-from tests.services.triage.conftest import PARTNERSHIP
+from tests.services.triage.shipped import PARTNERSHIP, shipped_dictionary
 
 ACTIONS = ("exploitation_screen",)
 TODAY = date(2026, 11, 23)
-DICTIONARY = load_dictionary(PARTNERSHIP / "facts.yaml")
+DICTIONARY = shipped_dictionary()
 CATALOGUE = load_catalogue(PARTNERSHIP / "tools.yaml", ACTIONS, DICTIONARY)
 
 
