@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from pathlib import Path
 
 import pytest
+import structlog
 
 from libs.platform.migrations import migrate
 from libs.platform.provision import prepare
@@ -40,6 +41,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
     gc.enable()
+
+
+# To lay out one exception in colour with all its locals takes seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 FIRST = ("tests/faults/", "tests/journeys/", "tests/console/", "/test_openapi.py")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from libs.schemas.asyncapi import event_schemas
 from tests.contract.compatibility import breaks
+from tests.contract.conftest import Schemas
 
 DECIDED = "uk.mash.triage.case-decided.v1"
 Definitions = dict[str, dict[str, Any]]
@@ -58,8 +58,10 @@ def changes_the_form_of_a_text(written: Definitions) -> None:
         changes_the_form_of_a_text,
     ],
 )
-def test_a_breaking_change_is_found(change: Callable[[Definitions], None]) -> None:
-    assert compared(change)
+def test_a_breaking_change_is_found(
+    change: Callable[[Definitions], None], written: Schemas, read: Schemas
+) -> None:
+    assert compared(change, written, read)
 
 
 def adds_a_field(written: Definitions) -> None:
@@ -76,13 +78,14 @@ def tightens_a_bound(written: Definitions) -> None:
 
 
 @pytest.mark.parametrize("change", [adds_a_field, adds_a_code_to_an_open_list, tightens_a_bound])
-def test_a_compatible_change_is_let_through(change: Callable[[Definitions], None]) -> None:
-    assert compared(change) == []
+def test_a_compatible_change_is_let_through(
+    change: Callable[[Definitions], None], written: Schemas, read: Schemas
+) -> None:
+    assert compared(change, written, read) == []
 
 
-def compared(change: Callable[[Definitions], None]) -> list[str]:
-    writer, written = event_schemas("written")
-    reader, read = event_schemas("read")
-    changed = copy.deepcopy(written)
+def compared(change: Callable[[Definitions], None], written: Schemas, read: Schemas) -> list[str]:
+    (writer, definitions), (reader, known) = written, read
+    changed = copy.deepcopy(definitions)
     change(changed)
-    return breaks(writer[DECIDED], changed, reader[DECIDED], read)
+    return breaks(writer[DECIDED], changed, reader[DECIDED], known)

@@ -38,13 +38,13 @@ def clock() -> ManualClock:
 def logged(clock: ManualClock) -> Iterator[StringIO]:
     """What was logged, as the lines of a process."""
     root = logging.getLogger()  # noqa: TID251 - put back as pytest had it
-    before = (root.handlers[:], root.level)
+    before, configured = (root.handlers[:], root.level), structlog.get_config()
     stream = StringIO()
     configure("intake", "info", clock, stream)
     yield stream
     root.handlers[:], root.level = before
     logging.captureWarnings(False)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 @pytest.fixture

@@ -237,9 +237,9 @@ class World:
             await pool.close()
 
 
-@pytest.fixture
-async def world(hub_database: str, sandbox: Sandbox, dictionary: Dictionary) -> AsyncIterator[World]:
-    settings = EnrichmentSettings(
+@pytest.fixture(scope="session")
+def settings() -> EnrichmentSettings:
+    return EnrichmentSettings(
         environment="test",
         database_url="unused",
         events="postgres",
@@ -247,11 +247,17 @@ async def world(hub_database: str, sandbox: Sandbox, dictionary: Dictionary) -> 
         jwks_url="http://issuer.example.org/jwks.json",
         cursor_secret="s" * 32,
         people_secret="p" * 32,
-        agencies_url=sandbox.url,
         agency_key=AGENCY_KEY,
         check_deadline_cap_seconds=0.5,
         shutdown_seconds=0.1,
     )
+
+
+@pytest.fixture
+async def world(
+    hub_database: str, sandbox: Sandbox, dictionary: Dictionary, settings: EnrichmentSettings
+) -> AsyncIterator[World]:
+    settings = settings.model_copy(update={"agencies_url": sandbox.url})
     async with AsyncExitStack() as stack:
         yield World(hub_database, settings, stack, dictionary)
 

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from html import unescape
@@ -25,6 +25,7 @@ from sandbox.authorization import Authorization, authorization_router
 from sandbox.issuer import Client, Issuer, issuer_router, load_clients, load_people
 from services.enrichment.partnership import load_agencies
 from services.enrichment.pulled import api, lists_api, web
+from services.enrichment.settings import EnrichmentSettings
 from tests.sandbox.serving import NO_TLS, serve
 from tests.services.enrichment.conftest import PARTNERSHIP, Case, Instance, Sandbox, World, until
 
@@ -107,8 +108,17 @@ async def token_issuer() -> AsyncIterator[Issuer]:
         yield tokens
 
 
+@pytest.fixture(scope="session")
+def application(settings: EnrichmentSettings) -> Iterator[FastAPI]:
+    """The service's operations, described once for all tests of a worker."""
+    telemetry = setup(Service.ENRICHMENT, settings, install=False)
+    routers = [api.router, lists_api.router, lists_api.pages, web.router, pages_router()]
+    yield create_app("Enrichment", settings, telemetry, routers)
+    telemetry.shutdown()
+
+
 @pytest.fixture
-async def fetching(world: World, sandbox: Sandbox) -> AsyncIterator[Fetching]:
+async def fetching(world: World, sandbox: Sandbox, application: FastAPI) -> AsyncIterator[Fetching]:
     world.terms |= {"marac": load_agencies(PARTNERSHIP / "agencies")["marac"]}
     instance = await world.start(check_deadline_cap_seconds=30.0)
     async with AsyncExitStack() as stack:
@@ -124,15 +134,12 @@ async def fetching(world: World, sandbox: Sandbox) -> AsyncIterator[Fetching]:
                 "sign_in_secret": "sandbox-only-enrichment-pages",
             }
         )
-        telemetry = setup(Service.ENRICHMENT, settings, install=False)
-        stack.callback(telemetry.shutdown)
-        routers = [api.router, lists_api.router, lists_api.pages, web.router, pages_router()]
-        app = create_app("Enrichment", settings, telemetry, routers, authenticator=authenticator)
-        app.state.answering = instance.checks.answering
-        app.state.listing = instance.checks.listing
-        url = await stack.enter_async_context(serve(app))
+        application.state.authenticator = authenticator
+        application.state.answering = instance.checks.answering
+        application.state.listing = instance.checks.listing
+        url = await stack.enter_async_context(serve(application))
         signin = SignIn(settings.model_copy(update={"public_url": url}), authenticator, keys, SystemClock())
-        app.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
+        application.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, verify=NO_TLS))
         yield Fetching(instance, url, tokens, http)
 
