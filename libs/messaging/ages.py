@@ -72,10 +72,9 @@ class Ages:
         while not self._stopping.is_set():
             try:
                 await self.measure()
-            except Exception as error:
-                if classify(error) is not ErrorClass.TRANSIENT:
-                    raise
-                _log.warning("ages-unknown", code=code_of(error))
+            except Exception as error:  # noqa: BLE001 - what only measures ends nothing that works
+                level = "warning" if classify(error) is ErrorClass.TRANSIENT else "error"
+                getattr(_log, level)("ages-unknown", code=code_of(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
                     await self._stopping.wait()

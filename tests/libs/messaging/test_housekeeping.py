@@ -20,10 +20,22 @@ from libs.messaging.reconciler import Reconciler, Sweep
 from libs.messaging.retention import Retention, outbox_readers
 from libs.messaging.tables import create_sql
 from libs.messaging.tasks import Background
+from libs.messaging.transport import Backlog
 from libs.platform.database import role_dsn, session_settings
 from libs.platform.provision import grant, prepare
 from libs.schemas.events import Service
-from tests.libs.messaging.conftest import Hands, Late, Recorder, World, deliver, screen, withdraw
+from tests.libs.messaging.conftest import (
+    Hands,
+    Late,
+    Once,
+    Recorder,
+    World,
+    deliver,
+    running,
+    screen,
+    until,
+    withdraw,
+)
 
 
 async def events(world: World) -> int:
@@ -151,6 +163,23 @@ async def test_who_holds_the_fence_is_named_in_the_log(world: World, monkeypatch
     await idle.close()
     await watch.measure_fence()
     assert await watch.measure_fence() < 0.2
+
+
+async def test_what_cannot_be_measured_ends_nothing(world: World) -> None:
+    asked = 0
+
+    class Odd(Once):
+        async def backlog(self) -> Backlog:
+            nonlocal asked
+            asked += 1
+            raise KeyError("a client that is being rebuilt")
+
+    async def twice() -> bool:
+        return asked >= 2
+
+    measuring = Ages(await world.ledger(Service.TRIAGE), "triage", Odd([]), every=0.01)
+    async with running(measuring):
+        await until(twice, 10)
 
 
 async def test_a_sweep_runs_in_one_instance_at_a_time(world: World) -> None:
