@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 GUARD = Path(__file__).with_name("guard.py")
 
@@ -23,13 +23,24 @@ class StartError(RuntimeError):
     """A child process ended or stayed silent instead of becoming ready. The message names its log file."""
 
 
+class Started(Protocol):
+    """What is used of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Process:
     """One running child. It leads a session of its own, so that a terminal's Ctrl-C does not reach it."""
 
     def __init__(
         self,
         name: str,
-        popen: subprocess.Popen[bytes],
+        popen: Started,
         stop_signal: int,
         grace: float,
         log: Path | None,

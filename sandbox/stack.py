@@ -285,18 +285,16 @@ class Stack:
 
     def _python(self, name: str, instance: int, module: str, environment: Mapping[str, str]) -> Process:
         key = _key(name, instance)
-        return self.processes.start(
-            key,
-            [sys.executable, "-m", module],
-            env={
-                **_inherited(),
-                **environment,
-                **self.plan.environment.get(name, {}),
-                **self.plan.environment.get(key, {}),
-            },
-            cwd=ROOT,
-            log=self.plan.data / "logs" / f"{key}.log",
-        )
+        own = {
+            **_inherited(),
+            **environment,
+            **self.plan.environment.get(name, {}),
+            **self.plan.environment.get(key, {}),
+        }
+        return self._launch(key, module, own, self.plan.data / "logs" / f"{key}.log")
+
+    def _launch(self, key: str, module: str, environment: Mapping[str, str], log: Path) -> Process:
+        return self.processes.start(key, [sys.executable, "-m", module], env=environment, cwd=ROOT, log=log)
 
     def _sandbox_environment(self) -> dict[str, str]:
         return {
