@@ -25,8 +25,6 @@ AT_ONCE = 12
 PATIENCE_SECONDS = 60.0
 """How long somebody goes on pressing the same button."""
 BETWEEN_TRIES_SECONDS = 0.3
-BETWEEN_ROUNDS_SECONDS = 1.0
-"""How long the staff do something else before they look at every undecided case again."""
 
 MORE_WORDS = {"worry": "Sandbox: the same was seen again today."}
 WORSE = {
@@ -144,7 +142,7 @@ class People:
         """Staff read and decide each case that is meant for them, once."""
         while self._referring() or self.undecided:
             await asyncio.gather(*(self._does(self._visit, each) for each in self.undecided))
-            await asyncio.sleep(BETWEEN_ROUNDS_SECONDS)
+            await asyncio.sleep(BETWEEN_TRIES_SECONDS)
 
     def _referring(self) -> bool:
         return self._sending or not self._at_work[0].done()
