@@ -117,8 +117,17 @@ def application(settings: EnrichmentSettings) -> Iterator[FastAPI]:
     telemetry.shutdown()
 
 
+@pytest.fixture(scope="session")
+def pages() -> Pages:
+    """The templates, compiled once: each test signs people in at them in its own way."""
+    nowhere: Any = None
+    return Pages("Answers for the hub", web.HOME, nowhere, web.TEMPLATES)
+
+
 @pytest.fixture
-async def fetching(world: World, sandbox: Sandbox, application: FastAPI) -> AsyncIterator[Fetching]:
+async def fetching(
+    world: World, sandbox: Sandbox, application: FastAPI, pages: Pages
+) -> AsyncIterator[Fetching]:
     world.terms |= {"marac": load_agencies(PARTNERSHIP / "agencies")["marac"]}
     instance = await world.start(check_deadline_cap_seconds=30.0)
     async with AsyncExitStack() as stack:
@@ -138,8 +147,10 @@ async def fetching(world: World, sandbox: Sandbox, application: FastAPI) -> Asyn
         application.state.answering = instance.checks.answering
         application.state.listing = instance.checks.listing
         url = await stack.enter_async_context(serve(application))
-        signin = SignIn(settings.model_copy(update={"public_url": url}), authenticator, keys, SystemClock())
-        application.state.pages = Pages("Answers for the hub", web.HOME, signin, web.TEMPLATES)
+        pages.signin = SignIn(
+            settings.model_copy(update={"public_url": url}), authenticator, keys, SystemClock()
+        )
+        application.state.pages = pages
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, verify=NO_TLS))
         yield Fetching(instance, url, tokens, http)
 
