@@ -39,6 +39,7 @@ ATTRIBUTES = frozenset(
         "mash.notice.kind",
         "mash.rag",
         "mash.reason",
+        "mash.reference",
         "mash.referral_id",
         "mash.replayed",
         "mash.team",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
+from opentelemetry import trace
 
 from libs.platform.auth import Principal, requires
 from libs.platform.bodies import json_body, read_json_body
@@ -144,4 +145,6 @@ async def withdraw(
 
 
 def _created(body: str, reference: str) -> Response:
+    # The one name of a referral that people have, by which they look for its trace.
+    trace.get_current_span().set_attribute("mash.reference", reference)
     return Response(body, 201, {"Location": status_path(reference)}, JSON)

@@ -48,8 +48,13 @@ def test_one_referral_is_one_trace_from_the_post_to_the_notice(running: Running,
 
     def spans() -> list[dict[str, Any]] | None:
         sandbox = running.stack.url("sandbox")
-        traces = httpx.get(f"{sandbox}/traces.json", params={"q": referral_id}).json()
-        for trace in traces:
+        named, by_id = (
+            httpx.get(f"{sandbox}/traces.json", params={"q": subject}).json()
+            for subject in (reference, referral_id)
+        )
+        for trace in named:
+            if trace["trace_id"] not in {one["trace_id"] for one in by_id}:
+                continue
             found: list[dict[str, Any]] = httpx.get(f"{sandbox}/traces/{trace['trace_id']}.json").json()
             names = " ".join(span["name"] for span in found)
             services = {span["service"].removeprefix("mash-") for span in found}
