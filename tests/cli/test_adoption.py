@@ -39,9 +39,10 @@ def folder(tmp_path: Path) -> Path:
     """A copy of the shipped policy of another version."""
     for name, text in read_texts(PARTNERSHIP).items():
         (tmp_path / name).write_text(text)
-    document = yaml.load((tmp_path / "policy.yaml").read_text(), yaml.BaseLoader)  # noqa: S506
+    document = yaml.load((tmp_path / "policy.yaml").read_text(), yaml.CBaseLoader)  # noqa: S506
     document.update(version="2", default={"level": "early_help", "rag": "amber"})
-    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    text = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+    (tmp_path / "policy.yaml").write_text(text)
     return tmp_path
 
 
