@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,39 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from sandbox.jars import Jar, UnavailableJars, cache_directory, class_path, locked_jars
-from sandbox.kafka import EmbeddedKafka, create_topics, java, java_version
+from sandbox.kafka import create_topics, java, java_version
 from sandbox.processes import StartError, free_port
-
-
-async def send(bootstrap: str, topic: str, *values: bytes) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all")
-    await producer.start()
-    for value in values:
-        await producer.send_and_wait(topic, value)
-    await producer.stop()
-
-
-async def read(bootstrap: str, topic: str, count: int) -> list[bytes]:
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
-    values = [(await consumer.getone()).value for _ in range(count)]
-    await consumer.stop()
-    return values
-
-
-@pytest.mark.timeout(90)
-async def test_what_was_acknowledged_outlives_the_death_of_the_broker(tmp_path: Path) -> None:
-    with EmbeddedKafka(tmp_path / "data") as broker:
-        await broker.create_topics(["kept"], partitions=1)
-        await send(broker.bootstrap, "kept", b"one")
-        address = broker.bootstrap
-        broker.kill()
-        assert not broker.running
-        started = time.monotonic()
-        assert broker.start() == address
-        assert time.monotonic() - started < 20
-        await send(broker.bootstrap, "kept", b"two")
-        assert await read(broker.bootstrap, "kept", 2) == [b"one", b"two"]
 
 
 async def test_topics_may_be_created_again_but_never_by_a_slip_of_the_pen(

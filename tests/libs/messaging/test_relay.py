@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import structlog
@@ -109,6 +109,8 @@ async def test_kafka_away_at_the_start_and_later_delays_events_and_loses_none(
             await asyncio.to_thread(broker.start)
             await world.until_seen(ids, timeout=25.0)
             assert sorted(await world.seen_ids()) == sorted(ids)
+            # What the broker took before it was killed is still there for whoever reads from the beginning.
+            await all_are_on_the_topic(world, ids)
             await member.stop()
             await world.stop_relay(INTAKE)
         finally:
@@ -211,6 +213,21 @@ async def test_nothing_is_left_running_where_kafka_cannot_be_reached() -> None:
     with pytest.raises(Transient):
         await KafkaTransport(nowhere, "enrichment", ["mash.referral.v1"], timing=QUICK).start()
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def all_are_on_the_topic(world: World, ids: Collection[UUID]) -> None:
+    """Reads from the beginning until each was there; some may be there twice."""
+    missing = {str(each).encode() for each in ids}
+    consumer = AIOKafkaConsumer(
+        world.kafka().named(WITHDRAWN.topic), bootstrap_servers=world.bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(20):
+            while missing:
+                missing.discard(dict((await consumer.getone()).headers)["ce_id"])
+    finally:
+        await consumer.stop()
 
 
 async def limit_messages(world: World, size: int) -> None:
