@@ -72,6 +72,14 @@ class Site:
         answer = httpx.request(method, f"{self.url}{path}", json=body, headers=headers, trust_env=False)
         assert answer.is_success, answer.text
 
+    def session(self, person: str) -> tuple[str, str]:
+        """Name and value of the cookie of somebody who has signed in."""
+        with httpx.Client(base_url=self.url, follow_redirects=True, trust_env=False) as http:
+            asked = http.get("/").url
+            http.post(asked, data={**asked.params, "person": person})
+            (cookie,) = http.cookies.items()
+        return cookie
+
     def act(self, reference: str) -> None:
         """The sandbox's staff go one step on with a referral: from decision to signature, or to acceptance."""
         staff.act(self.client, self.look(reference), {"facts": []})
@@ -124,7 +132,7 @@ def references(site: Site) -> dict[Family, str]:
     return sent
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(site: Site, chromium: str) -> Iterator[Browser]:
     # Playwright holds this thread's event loop while it lives: nothing asynchronous may be tested beside it.
     expect.set_options(timeout=30_000)
@@ -140,24 +148,34 @@ def complains(said: ConsoleMessage) -> bool:
 
 
 Opens = Callable[..., Page]
+QUEUE = "/console/queue"
 
 
 @pytest.fixture
 def opened(site: Site, browser: Browser) -> Iterator[Opens]:
-    """`opened("staff-sw-1")`: somebody signed in, at the queue. Whatever a page complains of fails the test."""
+    """`opened("staff-sw-1")`: somebody signed in, at the queue. Whatever a page complains of fails the test.
+
+    `by_hand`: signed in on the pages themselves, which a browser takes longer for than for all else that it opens;
+    `at`: at another page.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_for(person: str, *, scripts: bool = True) -> Page:
+    def open_for(person: str, *, scripts: bool = True, by_hand: bool = False, at: str = QUEUE) -> Page:
         context = browser.new_context(viewport=DESKTOP, java_script_enabled=scripts)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(30_000)
-        page.goto(f"{site.url}/")
-        page.locator(f"button[value={person}]").click()
-        page.wait_for_url("**/console/queue")
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if complains(said) else None)
+        if by_hand:
+            page.goto(f"{site.url}/")
+            page.locator(f"button[value={person}]").click()
+            page.wait_for_url(f"**{QUEUE}")
+        else:
+            name, value = site.session(person)
+            context.add_cookies([{"name": name, "value": value, "url": site.url, "httpOnly": True}])
+            page.goto(f"{site.url}{at}")
         return page
 
     yield open_for

@@ -61,6 +61,11 @@ def choose(page: Page, level: str, destination: str, *numbers: int) -> None:
     for number in numbers or (1,):
         page.locator(f"input[name='level.{number}'][value={level}]").check()
         page.locator(f"input[name='destination.{number}'][value={destination}]").check()
+
+
+def choose_and_go_on(page: Page, level: str, destination: str, *numbers: int) -> None:
+    """The same, and comes to the second form."""
+    choose(page, level, destination, *numbers)
     with page.expect_navigation():
         page.get_by_role("button", name="Continue").click()
 

@@ -21,7 +21,7 @@ from libs.schemas.events import Service
 from sandbox.stack import Plan, Stack
 from tests.conftest import FAST
 from tests.console.conftest import ENVIRONMENT, Site
-from tests.console.families import choose
+from tests.console.families import choose_and_go_on
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -68,7 +68,7 @@ def take(site: Site, browser: Browser) -> None:
         page.goto(f"{case}{rest}")
         shoot(page, name, height)
     page.goto(f"{case}/decision")
-    choose(page, "section_47", "csc_section_47")
+    choose_and_go_on(page, "section_47", "csc_section_47")
     shoot(page, "decide", 2500)
     page.goto(f"{site.url}/console/tasks")
     shoot(page, "tasks", 800)

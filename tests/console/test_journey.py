@@ -11,7 +11,7 @@ from tests.console.families import (
     SCHOOL,
     Family,
     add_by_telephone,
-    choose,
+    choose_and_go_on,
     give_reasons,
     most_urgent,
     neglected,
@@ -44,7 +44,8 @@ def picked(page: Page, references: dict[Family, str]) -> Family:
 def test_from_the_most_urgent_case_to_the_referrers_notice(
     site: Site, opened: Opens, references: dict[Family, str]
 ) -> None:
-    page = opened("staff-sw-1")
+    page = opened("staff-sw-1", by_hand=True)
+    assert page.context.cookies()[0]["httpOnly"]
     family = picked(page, references)
     reference = references[family]
     most_urgent(page).get_by_role("link").click()
@@ -58,7 +59,7 @@ def test_from_the_most_urgent_case_to_the_referrers_notice(
     with page.expect_navigation():
         page.get_by_role("link", name="Decide", exact=True).click()
     assert page.locator("input:checked").count() == 0, "nothing is chosen beforehand"
-    choose(page, "section_47", "csc_section_47")
+    choose_and_go_on(page, "section_47", "csc_section_47")
     give_reasons(page, "The injury has no explanation, and the home is neglected.")
     expect(page.get_by_role("alert")).to_contain_text("It stands once it is signed")
     assert not has_delivered(site.look(reference), "outcome"), "nothing is told before it is signed"
@@ -136,7 +137,7 @@ class Keyboard:
 def test_the_same_without_a_script_and_by_keyboard_alone(
     site: Site, opened: Opens, references: dict[Family, str]
 ) -> None:
-    page = opened("staff-sw-1", scripts=False)
+    page = opened("staff-sw-1", scripts=False, by_hand=True)
     keys = Keyboard(page)
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to main content")
@@ -208,15 +209,12 @@ def test_the_same_without_a_script_and_by_keyboard_alone(
 
 def test_two_people_at_once_on_one_case(site: Site, opened: Opens, references: dict[Family, str]) -> None:
     reference = references[Family.SHARED]
-    path = f"{site.url}/console/cases/{site.case_of(reference)}"
-    first, second = opened("staff-mgr-1"), opened("staff-mgr-2")
-    for page in (first, second):
-        page.goto(path)
-    first.reload()
+    path = f"/console/cases/{site.case_of(reference)}"
+    second, first = opened("staff-mgr-2", at=path), opened("staff-mgr-1", at=path)
     expect(first.get_by_text("Marlow Sandbox")).to_be_visible()
     for page in (first, second):
-        page.goto(f"{path}/decision")
-        choose(page, "section_17", "csc_section_17")
+        page.goto(f"{site.url}{path}/decision")
+        choose_and_go_on(page, "section_17", "csc_section_17")
     # Of what this page's own reading brought about it says nothing, for half a second.
     second.locator("[data-live-status][data-listening]").wait_for(state="attached")
     second.wait_for_timeout(600)
