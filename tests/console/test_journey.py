@@ -84,10 +84,20 @@ STOPS_BETWEEN = """(wanted) => {
     const first = (one) => document.querySelector(`input[name="${CSS.escape(one.name)}"]:checked`)
         ?? document.querySelector(`input[name="${CSS.escape(one.name)}"]`);
     const stops = [...document.querySelectorAll(kinds)].filter((one) => open(one) && alone(one));
-    const here = stops.indexOf(document.activeElement), there = stops.indexOf(wanted);
+    const led = location.hash && document.querySelector(location.hash);
+    const before = (one) => led.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_PRECEDING;
+    const here = document.activeElement === document.body && led
+        ? stops.findLastIndex(before) : stops.indexOf(document.activeElement);
+    const there = stops.indexOf(wanted);
     return there >= here ? there - here : stops.length - here + there;
 }"""
-"""How often the tabulator key is to be pressed until an element has the focus. A group of radio buttons is one stop."""
+"""How often the tabulator key is to be pressed until an element has the focus. A group of radio buttons is one stop.
+
+Where an address leads to a place on its page, the key goes on from there.
+"""
+
+SKIPS = "(wanted) => document.activeElement === document.body && !location.hash && !!wanted.closest('main')"
+"""Whether the first link of a page is of use to somebody who has just come to it."""
 
 
 class Keyboard:
@@ -97,12 +107,16 @@ class Keyboard:
         self.page = page
 
     def reach(self, selector: str) -> None:
-        """Goes on with the tabulator key until the element has the focus.
+        """Goes on with the tabulator key until the element has the focus, past the menu by the link for that.
 
         The page says how many stops are between, so that one look, and not one for each, tells where the focus is.
         """
         wanted = self.page.locator(selector).first
         expect(wanted).to_be_attached()
+        if wanted.evaluate(SKIPS):
+            self.page.keyboard.press("Tab")
+            self.page.keyboard.press("Enter")
+            self.page.wait_for_url("**#main-content")
         for _ in range(4):
             away = wanted.evaluate(STOPS_BETWEEN)
             if away == 0:
