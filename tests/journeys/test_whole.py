@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from cli.client import SOCIAL_WORKER
@@ -25,7 +26,8 @@ from tests.journeys.referrals import SCHOOL, fact, referral, told, until
 
 pytestmark = pytest.mark.timeout(180)
 
-PARTNERSHIP = Path(__file__).resolve().parents[2] / "deploy" / "partnership"
+ROOT = Path(__file__).resolve().parents[2]
+PARTNERSHIP = ROOT / "deploy" / "partnership"
 
 STOPPED_SECONDS = 60.0 if os.environ.get("MASH_FAULTS") == "long" else 5.0
 
@@ -75,6 +77,21 @@ def test_one_referral_is_one_trace_from_the_post_to_the_notice(running: Running,
     assert {span["parent_id"] for span in found if span["parent_id"]} <= ids, "a span has a parent elsewhere"
     processed = {span["name"] for span in found if span["name"].startswith("process ")}
     assert processed >= {"process mash.referral.v1", "process mash.triage.v1", "process mash.checks.v1"}
+
+
+def test_what_the_alerts_of_the_event_log_look_at_is_there(running: Running, decided: str) -> None:
+    groups = yaml.load((ROOT / "deploy/prometheus/alerts.yml").read_text(), yaml.CSafeLoader)["groups"]
+    (rules,) = (group["rules"] for group in groups if group["name"] == "event_log")
+    read = {re.search(r"\((\w+)\) >", rule["expr"])[1]: rule["expr"] for rule in rules}  # type: ignore[index]
+    # A counter is there once it has counted.
+    assert read.pop("consumer_lost_places_total")
+    assert '"consumer_lost_places"' in (ROOT / "libs/messaging/transports/kafka.py").read_text()
+    metrics = {each: httpx.get(f"{running.stack.url(each)}/metrics").text for each in Service}
+    for name, expression in read.items():
+        # Prometheus knows itself which service it asks.
+        label = "" if "by (service)" in expression else "consumer="
+        shown = re.compile(rf"^{name}[ {{].*{label}", re.MULTILINE)
+        assert any(shown.search(text) for text in metrics.values()), f"no service shows {name}"
 
 
 def test_information_that_raises_the_outcome_asks_again_and_leaves_the_decision(running: Running) -> None:
