@@ -56,16 +56,11 @@ def neglected(*names: str, stated: Sequence[dict[str, Any]] = HOME) -> dict[str,
     return referral(children=children)
 
 
-def choose(page: Page, level: str, destination: str, *numbers: int) -> None:
-    """Fills the first form of a decision in, alike for each child."""
+def choose_and_go_on(page: Page, level: str, destination: str, *numbers: int) -> None:
+    """Fills the first form of a decision in, alike for each child, and comes to the second one."""
     for number in numbers or (1,):
         page.locator(f"input[name='level.{number}'][value={level}]").check()
         page.locator(f"input[name='destination.{number}'][value={destination}]").check()
-
-
-def choose_and_go_on(page: Page, level: str, destination: str, *numbers: int) -> None:
-    """The same, and comes to the second form."""
-    choose(page, level, destination, *numbers)
     with page.expect_navigation():
         page.get_by_role("button", name="Continue").click()
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 from libs.platform.clock import SystemClock
 from services.triage.console.api import console_router
 from tests.console.conftest import DESKTOP, PHONE, Opens, Site
-from tests.console.families import SCHOOL, Family, choose
+from tests.console.families import SCHOOL, Family, choose_and_go_on
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -282,24 +282,21 @@ def test_every_page_can_be_used_by_everybody(site: Site, opened: Opens, filled: 
     expect(page.get_by_role("button", name="Send it again")).to_be_visible()
     found["what no page can take"] = at_each_width(page, colours)
     found["whom no page is for"] = at_each_width(opened("auditor-1"), colours)
-    page.evaluate(SHOW, ["/console/challenges", None])
-    review = page.locator("main table").get_by_role("link").first.get_attribute("href")
-    page.evaluate(SHOW, [review, None])
-    page.get_by_role("button", name="Take the review").evaluate(SEND)
+    page.goto(f"{site.url}/console/challenges")
+    page.locator("main table").get_by_role("link").first.click()
+    page.get_by_role("button", name="Take the review").click()
     expect(page.get_by_role("alert")).to_contain_text("You review it")
     found["a review"] = at_each_width(page, colours)
     page.evaluate(SHOW, ["/console/breaches", None])
     page.locator("summary", has_text="return home interview").click()
     found["a reason for a clock"] = at_each_width(page, colours)
-    page.evaluate(SHOW, ["/console/search", None])
+    page.goto(f"{site.url}/console/search")
     page.get_by_label("Name").fill("Example")
-    page.get_by_role("button", name="Search").evaluate(SEND)
+    page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("heading", name="cases found")).to_be_visible()
     found["what was found"] = at_each_width(page, colours)
-    page.evaluate(SHOW, [f"/console/cases/{filled[Family.UNDECIDED]}/decision?children=1,2", None])
-    choose(page, "early_help", "early_help", 1, 2)
-    page.get_by_role("button", name="Continue").evaluate(SEND)
-    expect(page.get_by_label("Reasons for the decision")).to_be_visible()
+    page.goto(f"{site.url}/console/cases/{filled[Family.UNDECIDED]}/decision?children=1,2")
+    choose_and_go_on(page, "early_help", "early_help", 1, 2)
     found["reasons and duties"] = at_each_width(page, colours)
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
