@@ -32,6 +32,11 @@ KILLS: Mapping[Service, tuple[str, ...]] = {
 }
 """Where each service dies, one failpoint for each life of one of its processes; empty: a life without."""
 
+REST_SECONDS = 2.0
+"""Between two lives of a process, as an orchestrator lets pass: the other instance takes over what the dead one led,
+and comes to the place where it is to die.
+"""
+
 NO_DATABASE = ("57P03", "ConnectionRefusedError", "ConnectionResetError")
 """What the log of a process says that was started while PostgreSQL was away: it ends, to be started again."""
 
@@ -117,9 +122,11 @@ class UnderFire:
 
     async def supervise(self) -> None:
         """Until cancelled: what has ended is started again."""
+        now = asyncio.get_running_loop().time
+        ended: dict[int, float] = {}
         while True:
             for (service, instance), process in list(self.stack.services.items()):
-                if not process.running:
+                if not process.running and now() - ended.setdefault(process.pid, now()) >= REST_SECONDS:
                     self._bury(service, instance, process)
                     assert process.log is not None
                     self._log_begins[service, instance] = process.log.stat().st_size
