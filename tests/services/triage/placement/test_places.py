@@ -1,6 +1,7 @@
 """Placement turns a level into a destination and can never lower the level."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from operator import le
 from pathlib import Path
@@ -69,6 +70,14 @@ def never_milder(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
 def placed(level: Level, *around: str) -> Placement:
     assert set(around) <= PLACES.circumstances
     return PLACES.place(level, frozenset(around))
+
+
+def test_a_placement_that_was_changed_answers_by_its_own_lines() -> None:
+    assert placed(Level.UNIVERSAL).destination is not Destination.SECTION_47
+    changed = replace(
+        PLACES, rows=tuple(replace(one, destination=Destination.SECTION_47) for one in PLACES.rows)
+    )
+    assert changed.place(Level.UNIVERSAL, frozenset()).destination is Destination.SECTION_47
 
 
 def test_placement_never_lowers_a_level_whatever_the_circumstances(everywhere: Placed) -> None:
