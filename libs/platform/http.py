@@ -17,6 +17,10 @@ CONNECT_SECONDS = 2.0
 READ_SECONDS = 10.0
 WRITE_SECONDS = 5.0
 POOL_SECONDS = 5.0
+IDLE_SECONDS = 2.0
+"""How long a connection may rest before another is made instead. Many servers close theirs after five seconds of rest,
+and what is sent just then is lost without an answer.
+"""
 
 
 def http_client(
@@ -51,7 +55,7 @@ def http_client(
 
 def _network(base_url: str, limit: int) -> httpx.AsyncBaseTransport:
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=30, ttl_dns_cache=30)
+        connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS, ttl_dns_cache=30)
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
         )

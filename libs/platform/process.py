@@ -23,6 +23,11 @@ from libs.platform.settings import ServiceSettings, load
 from libs.schemas.document import DocumentError
 from libs.schemas.events import Service
 
+IDLE_SECONDS = 75
+"""How long a connection may rest before the service closes it: longer than what stands in front of it keeps one (60
+seconds are common), so that nothing is sent into a connection that is being closed.
+"""
+
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -91,6 +96,7 @@ async def serve(
         date_header=False,
         lifespan="on",
         timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+        timeout_keep_alive=IDLE_SECONDS,
     )
     bound = _bound(settings.host, settings.port)
     server = _Server(config, ready)

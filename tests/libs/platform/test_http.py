@@ -1,5 +1,7 @@
 import asyncio
 import json
+import socket
+import threading
 from collections.abc import AsyncIterator
 from io import StringIO
 
@@ -10,7 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from libs.platform.alarms import Alarms
 from libs.platform.clock import ManualClock
-from libs.platform.http import http_client, outcome, retry_after
+from libs.platform.http import IDLE_SECONDS, http_client, outcome, retry_after
 from libs.platform.telemetry import Telemetry, TraceParent
 from tests.libs.platform.conftest import Collected
 
@@ -88,6 +90,27 @@ async def test_a_connection_that_is_lost_after_sending_is_not_called_unreachable
         with pytest.raises(httpx.HTTPError) as loss:
             await http.post("/hangup", json={})
     assert outcome(loss.value) == "lost"
+
+
+async def test_what_is_sent_after_a_rest_is_not_lost_on_a_connection_that_the_peer_gives_up() -> None:
+    taken = list[socket.socket]()
+
+    def answer(listening: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listening.accept()
+            taken.append(connection)
+            connection.recv(10_000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=answer, args=(listening,), daemon=True).start()
+        async with http_client(f"http://127.0.0.1:{listening.getsockname()[1]}", peer="police") as http:
+            assert (await http.post("/first")).status_code == 200
+            await asyncio.sleep(IDLE_SECONDS + 0.1)
+            # Nothing runs between this and the request: the client cannot have heard of it.
+            taken[0].close()
+            assert (await http.post("/second")).status_code == 200
+    taken[1].close()
 
 
 async def test_the_wait_that_a_peer_asks_for_is_read(server: str) -> None:

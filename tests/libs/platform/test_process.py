@@ -93,6 +93,24 @@ async def test_what_is_no_http_gets_a_problem_document(
     assert json.loads(body)["code"] == "http-invalid"
 
 
+async def test_what_stands_in_front_may_send_on_after_a_rest(
+    settings: ServiceSettings, instruments: Telemetry
+) -> None:
+    app = create_app("Slow", settings, instruments, [routes()])
+    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(app, settings, stop=stop, ready=bound.set_result))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await bound)
+    for rest in (5.5, 0):
+        writer.write(b"GET /v1/slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert await reader.readexactly(len(b'"done"')) == b'"done"'
+        await asyncio.sleep(rest)
+    # A connection at rest keeps nothing from ending.
+    stop.set()
+    await serving
+    writer.close()
+
+
 async def test_a_signal_stops_in_order_and_ends_nothing_by_itself(
     settings: ServiceSettings, instruments: Telemetry
 ) -> None:
