@@ -15,12 +15,13 @@ from libs.messaging.alarm import Alarm, log_only
 from libs.messaging.consumer import Consumer
 from libs.messaging.kafka import KafkaConnection
 from libs.messaging.ledger import Ledger
+from libs.messaging.limits import USUAL, Limits
 from libs.messaging.parked import ParkedMessages
 from libs.messaging.producer import EventProducer
 from libs.messaging.reconciler import Reconciler, Sweep
 from libs.messaging.relay import Relay
 from libs.messaging.retention import Retention, outbox_readers
-from libs.messaging.runner import Limits, Runner
+from libs.messaging.runner import Runner
 from libs.messaging.tasks import Part
 from libs.messaging.timers import Handler, TimerLoop
 from libs.messaging.transport import Transport
@@ -61,7 +62,7 @@ def assemble(
     `connect` opens a connection of its own in the service's schema, for session locks. `handlers`: what each kind of
     timer sets off. Raises ValueError where Kafka is to carry the events and `bootstrap` does not say where it is.
     """
-    limits = limits or Limits()
+    limits = limits or USUAL
     transport: Transport
     sender: list[tuple[str, Part]] = []
     if events == "kafka":

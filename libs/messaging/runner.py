@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 from opentelemetry import metrics
@@ -15,43 +13,16 @@ from opentelemetry import metrics
 from libs.messaging import inbox, parking
 from libs.messaging.alarm import Alarm, log_only
 from libs.messaging.consumer import Consumer
-from libs.messaging.errors import ErrorClass, classify, code_of
+from libs.messaging.errors import ErrorClass, Transient, classify, code_of
 from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.limits import LANE_RECORDS, USUAL, Limits
 from libs.messaging.message import Message, read
 from libs.messaging.parking import BEHIND, Parking
+from libs.messaging.suspect import OUT_OF_TIME, Suspect, runs
 from libs.messaging.tracing import Tracing, end
 from libs.messaging.transport import Transport
 
-__all__ = ["Alarm", "BreakerOpen", "Limits", "Runner", "log_only"]
-
 _log = structlog.get_logger(__name__)
-
-
-LANE_RECORDS = 40
-"""Fewer events than this are not worth a transaction of their own beside another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How a runner paces itself. Times in seconds."""
-
-    max_records: int = 500
-    poll_timeout: float = 0.5
-    linger: float = 0.0
-    """Waits so long after a batch that was not full, so that a consumer that nobody waits for works less often."""
-    lanes: int = 2
-    """So many transactions at most share a batch, so that one computes while another waits for the database."""
-    quick_retries: int = 3
-    """An unknown error is tried so often again at once, since many are races."""
-    quick_delay: float = 0.1
-    """Before the first quick retry; doubles."""
-    pause: float = 0.2
-    """Before going on after a transient error; doubles."""
-    longest_pause: float = 15.0
-    max_consecutive_parked: int = 20
-    """So many messages failed with none processed between them: that is a bad deploy, not bad data."""
-    breaker_pause: float = 60.0
-    """How long the consumer then waits before it tries again."""
 
 
 class BreakerOpen(Exception):
@@ -75,7 +46,7 @@ class Runner:
         transport: Transport,
         consumer: Consumer,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         alarm: Alarm = log_only,
         tracing: Tracing | None = None,
     ) -> None:
@@ -88,6 +59,7 @@ class Runner:
         self._stopping = asyncio.Event()
         self._consecutive = 0
         self._suspicious = False
+        self._suspect = Suspect(limits)
         self._pauses = 0
         self._halvings = 0
         meter = metrics.get_meter("libs.messaging")
@@ -130,6 +102,8 @@ class Runner:
     async def _round(self) -> int:
         """Polls one batch and applies it. Gives how many records it had."""
         most = max(1, self._limits.max_records >> self._halvings)
+        if self._suspect.stands:
+            most = max(most, LANE_RECORDS)
         records = await self._transport.poll(most, self._limits.poll_timeout)
         if not records:
             return 0
@@ -139,6 +113,10 @@ class Runner:
         try:
             messages = await read(records, self._consumer.types, self._ledger.codec, self._tracing)
             with self._tracing.batch([message.span for message in messages]):
+                suspect = self._suspect.among(messages)
+                if suspect is not None and await self._others_pass(messages, suspect):
+                    await self._convict(suspect)
+                    self._suspect.passed([suspect])
                 if self._suspicious:
                     await self._look_behind(messages)
                 await self._process_in_lanes(messages)
@@ -154,6 +132,7 @@ class Runner:
         finally:
             for message in messages:
                 end(message.span, failure)
+        self._suspect.passed(messages)
         self._pauses = 0
         self._halvings = max(0, self._halvings - 1)
         self._consumed.add(len(messages), self._attributes)
@@ -210,13 +189,8 @@ class Runner:
         From the last referral to the first, for it is at the head that the bad ones stand. Ends where so many fail
         that it is no use.
         """
-        runs: dict[UUID, list[Message]] = {}
-        for message in messages:
-            runs.setdefault(message.referral_id, []).append(message)
         failed = 0
-        for run in reversed(runs.values()):
-            if any(message.event is None for message in run):
-                continue
+        for run in reversed(runs(messages)):
             try:
                 await self._apply(run)
             except Exception as error:
@@ -226,8 +200,40 @@ class Runner:
                 if failed >= self._limits.max_consecutive_parked:
                     return
 
+    async def _others_pass(self, messages: Sequence[Message], suspect: Message) -> bool:
+        """Applies the messages of one other referral, as the first that can be: whether the surroundings let any pass.
+
+        Raises what is transient where none of a few does.
+        """
+        failures = 0
+        for run in runs(messages, apart_from=suspect.referral_id):
+            try:
+                await self._apply(run)
+            except Exception as error:
+                if classify(error) is not ErrorClass.TRANSIENT:
+                    continue
+                failures += 1
+                if failures >= self._limits.overlong_tries:
+                    raise
+            else:
+                return True
+        return False
+
+    async def _convict(self, suspect: Message) -> None:
+        """Parks it where it outlasts surroundings that have just let another pass. Raises what is transient."""
+        began = asyncio.get_running_loop().time()
+        try:
+            await self._apply([suspect])
+        except Exception as error:
+            if classify(error) is not ErrorClass.TRANSIENT:
+                return
+            if asyncio.get_running_loop().time() - began < self._limits.overlong:
+                raise
+            await self._park(suspect, ErrorClass.UNKNOWN, Transient(OUT_OF_TIME))
+
     async def _process_one(self, message: Message) -> None:
         for attempt in range(1, self._limits.quick_retries + 2):
+            began = asyncio.get_running_loop().time()
             try:
                 await self._apply([message])
                 return
@@ -236,6 +242,7 @@ class Runner:
             except Exception as error:
                 kind = classify(error)
                 if kind is ErrorClass.TRANSIENT:
+                    self._suspect.failed(message, asyncio.get_running_loop().time() - began)
                     raise
                 if kind is ErrorClass.PERMANENT or attempt > self._limits.quick_retries:
                     await self._park(message, kind, error)

@@ -14,8 +14,8 @@ from libs.messaging.codec import PlainCodec
 from libs.messaging.errors import Refused
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger
+from libs.messaging.limits import Limits
 from libs.messaging.reconciler import Sweep
-from libs.messaging.runner import Limits
 from libs.messaging.tasks import Background
 from libs.platform.alarms import open_alarms
 from libs.platform.auth import Authenticator

@@ -18,8 +18,9 @@ from libs.messaging.consumer import Consumer, Parked
 from libs.messaging.event import Event, Record
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.limits import Limits
 from libs.messaging.log import START, OutboxLog
-from libs.messaging.runner import Limits, Runner
+from libs.messaging.runner import Runner
 from libs.messaging.tables import create_sql
 from libs.messaging.tasks import Part
 from libs.messaging.transport import Backlog

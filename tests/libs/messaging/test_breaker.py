@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from libs.messaging.errors import Permanent, Transient
-from libs.messaging.runner import Limits
+from libs.messaging.limits import Limits
 from libs.schemas.events import Service
 from tests.libs.messaging.conftest import Recorder, World, running, until, withdraw
 from tests.libs.messaging.test_runner import parked, seen, start, taken_in

@@ -13,7 +13,8 @@ from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent, Transient
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
-from libs.messaging.runner import Limits, Runner
+from libs.messaging.limits import Limits
+from libs.messaging.runner import Runner
 from libs.schemas.events import (
     CHECK_RETURNED,
     RECEIVED,

@@ -12,8 +12,8 @@ import pytest
 
 from libs.messaging.errors import Permanent, Transient
 from libs.messaging.event import Event
+from libs.messaging.limits import Limits
 from libs.messaging.parked import ParkedMessages
-from libs.messaging.runner import Limits
 from libs.schemas.events import CASE_SCREENED, CaseScreened, Service
 from tests.libs.messaging.conformance.world import LIMITS, Recorder, World, eventually, reason_of
 from tests.libs.schemas.goldens import golden

@@ -19,9 +19,10 @@ from libs.messaging.event import Event
 from libs.messaging.failpoints import NEVER, Failpoints
 from libs.messaging.kafka import KafkaConnection
 from libs.messaging.ledger import Ledger, Unit
+from libs.messaging.limits import Limits
 from libs.messaging.producer import EventProducer
 from libs.messaging.relay import Relay
-from libs.messaging.runner import Limits, Runner
+from libs.messaging.runner import Runner
 from libs.messaging.tables import create_sql, cursor_name
 from libs.messaging.transport import Transport
 from libs.messaging.transports.kafka import KafkaTiming, KafkaTransport

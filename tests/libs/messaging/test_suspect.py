@@ -1,0 +1,80 @@
+"""A message that outlasts the database's limits is told from a database that is slow with every message."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from libs.messaging.event import Event
+from libs.messaging.ledger import Unit
+from libs.schemas.events import Service
+from tests.libs.messaging.conftest import QUICK, Recorder, World, running, until, withdraw
+from tests.libs.messaging.test_runner import parked, seen, start, taken_in
+
+LIMITS = replace(QUICK, max_records=4, overlong=0.1)
+
+
+class Heavy(Recorder):
+    """Works on some events for longer than a transaction may last, which is a fifth of a second here."""
+
+    def __init__(self, heavy: Collection[UUID]) -> None:
+        super().__init__()
+        self.heavy = heavy
+
+    async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+        await unit.connection.execute("SET LOCAL transaction_timeout = '200ms'")
+        if any(event.id in self.heavy for event in events):
+            await unit.connection.execute("SELECT pg_sleep(20)")
+        await super().handle(unit, events)
+
+
+async def test_messages_that_outlast_the_databases_limits_delay_nobody_elses_referral(world: World) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    referrals = [uuid4() for _ in range(12)]
+    ids = await withdraw(intake, referrals)
+    behind = await withdraw(intake, referrals[2:3])
+    async with running(await start(world, Heavy(ids[2:4]), LIMITS)):
+        await taken_in(world, 13)
+    assert await parked(world) == {
+        ids[2]: ("failed", "out-of-time"),
+        ids[3]: ("failed", "out-of-time"),
+        behind[0]: ("waiting", "behind"),
+    }
+    assert {referral for referral, _ in await seen(world)} == set(referrals) - set(referrals[2:4])
+
+
+async def test_a_database_that_is_slow_with_everything_parks_nothing(world: World) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    ids = await withdraw(intake, [uuid4() for _ in range(6)])
+    consumer = Heavy(ids)
+    runner = await start(world, consumer, LIMITS)
+    async with running(runner):
+
+        async def suspected() -> bool:
+            return runner._suspect.stands
+
+        await until(suspected)
+        tries = len(await world.fetch("SELECT 1 FROM triage.inbox"))
+        consumer.heavy = ()
+        await taken_in(world, 6)
+    assert (tries, await parked(world), len(await seen(world))) == (0, {}, 6)
+
+
+async def test_a_message_that_passes_at_last_is_suspected_no_more(world: World) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    ids = await withdraw(intake, [uuid4()])
+    consumer = Heavy(ids)
+    runner = await start(world, consumer, LIMITS)
+    async with running(runner):
+
+        async def suspected() -> bool:
+            return runner._suspect.stands
+
+        await until(suspected)
+        consumer.heavy = ()
+        await taken_in(world, 1)
+        await withdraw(intake, [uuid4()])
+        await taken_in(world, 2)
+        assert not runner._suspect.stands
+    assert await parked(world) == {}
