@@ -16,13 +16,22 @@ from services.enrichment.people.scoring import Record, record
 from services.enrichment.people.subject import KeptProfile, Profile, Subject, joined
 
 _LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1::bigint[]) AS key"
-_CURRENT = """
+# From the side that is asked for, whatever the planner believes of tables that have just grown.
+_LINKS = """
 SELECT s.id, s.referral_id, s.adult, s.source, s.profile, l.person_id, l.band, l.method, l.rules
-  FROM person_subject AS s JOIN person_link AS l ON l.subject_id = s.id AND l.until IS NULL
+  FROM person_subject AS s CROSS JOIN LATERAL (
+       SELECT person_id, band, method, rules FROM person_link WHERE subject_id = s.id AND until IS NULL LIMIT 1) AS l
 """
-_OF_REFERRALS = _CURRENT + " WHERE s.referral_id = ANY ($1::uuid[])"
-_OF_SUBJECTS = _CURRENT + " WHERE s.id = ANY ($1::uuid[])"
-_OF_PERSONS = _CURRENT + " WHERE l.person_id = ANY ($1::uuid[]) ORDER BY s.given_at DESC, s.id DESC"
+_OF_REFERRALS = _LINKS + " WHERE s.referral_id = ANY ($1::uuid[])"
+_OF_SUBJECTS = _LINKS + " WHERE s.id = ANY ($1::uuid[])"
+_OF_PERSONS = """
+SELECT s.id, s.referral_id, s.adult, s.source, s.profile, l.person_id, l.band, l.method, l.rules
+  FROM person_link AS l CROSS JOIN LATERAL (
+       SELECT id, referral_id, adult, source, profile, given_at
+         FROM person_subject WHERE id = l.subject_id LIMIT 1) AS s
+ WHERE l.person_id = ANY ($1::uuid[]) AND l.until IS NULL
+ ORDER BY s.given_at DESC, s.id DESC
+"""
 _CANDIDATES = """
 WITH hit AS (
     SELECT w.number, k.person_id, sum(w.weight) AS weight
