@@ -205,8 +205,8 @@ Instant = Annotated[
 ]
 """A moment, RFC 3339 with offset; kept in UTC."""
 
-# What is stripped, spelt out: dialects of regular expressions differ in their white space.
-_BLANK = r"\x09-\x0d\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# What is stripped here or by Python, spelt out: dialects of regular expressions differ in their white space.
+_BLANK = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 WORDS = rf"^(?:[^\x00{_BLANK}]|[^\x00]+[^\x00{_BLANK}])[^\x00]*$"
 """Of a text that is more than white space and holds no NUL, which PostgreSQL cannot keep.
 

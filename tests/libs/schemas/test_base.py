@@ -128,6 +128,8 @@ def test_the_schema_says_of_each_character_whether_it_is_a_text_by_itself() -> N
             assert not said.search(character), hex(number)
         else:
             assert said.search(character), hex(number)
+            # Who asks later whether anything was said asks Python.
+            assert character.strip(), hex(number)
 
 
 def test_ordered_codes_compare_by_severity_never_as_text() -> None:
