@@ -59,6 +59,22 @@ async def test_a_discarded_referral_stays_in_the_queue_until_a_person_closes_it(
     assert await hub.rows("SELECT 1 FROM stop") == []
 
 
+async def test_what_a_person_took_up_does_not_come_back_with_what_is_blocked_and_goes_on(
+    hub: HubWorld, worker: Person
+) -> None:
+    story = Story()
+    received, later = story.received(), story.answer("police")
+    await hub.park(received, value=b"\xff")
+    await give_up(hub, received)
+    [task] = (await worker.get("/v1/tasks")).json()["items"]
+    await worker.put(f"/v1/tasks/{task['id']}", {"note": "Rang the school; it is sent anew."})
+    await hub.park(later, value=b"\xff")
+    assert (await hub.case(story.id)).stub
+    await give_up(hub, later)
+    assert await hub.case(story.id) is None
+    assert await hub.rows("SELECT 1 FROM stop") == []
+
+
 async def test_what_waited_behind_a_discarded_referral_is_still_screened(hub: HubWorld) -> None:
     story = Story()
     received, danger = story.received(), story.information(immediate_danger=True)

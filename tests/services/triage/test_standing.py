@@ -64,6 +64,19 @@ def test_an_answer_in_part_is_a_gap_until_the_same_is_answered_in_full(reason: s
     assert read(standing_of([[partly], [answer("returned", "2")]])) == ("returned", None)
 
 
+def test_an_answer_to_a_part_of_what_was_asked_closes_no_gap() -> None:
+    some = answer("returned", "2", items=BOTH[:1])
+    assert read(standing_of([[answer("no_answer")], [some]])) == ("no_answer", None)
+    assert not standing_of([[answer("returned", reason=EXISTENCE_ONLY)], [some]]).spoken
+    rest = answer("nothing_held", "3", items=BOTH[1:])
+    assert standing_of([[answer("no_answer")], [some], [rest]]).spoken
+
+
+@pytest.mark.parametrize("state", ["pending", "no_answer", "unavailable", "declined", "outside_coverage"])
+def test_a_silence_about_nobody_knows_what_is_closed_by_no_other_question(state: str) -> None:
+    assert read(standing_of([[answer(state, items=())], [answer("returned", "2")]])) == (state, None)
+
+
 def test_of_several_gaps_the_one_whose_answer_may_still_come_is_shown() -> None:
     gaps = [answer("declined", "1"), answer("no_answer", "2"), answer("not_requested", "3")]
     assert standing_of([[one] for one in gaps]).state == "no_answer"

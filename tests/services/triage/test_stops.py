@@ -123,6 +123,19 @@ async def test_danger_in_a_message_behind_the_blocked_one_is_seen(hub: HubWorld)
     )
 
 
+async def test_a_message_that_cannot_be_read_is_red_where_it_is_the_referrers_or_its_case_a_stub(
+    hub: HubWorld,
+) -> None:
+    seen, unseen = Story(), Story()
+    await hub.take(seen.received([HUNGRY]))
+    await hub.park(unseen.received([HUNGRY]))
+    await hub.park(seen.answer("health"), value=b"\xff")
+    assert [(await hub.case(story.child_ids[0])).rag for story in (seen, unseen)] == [Rag.GREEN] * 2
+    await hub.park(seen.information(), value=b"\xff", first=False)
+    await hub.park(unseen.answer("health"), value=b"\xff", first=False)
+    assert [(await hub.case(story.child_ids[0])).rag for story in (seen, unseen)] == [Rag.RED] * 2
+
+
 async def test_a_blocked_fact_that_is_danger_only_with_what_is_known_is_seen(hub: HubWorld) -> None:
     story = Story()
     await hub.take(story.received([stated("child.non_mobile", True)]))
@@ -174,6 +187,17 @@ async def test_another_services_stop_shows_until_every_consumer_goes_on(
     assert (await hub.case(child)).stage is Stage.PROCESSING_STOPPED
     await hub.take(story.event(ENRICHMENT_RESUMED, resume("notify")))
     assert (await hub.case(child)).stage is Stage.TO_BE_READ
+
+
+async def test_what_goes_on_here_stays_stopped_while_another_service_does_not(hub: HubWorld) -> None:
+    story, unseen = Story(), Story()
+    await hub.take(story.received([HUNGRY]))
+    for one in (story, unseen):
+        await hub.take(one.event(ENRICHMENT_STOPPED, stop(one)))
+        await hub.park(one.answer("police"))
+        await hub.resume(one.id)
+    case, stub = await hub.case(story.child_ids[0]), await hub.case(unseen.id)
+    assert (case.stage, stub.stage) == (Stage.PROCESSING_STOPPED, Stage.PROCESSING_STOPPED)
 
 
 async def test_a_stop_before_the_referral_is_a_stub_that_the_referral_replaces(hub: HubWorld) -> None:

@@ -35,6 +35,18 @@ async def test_danger_on_receipt_calls_somebody_at_once(hub: HubWorld, list_at_w
     assert (call.shared.contact, call.shared.urgency) == ("duty_worker", "immediate_danger")
 
 
+async def test_danger_that_comes_for_a_stand_in_calls_somebody(
+    hub: HubWorld, list_at_work: OnCallWorld
+) -> None:
+    story = Story()
+    await hub.park(story.received())
+    await list_at_work.wait()
+    assert await list_at_work.called(story) == []
+    await hub.take(story.information(immediate_danger=True))
+    await list_at_work.wait()
+    assert await list_at_work.called(story) == ["duty_worker"]
+
+
 async def test_a_case_that_is_not_red_calls_nobody(hub: HubWorld, list_at_work: OnCallWorld) -> None:
     story = Story()
     await hub.take(story.received([stated("child.home_conditions", "poor")]))
