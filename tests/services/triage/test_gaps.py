@@ -17,6 +17,18 @@ async def test_an_answer_that_was_only_partly_understood_keeps_its_gap_open(hub:
     assert (await hub.case(partly.child_ids[0])).could_rise_to is Level.SECTION_47
 
 
+async def test_the_end_of_the_checks_closes_no_gap_that_the_agencys_own_answers_leave(hub: HubWorld) -> None:
+    story = Story()
+    await hub.take(story.received([stated("child.hunger", "persistent")]))
+    await hub.take(story.answer("police", state="no_answer", items=("warnings",)))
+    await hub.take(story.answer("police", question_id="another", items=("involvements",)))
+    await hub.take(story.completed())
+    case = await hub.case(story.child_ids[0])
+    assert case.completed_at is not None
+    assert "police" in case.awaiting
+    assert case.could_rise_to is Level.SECTION_47
+
+
 async def test_a_value_that_nobody_knows_could_be_the_worst(hub: HubWorld) -> None:
     story = Story()
     await hub.take(story.received([stated("child.hunger", "persistent")]), story.completed())

@@ -87,6 +87,21 @@ async def test_what_says_nothing_of_danger_leaves_the_highest_decision_alone(
     assert (case.stage, case.at_risk) == (Stage.HAND_OVER, False)
 
 
+async def test_checks_that_end_after_a_decision_route_nothing_when_it_comes_to_be_at_risk(
+    hub: HubWorld, manager: Person
+) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]))
+    early = {"level": "section_47", "destination": "csc_section_47", "departure_reason": "The words say it."}
+    _, tag = await manager.open(story.child_ids[0])
+    assert (await manager.decide(story.child_ids[0], tag, **early)).json()["stage"] == "hand_over"
+    await hub.take(story.completed())
+    await hub.take(story.information(immediate_danger=True))
+    assert (await hub.case(story.child_ids[0])).at_risk
+    assert "case-reopened" in await hub.names(story.id)
+    assert "case-routed" not in await hub.names(story.id)
+
+
 async def tasks(hub: HubWorld, story: Story) -> list[str]:
     rows = await hub.rows("SELECT kind FROM task WHERE referral_id = $1 ORDER BY kind", story.id)
     return [row[0] for row in rows]

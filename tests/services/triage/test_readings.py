@@ -1,10 +1,18 @@
 """Nothing is inferred from words: a person reads them, and states what they found."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from libs.schemas.evaluation import Outcome
+from libs.schemas.events import INFORMATION_ADDED, InformationAdded
 from libs.schemas.levels import Destination, Level, Rag, Stage
+from libs.schemas.referral import ChildInformation, Voice
+from services.triage import reckoning
+from services.triage.facts import danger_fact
+from services.triage.policy import ChildFacts, Policy, evaluate
 from tests.services.triage.conftest import NEGLECTED, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
@@ -115,6 +123,51 @@ async def test_further_words_wait_for_a_reader_again(hub: HubWorld, story: Story
     assert (await worker.read(child)).status_code == 200
     case = await hub.case(child)
     assert (case.stage, case.unread) == (Stage.CHECKS, False)
+
+
+@pytest.mark.parametrize(
+    "said", [{"voice": Voice(words="I sleep in the car.")}, {"whereabouts": "At her uncle's since Friday."}]
+)
+async def test_what_the_child_says_or_where_it_is_waits_for_a_reader_too(
+    hub: HubWorld, story: Story, worker: Person, said: dict[str, Any]
+) -> None:
+    child = story.child_ids[0]
+    await worker.read(child)
+    shared = story.information().payload.shared
+    later = InformationAdded(shared=shared, children={child: ChildInformation(child=1, **said)})
+    await hub.take(story.event(INFORMATION_ADDED, later))
+    assert (await hub.case(child)).stage is Stage.TO_BE_READ
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["the first", "one more"])
+@pytest.mark.parametrize("how", ["referral", "information", "reading", "telephone"])
+async def test_a_flag_of_danger_is_danger_though_a_policy_has_no_rule_about_it(
+    hub: HubWorld, manager: Person, monkeypatch: pytest.MonkeyPatch, how: str, before: bool
+) -> None:
+    def without_the_flag(policy: Policy, facts: ChildFacts) -> Outcome:
+        read = tuple(one for one in facts.stated if one.fact.fact != danger_fact().fact)
+        return evaluate(policy, replace(facts, stated=read))
+
+    monkeypatch.setattr(reckoning, "evaluate", without_the_flag)
+    story = Story()
+    child = story.child_ids[0]
+    await hub.take(story.received(NEGLECTED, immediate_danger=before or how == "referral"))
+    if how != "referral":
+        high = {"level": "section_47", "destination": "csc_section_47", "departure_reason": "Seen today."}
+        decided = await manager.decide(child, (await manager.open(child))[1], **high)
+        assert decided.json()["stage"] == "hand_over", decided.text
+    if how == "information":
+        await hub.take(story.information(immediate_danger=True))
+    elif how == "reading":
+        await hub.take(story.information(worry="His uncle has moved in."))
+        assert (await manager.read(child, immediate_danger=True)).status_code == 200
+    elif how == "telephone":
+        call = {"source": "family", "how": "telephone", "said_by": "his mother", "on": "2026-11-20"}
+        told = {**call, "facts": [], "immediate_danger": True, "note": "She rang."}
+        added = await manager.post(f"/v1/cases/{child}/facts", told)
+        assert added.status_code == 201, added.text
+    case = await hub.case(child)
+    assert (case.immediate_danger, case.rag, case.at_risk) == (True, Rag.RED, how != "referral")
 
 
 async def test_a_reading_says_what_was_seen(story: Story, worker: Person) -> None:
