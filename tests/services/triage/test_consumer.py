@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -71,6 +71,27 @@ async def test_every_child_gets_a_case_and_one_event_screens_them_all(hub: HubWo
     assert [row[0] for row in numbers] == [1, 2, 3]
     levels = [screened.children[child].level for child in story.child_ids]
     assert levels == [Level.SECTION_17, Level.SECTION_47, Level.SECTION_17], "a brother or sister was harmed"
+
+
+async def test_what_is_added_reaches_no_child_whose_part_of_it_was_erased(hub: HubWorld) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([HUNGRY], [HUNGRY]))
+    gone, other = story.child_ids
+    added = story.information(immediate_danger=True)
+    await hub.take(replace(added, erased=frozenset((gone,))))
+    assert [(await hub.case(child)).immediate_danger for child in (gone, other)] == [False, True]
+    told = await hub.rows("SELECT case_id FROM evidence WHERE kind = 'information'")
+    assert [row["case_id"] for row in told] == [other]
+
+
+async def test_an_event_says_nothing_of_another_referrals_child(hub: HubWorld) -> None:
+    story, other = Story(), Story()
+    await hub.take(story.received([HUNGRY]), other.received([HUNGRY]))
+    theirs = other.answer("police", HIT)
+    await hub.take(replace(theirs, referral_id=story.id), other.answer("health"))
+    assert (await hub.case(other.child_ids[0])).level < Level.SECTION_47
+    await hub.take(replace(theirs, id=uuid4()))
+    assert (await hub.case(other.child_ids[0])).level is Level.SECTION_47
 
 
 async def test_children_keep_their_numbers_when_one_of_them_is_erased(hub: HubWorld) -> None:

@@ -21,6 +21,7 @@ from libs.schemas.events import (
     Stopped,
 )
 from libs.schemas.levels import Level, Rag, Stage
+from libs.schemas.referral import ReferredChild
 from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
 
@@ -198,6 +199,13 @@ async def test_what_goes_on_here_stays_stopped_while_another_service_does_not(hu
         await hub.resume(one.id)
     case, stub = await hub.case(story.child_ids[0]), await hub.case(unseen.id)
     assert (case.stage, stub.stage) == (Stage.PROCESSING_STOPPED, Stage.PROCESSING_STOPPED)
+
+
+async def test_a_child_that_is_found_while_its_referral_stands_still_stands_still_too(hub: HubWorld) -> None:
+    story = Story()
+    await hub.take(story.received([HUNGRY]), story.event(ENRICHMENT_STOPPED, stop(story)))
+    await hub.take(story.found(ReferredChild(given_name="Found")))
+    assert (await hub.case(story.child_ids[1])).stage is Stage.PROCESSING_STOPPED
 
 
 async def test_a_stop_before_the_referral_is_a_stub_that_the_referral_replaces(hub: HubWorld) -> None:
