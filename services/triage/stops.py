@@ -89,7 +89,7 @@ class Stops:
             stops = desk.stops.get(referral_id, set())
             stops.discard(payload.shared.consumer)
             if not stops:
-                await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+                await self._drop(unit, desk.stubs.pop(referral_id, ()))
         else:
             stop = payload.shared
             await unit.connection.execute(
@@ -157,7 +157,7 @@ class Stops:
         await self._clear(unit, referral_id, consumer)
         if desk.stops.get(referral_id, set()) - {consumer}:
             return
-        await drop_stubs(unit, desk.stubs.pop(referral_id, ()))
+        await self._drop(unit, desk.stubs.pop(referral_id, ()))
         cases = [file.case for file in desk.files.values()]
         for case in cases:
             case.stopped = False
@@ -206,9 +206,12 @@ class Stops:
         await self._forget(unit, referral_id)
         desk = await load_cases(unit.connection, [referral_id])
         if not desk.stops.get(referral_id):
-            stubs = desk.stubs.pop(referral_id, [])
-            await outlive(unit, self._codec, stubs)
-            await drop_stubs(unit, stubs)
+            await self._drop(unit, desk.stubs.pop(referral_id, ()))
+
+    async def _drop(self, unit: Unit, stubs: Sequence[Case]) -> None:
+        """No case takes these stubs' place: what was hidden by them stays hidden."""
+        await outlive(unit, self._codec, stubs)
+        await drop_stubs(unit, stubs)
 
     async def _given_up(self, unit: Unit, desk: Desk, referral_id: UUID, consumer: str) -> bool:
         event_id = await discarded(unit.connection, consumer, referral_id, RECEIVED.name)

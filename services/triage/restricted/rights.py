@@ -37,14 +37,19 @@ def visible(caller: Principal, case: str = "child_case") -> str:
 def visible_of(caller: Principal, case: str, referral: str) -> str:
     """The condition on something that belongs to a case or to a whole referral, by the columns of the two ids.
 
-    What belongs to a referral is seen by whoever may see one of its children, or where it has none yet.
+    What belongs to a referral is seen by whoever may see one of its children, or where it has none, unless the last
+    that stood for it was restricted.
     """
     if sees_all(caller):
         return "TRUE"
     of_it = f"SELECT FROM child_case AS of_it WHERE of_it.referral_id = {referral}"
+    left_hidden = (
+        f"SELECT FROM (SELECT kind FROM restriction WHERE restriction.case_id = {referral}"  # noqa: S608
+        " ORDER BY number DESC LIMIT 1) AS last WHERE last.kind IS NOT NULL"
+    )
     return (
         f"(CASE WHEN {case} IS NULL"
-        f" THEN EXISTS ({of_it} AND NOT of_it.restricted) OR NOT EXISTS ({of_it})"
+        f" THEN EXISTS ({of_it} AND NOT of_it.restricted) OR NOT EXISTS ({of_it}) AND NOT EXISTS ({left_hidden})"
         f" ELSE NOT EXISTS (SELECT FROM child_case AS its WHERE its.id = {case} AND its.restricted) END)"
     )
 

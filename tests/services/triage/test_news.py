@@ -87,6 +87,17 @@ async def test_what_says_nothing_of_danger_leaves_the_highest_decision_alone(
     assert (case.stage, case.at_risk) == (Stage.HAND_OVER, False)
 
 
+async def test_whoever_decides_the_same_again_after_danger_has_looked_again(
+    hub: HubWorld, manager: Person, red: Story
+) -> None:
+    child = red.child_ids[0]
+    await hub.take(red.information(immediate_danger=True))
+    assert (await hub.case(child)).at_risk
+    _, tag = await manager.open(child)
+    assert (await manager.decide(child, tag, **HIGHEST)).json()["decision"]["number"] == 2
+    assert not (await hub.case(child)).at_risk
+
+
 async def test_checks_that_end_after_a_decision_route_nothing_when_it_comes_to_be_at_risk(
     hub: HubWorld, manager: Person
 ) -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
-from libs.messaging.timers import TimerLoop
+from libs.messaging.timers import Timer, TimerLoop
 from services.triage.overdue import PATIENCE, Overdue
 from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
@@ -82,6 +82,25 @@ async def test_what_a_process_that_died_had_to_alarm_is_alarmed_by_another(
     assert await Overdue(hub.ledger, bell, thresholds.clocks).sweep() == len(bell.rung) > 0
 
 
+async def test_a_clock_that_was_moved_or_stopped_says_nothing_at_its_old_time(
+    hub: HubWorld, thresholds: Thresholds
+) -> None:
+    story = Story()
+    await hub.take(story.received())
+    hub.clock.advance(timedelta(days=3))
+    handlers = Overdue(hub.ledger, Bell(), thresholds.clocks).handlers
+    due_at = (await hub.case(story.child_ids[0])).due_at
+
+    async def fire(clock: str, at: datetime) -> list[str]:
+        async with hub.ledger.unit([story.id]) as unit:
+            await handlers[clock](unit, Timer(clock, story.child_ids[0], 1, story.id, at, {}, None))
+        return [row["clock"] for row in await hub.rows("SELECT clock FROM breach")]
+
+    assert await fire("decision", due_at - timedelta(hours=1)) == []
+    assert await fire("hand_over", due_at) == []
+    assert await fire("decision", due_at) == ["decision"]
+
+
 async def test_nothing_is_alarmed_that_was_not_committed(
     hub: HubWorld, monkeypatch: pytest.MonkeyPatch, thresholds: Thresholds
 ) -> None:
@@ -90,8 +109,10 @@ async def test_nothing_is_alarmed_that_was_not_committed(
     overdue = Overdue(hub.ledger, bell, thresholds.clocks)
     running = asyncio.create_task(overdue.run())
     hub.clock.advance(timedelta(days=3))
+    failed: list[str] = []
 
-    async def fails(place: str) -> None:
+    async def fails(*_: object) -> None:
+        failed.append(CANARY)
         raise ValueError(CANARY)
 
     with monkeypatch.context() as patched:
@@ -99,6 +120,7 @@ async def test_nothing_is_alarmed_that_was_not_committed(
         await TimerLoop(hub.ledger, overdue.handlers).fire_due()
     overdue.stop()
     await running
+    assert failed
     assert bell.rung == []
 
 

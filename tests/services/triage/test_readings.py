@@ -1,7 +1,7 @@
 """Nothing is inferred from words: a person reads them, and states what they found."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -168,6 +168,13 @@ async def test_a_flag_of_danger_is_danger_though_a_policy_has_no_rule_about_it(
         assert added.status_code == 201, added.text
     case = await hub.case(child)
     assert (case.immediate_danger, case.rag, case.at_risk) == (True, Rag.RED, how != "referral")
+
+
+async def test_further_words_buy_no_time_for_those_that_wait(hub: HubWorld, story: Story) -> None:
+    hub.clock.advance(timedelta(hours=1))
+    story.at = hub.clock.now()
+    await hub.take(story.information(worry="His uncle has moved in."))
+    assert (await hub.case(story.child_ids[0])).reading_due == READ_BY
 
 
 async def test_a_reading_says_what_was_seen(story: Story, worker: Person) -> None:

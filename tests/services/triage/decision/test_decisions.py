@@ -53,6 +53,19 @@ async def test_a_decision_is_told_and_takes_the_case_out_of_the_queue(
     assert (told.destination, told.decision, told.departs) == (Destination.EARLY_HELP, 1, False)
 
 
+async def test_a_scope_alone_decides_nothing_without_a_role_that_does(
+    hub: HubWorld, story: Story, worker: Person
+) -> None:
+    child = story.child_ids[0]
+    _, tag = await worker.open(child)
+    token = worker.issuer.token("staff-worker-1", scopes=("case:read", "decision:write"))
+    body = {"level": "targeted", "destination": "early_help", "rationale": "Help.", "may_tell_referrer": True}
+    headers = {"Authorization": f"Bearer {token}", "If-Match": tag}
+    answer = await worker.http.put(f"/v1/cases/{child}/decision", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "role-missing")
+    assert (await hub.case(child)).decision == 0
+
+
 async def test_a_decision_needs_what_was_seen(story: Story, worker: Person) -> None:
     answer = await worker.decide(story.child_ids[0], None)
     assert (answer.status_code, answer.json()["code"]) == (428, "if-match-missing")

@@ -2,60 +2,58 @@
 
 import uuid
 from datetime import UTC, datetime
+from itertools import product
+from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
 from services.triage.case import Case
 from services.triage.handover.closing import Obstacle, kept_open_by
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-MAYBE = st.sampled_from([None, NOW])
+MAYBE = (None, NOW)
 
 
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    return Case(
-        id=uuid.uuid4(),
-        referral_id=uuid.UUID(int=1),
-        reference="K7TM-P2RW-C",
-        child_number=1,
-        received_at=NOW,
-        due_at=NOW,
-        team="duty",
-        stub=draw(st.booleans()),
-        stopped=draw(st.booleans()),
-        decision=draw(st.integers(0, 2)),
-        at_risk=draw(st.booleans()),
-        unread=draw(st.booleans()),
-        read_due_at=draw(MAYBE),
-        proposed_at=draw(MAYBE),
-        hand_over_due_at=draw(MAYBE),
+def child(*waits: Any) -> Case:
+    names = (
+        "stub",
+        "stopped",
+        "decision",
+        "at_risk",
+        "unread",
+        "read_due_at",
+        "proposed_at",
+        "hand_over_due_at",
+    )
+    row = dict(zip(names, waits, strict=True))
+    return Case(uuid.uuid4(), uuid.UUID(int=1), "K7TM-P2RW-C", 1, NOW, NOW, "duty", **row)
+
+
+CHILDREN = [
+    child(*waits)
+    for waits in product(
+        (False, True), (False, True), (0, 1, 2), (False, True), (False, True), MAYBE, MAYBE, MAYBE
+    )
+]
+
+
+def finished(case: Case) -> bool:
+    return (
+        case.decision > 0
+        and not (case.at_risk or case.stub or case.stopped)
+        and not (case.unread and case.read_due_at is not None)
+        and case.hand_over_due_at is None
     )
 
 
-@given(
-    st.lists(cases(), max_size=4),
-    st.lists(st.sampled_from(["police_now", "lado"]), max_size=2),
-    st.booleans(),
-)
-def test_nothing_is_closed_while_a_child_waits_for_anything(
-    family: list[Case], tasks: list[str], stopped: bool
-) -> None:
-    kept = kept_open_by(family, [(None, kind) for kind in tasks], stopped=stopped)
-    finished = (
-        bool(family)
-        and not stopped
-        and not tasks
-        and all(
-            case.decision > 0
-            and not (case.at_risk or case.stub or case.stopped)
-            and not (case.unread and case.read_due_at is not None)
-            and case.hand_over_due_at is None
-            for case in family
-        )
-    )
-    assert (kept == ()) is finished
+@pytest.mark.parametrize("tasks", [(), ("police_now",)])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_nothing_is_closed_while_a_child_waits_for_anything(tasks: tuple[str, ...], stopped: bool) -> None:
+    done = next(case for case in CHILDREN if finished(case))
+    for one in CHILDREN:
+        for family in ([one], [done, one], [one, done]):
+            kept = kept_open_by(family, [(None, kind) for kind in tasks], stopped=stopped)
+            assert (kept == ()) is (finished(one) and not stopped and not tasks), one
 
 
 def test_a_referral_without_any_child_is_not_closed() -> None:

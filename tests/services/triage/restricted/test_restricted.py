@@ -12,6 +12,16 @@ import pytest
 from libs.messaging.parked import ParkedMessages
 from libs.platform.auth import Principal
 from libs.platform.restricted import RIGHT
+from libs.schemas.events import (
+    DISCARDED,
+    NOTIFY_RESUMED,
+    NOTIFY_STOPPED,
+    RECEIVED,
+    ProcessingResumed,
+    ProcessingStopped,
+    Resumed,
+    Stopped,
+)
 from libs.schemas.history import EarlierReport
 from libs.schemas.levels import Stage
 from libs.schemas.referral import ReferredChild
@@ -153,6 +163,33 @@ async def test_what_a_person_takes_up_by_hand_stays_restricted(
     assert not await withheld(request, operations, Story().id)
     seeing = replace(operations, scopes=frozenset({RIGHT}))
     assert not await withheld(request, seeing, story.id)
+
+
+async def test_what_stood_for_a_restricted_child_stays_hidden_when_the_last_service_goes_on(
+    hub: HubWorld, trusted: Person, manager: Person
+) -> None:
+    story, operations = Story(), Principal("operations", "operations")
+    received, child, at = story.received([HUNGRY]), story.child_ids[0], hub.clock.now()
+    await hub.park(received)
+    stopped = Stopped(
+        consumer="notify", event_id=received.id, event_type=RECEIVED.name, reason=DISCARDED, at=at
+    )
+    await hub.take(story.event(NOTIFY_STOPPED, ProcessingStopped(shared=stopped)))
+    assert (await manager.put(f"/v1/cases/{child}/restriction", STAFF)).status_code == 200
+    await ParkedMessages(hub.ledger, hub.consumer).discard(received.id, reason="by hand", by="operations")
+    [task] = await hub.rows("SELECT id FROM task WHERE kind = 'take_up_unread_referral'")
+    assert (await trusted.put(f"/v1/tasks/{task['id']}", {"note": "Rang the school."})).status_code == 200
+    assert (await hub.case(child)).stub
+    await hub.take(story.event(NOTIFY_RESUMED, ProcessingResumed(shared=Resumed(consumer="notify", at=at))))
+
+    assert await hub.rows("SELECT 1 FROM child_case") == []
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(office=hub)))
+    assert await withheld(request, operations, story.id)
+    listed = [(await one.get("/v1/tasks")).json()["items"] for one in (trusted, manager)]
+    assert [[task["kind"] for task in each] for each in listed] == [["tell_referrer_by_telephone"], []]
+    body = {"note": "Rang her."}
+    answers = [await one.put(f"/v1/tasks/{listed[0][0]['id']}", body) for one in (manager, trusted)]
+    assert [answer.status_code for answer in answers] == [404, 200]
 
 
 async def test_glass_that_is_broken_opens_the_referral_to_that_person_for_an_hour(
