@@ -133,7 +133,8 @@ class DialectAgency:
     ) -> Reply:
         dialect, first, (parts, sections) = self._dialect, documents[ASK], wanted
         latest = self._clock.now().astimezone(UTC).date() + timedelta(days=1)
-        state = None if dialect.ask.states is None else state_of(dialect.ask.states, first)
+        states = dialect.ask.states
+        state = None if states is None else state_of(states, first)
         if state is AgencyState.NO_ANSWER:
             return Reply(state, "accepted")
         if state is not None and state is not AgencyState.RETURNED:
@@ -142,7 +143,8 @@ class DialectAgency:
         if dialect.ask.who is not None:
             found = person_found(dialect.ask.who, first, asked["person"], dialect.dates)
             if found is None:
-                if dialect.nobody is None:
+                if dialect.nobody is None or (states is not None and states.tell_of_nobody):
+                    # Whoever has a word for knowing nobody, and says that somebody was found, has left them out.
                     raise Unreliable("empty_answer")
                 return _with(framed(dialect, documents, latest), dialect.nobody, None)
             documents["who"] = found

@@ -58,6 +58,11 @@ class States:
     read: Expression
     codes: Mapping[str, AgencyState | None]
 
+    @property
+    def tell_of_nobody(self) -> bool:
+        """Whether one of the words says that nothing is held: then no other word means it."""
+        return AgencyState.NOTHING_HELD in self.codes.values()
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

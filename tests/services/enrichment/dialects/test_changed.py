@@ -195,6 +195,15 @@ async def test_whom_an_agency_knows_without_holding_anything_is_nothing_held_onl
     assert (silent.state, silent.reason) == (AgencyState.UNAVAILABLE, "empty_answer")
 
 
+@pytest.mark.parametrize("name", ["education", "early_help"])
+async def test_whom_an_agency_says_that_it_found_and_leaves_out_is_never_nothing_held(name: str) -> None:
+    each = DIALECTS[name].ask.who
+    assert each is not None
+    place = (SEARCHES[name], each.each.text)
+    left_out = await ask(name, changed(ANSWERS[name], place, []))
+    assert (left_out.state, left_out.reason) == (AgencyState.UNAVAILABLE, "empty_answer")
+
+
 @pytest.mark.parametrize(
     "place", ["http://[", "//elsewhere.example.org/x", "/agencies/education/\x01", "\ufeff"]
 )
