@@ -97,6 +97,34 @@ async def test_where_one_part_of_a_batch_fails_for_a_while_the_other_has_its_eff
     assert await parked(world) == {}
 
 
+async def test_where_one_part_of_a_batch_fails_the_batch_comes_again_once_the_other_has_ended(
+    world: World,
+) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    referrals = [uuid4() for _ in range(100)]
+    await withdraw(intake, referrals)
+    under_way: list[int] = []
+
+    class Uneven(Recorder):
+        working = 0
+
+        async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+            if events[0].referral_id.int % 2:
+                under_way.append(self.working)
+                if len(under_way) == 1:
+                    await asyncio.sleep(0.05)
+                    raise Transient("agency-down")
+            self.working += 1
+            await unit.connection.execute("SELECT pg_sleep(0.3)")
+            await super().handle(unit, events)
+            self.working -= 1
+
+    async with running(await start(world, Uneven())):
+        await taken_in(world, 100)
+    assert len(under_way) > 1
+    assert under_way[1] == 0
+
+
 async def test_what_comes_while_a_consumer_lingers_is_one_batch_and_a_stop_does_not_wait(
     world: World,
 ) -> None:
@@ -203,6 +231,8 @@ async def test_a_batch_that_is_too_large_for_the_databases_limits_passes_in_part
         await taken_in(world, 60)
         await withdraw(intake, [uuid4() for _ in range(5)])
         await taken_in(world, 65)
+        # Batches have grown again.
+        assert consumer.calls[-1] > 1
     assert await parked(world) == {}
     assert len(await seen(world)) == 65
 

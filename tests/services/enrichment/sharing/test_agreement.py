@@ -7,8 +7,8 @@ import pytest
 
 from libs.schemas.document import DocumentError
 from libs.schemas.levels import Level
-from services.enrichment.sharing.agreement import Agreement, load_agreement
-from services.enrichment.sharing.permission import Permission
+from services.enrichment.sharing.agreement import Agreement, Item, load_agreement
+from services.enrichment.sharing.permission import About, Permission
 from tests.services.enrichment.sharing.making import AGREEMENT, PARTNERSHIP, circumstances, emergency, order
 from tests.services.enrichment.sharing.test_decision import within
 
@@ -129,3 +129,10 @@ def test_each_field_and_ground_of_a_line_that_goes_missing_is_not_sent_or_used(t
     without = TEXT.replace(ITEM, ITEM.replace("with_agreement, ", ""), 1)
     asked = read(tmp_path, without).decide("police", circumstances(Level.EARLY_HELP))
     assert asked.held_back == {"safety": "below_level"}
+
+
+def test_an_item_brings_the_facts_that_it_names_and_what_begins_as_it_says() -> None:
+    item = Item("pregnancy", "Pregnancy", "Why.", About.CHILD, ("child.treatment_refused", "pregnancy.*"))
+    brought = ["child.treatment_refused", "pregnancy.concealed"]
+    left = ["child.treatment_refused_twice", "pregnancy_other.concealed", "household.pregnancy.concealed"]
+    assert [fact for fact in (*brought, *left) if item.brings(fact)] == brought
