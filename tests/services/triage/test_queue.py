@@ -59,6 +59,26 @@ async def test_fresh_danger_stands_before_all_that_is_overdue(hub: HubWorld, wor
     assert len(seen) == len(set(seen)) == 5
 
 
+async def test_danger_that_was_decided_stands_with_what_can_wait_and_pages_go_on_behind_it(
+    hub: HubWorld, manager: Person
+) -> None:
+    decided, later, danger = Story(), Story(), Story()
+    await hub.take(decided.received(immediate_danger=True), decided.completed())
+    high = {"level": "section_47", "destination": "csc_section_47"}
+    _, tag = await manager.open(decided.child_ids[0])
+    assert (await manager.decide(decided.child_ids[0], tag, **high)).json()["stage"] == "hand_over"
+    later.at = hub.clock.now() + timedelta(days=3)
+    await hub.take(later.received(), danger.received(immediate_danger=True))
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    for _ in range(3):
+        page = (await manager.get("/v1/queue", limit=1, **cursor)).json()
+        seen += [item["case_id"] for item in page["items"]]
+        cursor = {"cursor": page["next_cursor"]}
+    assert page["next_cursor"] is None
+    assert seen == [str(story.child_ids[0]) for story in (danger, decided, later)]
+
+
 async def test_the_queue_is_narrowed_by_what_it_shows(hub: HubWorld, worker: Person) -> None:
     danger, routed, unread = Story(), Story(), Story()
     await hub.take(danger.received([HUNGRY], immediate_danger=True))
