@@ -151,6 +151,15 @@ async def test_information_whose_referral_does_not_come_is_screened_after_a_whil
     assert await hub.case(lost.id) is None
 
 
+async def test_what_waits_and_can_no_longer_be_read_is_red(hub: HubWorld, strays: Strays) -> None:
+    story = Story()
+    await hub.take(story.information(HUNGRY))
+    await hub.rows("UPDATE held SET payload = '\\xff'")
+    hub.clock.advance(PATIENCE + timedelta(seconds=1))
+    assert await strays.sweep() == 1
+    assert (await hub.case(story.id)).rag is Rag.RED
+
+
 async def test_what_a_person_has_closed_does_not_come_back_and_what_is_new_does(
     hub: HubWorld, worker: Person, strays: Strays
 ) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -17,10 +17,12 @@ from libs.schemas.events import (
     EventType,
     ProcessingResumed,
     ProcessingStopped,
+    Received,
     Resumed,
     Stopped,
 )
 from libs.schemas.levels import Level, Rag, Stage
+from libs.schemas.person import Date
 from libs.schemas.referral import ReferredChild
 from tests.services.triage.conftest import MONDAY, HubWorld, Story, stated
 from tests.services.triage.staff import CANARY, Person
@@ -79,6 +81,28 @@ async def test_danger_in_a_blocked_referral_is_screened(hub: HubWorld, facts: li
     case = await hub.case(story.child_ids[0])
     assert case.immediate_danger is (facts == [ABUSED])
     assert (case.act_by == MONDAY) is (facts == [ABUSED])
+
+
+async def test_danger_that_follows_from_a_blocked_referral_is_seen(hub: HubWorld) -> None:
+    """A bruise on a baby, who cannot have got it by moving, though nobody says that it cannot."""
+    story = Story()
+    received, child = story.received([stated("child.injury", "explained")]), story.child_ids[0]
+    await hub.park(received)
+    assert not (await hub.case(child)).immediate_danger
+    baby = received.payload.children[child].model_copy(update={"born": Date(on=date(2026, 10, 1))})
+    payload = Received(shared=received.payload.shared, children={uuid.uuid4(): baby})
+    other = Story()
+    await hub.park(other.event(RECEIVED, payload))
+    [stub] = await hub.rows("SELECT immediate_danger FROM child_case WHERE referral_id = $1", other.id)
+    assert stub["immediate_danger"]
+
+
+async def test_danger_at_home_in_a_blocked_referral_is_seen_for_every_child_of_the_home(
+    hub: HubWorld,
+) -> None:
+    story = Story(children=2)
+    await hub.park(story.received([HUNGRY], [stated("household.drugs_within_reach", True)]))
+    assert [(await hub.case(child)).immediate_danger for child in story.child_ids] == [True, True]
 
 
 async def test_danger_is_seen_in_a_message_of_a_form_that_nobody_knows(hub: HubWorld) -> None:
