@@ -289,6 +289,7 @@ async def test_a_message_is_parked_even_where_that_cannot_be_made_visible(world:
     async with running(runner):
         await taken_in(world, 1)
     assert await parked(world) == {first: ("failed", "bad-fact")}
+    assert consumer.calls == [1], "what can never be processed is not tried again"
     assert [code for code, _ in alarms] == ["stopped-unseen"]
     assert "Alice" not in repr(alarms)
 
