@@ -177,13 +177,6 @@ def test_with_the_familys_agreement_staff_may_ask_by_hand_below_the_level() -> N
     assert decided(strict, asked).granted
 
 
-def test_an_order_to_ask_one_agency_opens_no_other() -> None:
-    for level, asked in ((Level.SECTION_17, order("police")), (Level.UNIVERSAL, emergency("police"))):
-        given = circumstances(level, "not_stated", orders=(asked,))
-        opened = [agency for agency in AGREEMENT.agencies if AGREEMENT.decide(agency, given).granted]
-        assert opened == ["police"]
-
-
 def test_an_emergency_opens_what_is_listed_whatever_level_and_agreement() -> None:
     for level in (None, *Level):
         for answer in ANSWERS:
