@@ -29,7 +29,7 @@ from services.enrichment.checks.record import (
 )
 from services.enrichment.partnership import load_agencies, load_check_terms
 from services.enrichment.sharing.agreement import load_agreement
-from services.enrichment.sharing.permission import Permission
+from services.enrichment.sharing.permission import Mode, Permission
 
 PARTNERSHIP = Path("deploy/partnership")
 DESK = Desk(
@@ -306,6 +306,9 @@ def test_an_answer_to_something_else_covers_no_gap() -> None:
         assert merged([answered, check(state, "adults")]) is AgencyState.RETURNED
     partly = check(AgencyState.RETURNED, "adults", reason="partly_understood")
     assert merged([partly, check(AgencyState.NO_ANSWER, "adults")]) is AgencyState.NO_ANSWER
+    existence = replace(answered, existence=frozenset({"adults"}))
+    assert merged([existence, check(AgencyState.NO_ANSWER, "adults")]) is AgencyState.NO_ANSWER
+    assert [existence.covers("adults", mode) for mode in Mode] == [True, False]
 
 
 def test_a_part_that_is_asked_by_hand_twice_repeats_the_question_about_that_part() -> None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from libs.schemas.codes import ChildStatus
 from libs.schemas.levels import Level
-from services.enrichment.asking.question import Question, question_for
+from services.enrichment.asking.question import KeptAdult, KeptReferral, Question, identifiers, question_for
 from services.enrichment.sharing.permission import About, Grant, Mode, Permission
 from tests.services.enrichment.sharing.making import CHILD, FAMILY, UNBORN
 
@@ -79,6 +80,22 @@ def test_an_unborn_child_is_found_by_the_mother_who_is_then_named_once() -> None
     assert question.fields(permission("mother", "adults").fields) == {"names", "born", "mother", "adults"}
     assert asked(UNBORN, "names").mother is None
     assert asked(CHILD, "names", "mother").mother is None
+
+
+def test_the_name_expected_for_an_unborn_child_tells_nobody_who_is_meant() -> None:
+    named = FAMILY.children[UNBORN].model_copy(update={"given_name": "Bump", "family_name": "Childlast"})
+    family = FAMILY.model_copy(update={"children": {UNBORN: named}})
+    assert identifiers(family, UNBORN) == {"mother"}
+    motherless = family.model_copy(update={"shared": KeptReferral()})
+    assert identifiers(motherless, UNBORN) == frozenset()
+    born = named.model_copy(update={"status": ChildStatus.BORN})
+    assert identifiers(motherless.model_copy(update={"children": {UNBORN: born}}), UNBORN) == {"names"}
+
+
+def test_only_who_is_thought_to_harm_makes_their_employer_the_suspects() -> None:
+    harmless = KeptAdult(family_name="Carerlast", employer_agency="education")
+    shared = FAMILY.shared.model_copy(update={"adults": (*FAMILY.shared.adults, harmless)})
+    assert shared.employers == {"cambridgeshire_police"}
 
 
 def test_a_confidential_address_never_leaves() -> None:
