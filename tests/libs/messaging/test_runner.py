@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from libs.messaging.codec import ERASED, PlainCodec
 from libs.messaging.consumer import Parked
 from libs.messaging.errors import Permanent, Transient
 from libs.messaging.event import Event
@@ -268,6 +270,29 @@ async def test_a_payload_that_is_not_what_its_type_says_is_parked_unread(world: 
         ("behind", False),
     ]
     assert await seen(world) == [(good, 1)]
+
+
+async def test_what_was_erased_stops_nothing_that_comes_after_it(world: World) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    referral = uuid4()
+    await withdraw(intake, [referral])
+
+    class Forgetful(PlainCodec):
+        async def decode(self, items: Sequence[Any]) -> list[Any]:
+            read = await super().decode(items)
+            forgotten.append(None)
+            return [ERASED, *read[1:]] if len(forgotten) == 1 else read
+
+    forgotten: list[None] = []
+    consumer = Recorder()
+    runner = await start(world, consumer)
+    runner._ledger.codec = Forgetful()
+    async with running(runner):
+        await taken_in(world, 1)
+        await withdraw(intake, [referral])
+        await taken_in(world, 2)
+    assert (await parked(world), consumer.calls) == ({}, [1])
+    assert await seen(world) == [(referral, 2)]
 
 
 async def test_a_message_is_parked_even_where_that_cannot_be_made_visible(world: World) -> None:
