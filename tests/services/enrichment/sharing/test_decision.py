@@ -82,6 +82,14 @@ def test_at_section_17_a_person_may_record_why_it_is_necessary_without_agreement
     assert [each.id for each in permission.orders] == [order().id]
 
 
+@pytest.mark.parametrize("elsewhere", [order("health"), emergency("health")])
+def test_an_order_to_ask_one_agency_opens_nothing_of_anothers(elsewhere: Order) -> None:
+    without = circumstances(Level.SECTION_17, "refused")
+    assert not decided(AGREEMENT, replace(without, orders=(elsewhere,))).granted
+    little = order(items=frozenset({"safety"}))
+    assert decided(AGREEMENT, replace(without, orders=(elsewhere, little))).names == ("safety",)
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_reasonable_cause_to_suspect_significant_harm_needs_no_agreement(answer: str) -> None:
     permission = decided(AGREEMENT, circumstances(Level.SECTION_47, answer))
