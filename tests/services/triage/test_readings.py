@@ -20,6 +20,12 @@ ABUSED = {"fact": "child.disclosed_sexual_abuse", "value": True, "basis": "child
 READ_BY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
+def without_the_flag(policy: Policy, facts: ChildFacts) -> Outcome:
+    """What a policy says that has no rule about the flag of danger."""
+    read = tuple(one for one in facts.stated if one.fact.fact != danger_fact().fact)
+    return evaluate(policy, replace(facts, stated=read))
+
+
 @pytest.fixture
 async def story(hub: HubWorld) -> Story:
     story = Story()
@@ -144,10 +150,6 @@ async def test_what_the_child_says_or_where_it_is_waits_for_a_reader_too(
 async def test_a_flag_of_danger_is_danger_though_a_policy_has_no_rule_about_it(
     hub: HubWorld, manager: Person, monkeypatch: pytest.MonkeyPatch, how: str, before: bool
 ) -> None:
-    def without_the_flag(policy: Policy, facts: ChildFacts) -> Outcome:
-        read = tuple(one for one in facts.stated if one.fact.fact != danger_fact().fact)
-        return evaluate(policy, replace(facts, stated=read))
-
     monkeypatch.setattr(reckoning, "evaluate", without_the_flag)
     story = Story()
     child = story.child_ids[0]

@@ -9,14 +9,17 @@ from libs.messaging.event import Event
 from libs.schemas.findings import Fact
 from libs.schemas.history import PossibleDuplicate, SameEvent
 from libs.schemas.levels import Level
+from services.triage import reckoning
 from services.triage.casework import LOOK_AT_NEWS, Casework
 from services.triage.joined.joining import Joining
 from services.triage.policies.replay import Result
+from services.triage.policy import evaluate
 from services.triage.thresholds import Thresholds
 from tests.services.triage.conftest import HubWorld, Story, stated
 from tests.services.triage.restricted.test_leaks import STAFF
 from tests.services.triage.staff import Person
 from tests.services.triage.test_family import HUNGRY, STRANGLED, counts, replays
+from tests.services.triage.test_readings import without_the_flag
 
 REPEATED = stated("household.domestic_abuse", "repeated")
 
@@ -109,6 +112,25 @@ async def test_what_is_learnt_later_of_the_second_report_counts_too(
     assert await level(hub, earlier) is Level.SECTION_47
 
 
+async def test_what_staff_are_told_about_the_second_report_counts_too(
+    hub: HubWorld, joining: Joining, worker: Person
+) -> None:
+    earlier, later = await two(hub)
+    assert await joining.sweep() == 1
+    call = {
+        "source": "family",
+        "how": "telephone",
+        "said_by": "his mother",
+        "on": "2026-11-20",
+        "note": "Rang.",
+    }
+    told = {**call, "facts": [STRANGLED.model_dump(mode="json")]}
+    added = await worker.post(f"/v1/cases/{later.child_ids[0]}/facts", told)
+    assert added.status_code == 201, added.text
+    assert await joining.sweep() == 1
+    assert await level(hub, earlier) is Level.SECTION_47
+
+
 async def test_it_puts_a_decision_at_risk_and_never_changes_it_and_a_closed_case_hears_nothing(
     hub: HubWorld, joining: Joining
 ) -> None:
@@ -129,7 +151,11 @@ async def test_it_puts_a_decision_at_risk_and_never_changes_it_and_a_closed_case
     assert await level(hub, closed) < Level.SECTION_47
 
 
-async def test_danger_in_a_second_report_is_danger_on_the_open_case(hub: HubWorld, joining: Joining) -> None:
+@pytest.mark.parametrize("applied", [evaluate, without_the_flag], ids=["by a rule", "without one"])
+async def test_danger_in_a_second_report_is_danger_on_the_open_case(
+    hub: HubWorld, joining: Joining, monkeypatch: pytest.MonkeyPatch, applied: object
+) -> None:
+    monkeypatch.setattr(reckoning, "evaluate", applied)
     earlier, later = Story(), Story()
     await hub.take(earlier.received([HUNGRY]))
     await hub.take(later.received([HUNGRY], immediate_danger=True), repeats(later, earlier))
