@@ -17,7 +17,7 @@ from libs.schemas.plans import PlanKind
 from libs.schemas.referral import ReferralBody, ReferredChild, Referrer
 from services.enrichment.family.contact import Contact
 from services.enrichment.family.events import IsWorry, worry_of
-from services.enrichment.family.history import history_of
+from services.enrichment.family.history import MOST, history_of
 from services.triage.derived.background import Background, Record
 from services.triage.derived.earlier import re_referral, referrals
 from tests.services.enrichment.family.test_events import HUNGER, report
@@ -83,8 +83,15 @@ def test_a_plan_is_told_once_as_it_was_told_of_last(is_worry: IsWorry) -> None:
 
 def test_what_came_later_and_what_the_same_referral_says_is_no_history(is_worry: IsWorry) -> None:
     this = report(2)
-    others = [report(1, DAY), report(3, referral_id=this.referral_id), this]
+    others = [report(1, DAY), *(report(number, referral_id=this.referral_id) for number in (1, 3)), this]
+    assert any(one.place < this.place for one in others), "or the same referral would not be met"
     assert history_of(this, others, {}, is_worry, LONDON) == History()
+
+
+def test_of_more_reports_than_are_looked_at_the_latest_are_told(is_worry: IsWorry) -> None:
+    many = [report(number, number * DAY) for number in range(1, MOST + 2)]
+    history = history_of(report(MOST + 2, (MOST + 2) * DAY), many, {}, is_worry, LONDON)
+    assert [one.case_id for one in history.earlier] == [one.case_id for one in many[1:]]
 
 
 def test_a_step_down_is_told_by_its_day(is_worry: IsWorry) -> None:
