@@ -29,6 +29,19 @@ async def test_the_household_is_joined_from_the_referral_the_index_and_agencies(
     assert (members["Ada"].said_by, members["Ada"].relation) == (("police", "index"), Relation.PARENT)
 
 
+async def test_one_word_that_somebody_harms_or_lives_there_counts_beside_any_that_does_not_say_so(
+    hub: Hub,
+) -> None:
+    lee = {"given_name": "Lee", "family_name": "Drake-Test"}
+    case = Told(children=(child(**HOME),), body={"adults": [{**lee, "household": "another"}]}, at=NOON)
+    await hub.take(case.received(), case.screened())
+    named = {**lee, "relation": "other_adult", "same_household": True, "thought_to_harm": True}
+    await hub.answered(case, "police", named)
+    (member,) = (await hub.last(case.child)).household
+    assert (member.said_by, member.thought_to_harm) == (("referrer", "police"), True)
+    assert member.same_household
+
+
 async def test_who_is_said_to_have_moved_out_is_shown_as_having_left(hub: Hub) -> None:
     before = Told(children=(child(**HOME),), body={"adults": [MOTHER]}, at=NOON)
     now = Told(at=NOON + 9 * DAY)
