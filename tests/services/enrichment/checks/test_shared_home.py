@@ -43,3 +43,20 @@ def test_what_is_open_in_an_answer_about_the_home_is_open_for_each_child() -> No
     asked.existence = asked.items
     DESK.replied(referral, elder, asked.question_id, 0, Reply(AgencyState.RETURNED), NOW, 0.5)
     assert (waiting.existence, waiting.told().reason) == (waiting.items, EXISTENCE_ONLY)
+
+
+def test_children_of_two_homes_are_each_asked_about() -> None:
+    referral, _, _, _, _ = home()
+    other = Child(uuid.uuid4(), referral.id, 3, frozenset({"names", "upn"}), home=3)
+    referral.children[other.id] = other
+    DESK.screened(referral, other, Level.SECTION_47, Rag.RED, None, NOW)
+    assert other.checks
+    assert [check for check in other.checks.values() if check.with_question is not None] == []
+
+
+def test_who_waits_for_a_brothers_answer_is_told_the_same_silence() -> None:
+    referral, elder, younger, asked, waiting = home()
+    asked.attempts, asked.asked_at = 1, NOW
+    DESK.replied(referral, elder, asked.question_id, 1, Reply(AgencyState.UNAVAILABLE, "http_503"), NOW, 0.5)
+    DESK.time_up(referral, younger, waiting.due_at)
+    assert (waiting.state, waiting.asked_at) == (AgencyState.UNAVAILABLE, NOW)

@@ -85,3 +85,17 @@ def test_what_was_taken_back_already_is_not_taken_back_again_when_the_link_chang
             DESK.corrected(referral, child, check.question_id, kind, "wrong_person", None, NOW)
         found = [one for one in DESK.unlinked(referral, child, NOW) if isinstance(one, Corrected)]
         assert len(found) == (0 if corrected else 1)
+
+
+def test_what_a_person_stopped_is_not_taken_up_when_more_is_permitted() -> None:
+    referral, child, check = asked()
+    DESK.ordered(referral, child, ordered("police", OrderAction.STOP, NOW), NOW)
+    DESK.permitted(referral, child, NOW)
+    assert (check.stopped, check.ask_at) == (True, None)
+
+
+def test_what_was_asked_and_may_not_be_asked_any_more_is_not_chased() -> None:
+    referral, child, check = asked()
+    child.identifiers = frozenset()
+    DESK.permitted(referral, child, NOW)
+    assert (check.state, check.ask_at) == (AgencyState.PENDING, None)
