@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, datetime
 
-from libs.schemas.findings import EXISTENCE_ONLY, PARTLY_UNDERSTOOD, AgencyState
+from libs.schemas.findings import EXISTENCE_ONLY, PARTLY_UNDERSTOOD, AgencyState, CorrectionKind
 from libs.schemas.levels import Level, Rag
 from services.enrichment.asking.agency import Reply
 from services.enrichment.checks.record import Check, Child, Referral
@@ -60,3 +60,15 @@ def test_who_waits_for_a_brothers_answer_is_told_the_same_silence() -> None:
     DESK.replied(referral, elder, asked.question_id, 1, Reply(AgencyState.UNAVAILABLE, "http_503"), NOW, 0.5)
     DESK.time_up(referral, younger, waiting.due_at)
     assert (waiting.state, waiting.asked_at) == (AgencyState.UNAVAILABLE, NOW)
+
+
+def test_nobody_waits_for_an_answer_about_the_home_that_was_taken_back() -> None:
+    referral, elder, _, asked, _ = home()
+    DESK.replied(referral, elder, asked.question_id, 0, Reply(AgencyState.RETURNED), NOW, 0.5)
+    kind = CorrectionKind.RETRACTED
+    DESK.corrected(referral, elder, asked.question_id, kind, "wrong_person", None, NOW)
+    third = Child(uuid.uuid4(), referral.id, 3, frozenset({"names", "upn"}), home=1)
+    referral.children[third.id] = third
+    DESK.screened(referral, third, Level.SECTION_47, Rag.RED, None, NOW)
+    assert third.of("police")
+    assert all(check.with_question != asked.question_id for check in third.of("police"))

@@ -99,3 +99,13 @@ def test_what_was_asked_and_may_not_be_asked_any_more_is_not_chased() -> None:
     child.identifiers = frozenset()
     DESK.permitted(referral, child, NOW)
     assert (check.state, check.ask_at) == (AgencyState.PENDING, None)
+
+
+def test_what_an_overtaken_attempt_brings_corrects_no_answer() -> None:
+    referral, child, check = asked()
+    reply(referral, child, check, 2, Reply(AgencyState.RETURNED))
+    earlier = check.told()
+    for attempt, corrects in ((1, False), (2, True)):
+        said = Reply(AgencyState.NOTHING_HELD)
+        effects = DESK.replied(referral, child, check.question_id, attempt, said, NOW, 0.5, earlier=earlier)
+        assert any(isinstance(effect, Corrected) for effect in effects) is corrects
