@@ -15,6 +15,7 @@ from tests.services.triage.staff import Person
 HUNGRY = stated("child.hunger", "persistent")
 SOMETIMES_HUNGRY = stated("child.hunger", "occasional")
 STRANGLED = stated("household.strangulation_or_weapon", True)
+BELIEVED = stated("household.child_in_carers_beliefs", True)
 THREATENED = stated("child.threat_to_life", True)
 ABUSED = stated("child.disclosed_sexual_abuse", True)
 FRIDAY_EVENING = datetime(2026, 11, 27, 19, 0, tzinfo=UTC)
@@ -77,6 +78,18 @@ async def test_a_late_fact_of_danger_puts_the_highest_decision_at_risk(
 ) -> None:
     await hub.take(red.answer("police", fact, late=True))
     await in_front_of_the_duty_team(hub, manager, red)
+
+
+async def test_danger_in_the_home_that_is_told_of_one_child_puts_the_brothers_decision_at_risk_too(
+    hub: HubWorld, manager: Person
+) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([ABUSED], [ABUSED], immediate_danger=True), story.completed())
+    for child in story.child_ids:
+        _, tag = await manager.open(child)
+        assert (await manager.decide(child, tag, **HIGHEST)).status_code == 200
+    await hub.take(story.answer("health", BELIEVED, child=0, late=True))
+    assert [(await hub.case(child)).at_risk for child in story.child_ids] == [True, True]
 
 
 async def test_what_says_nothing_of_danger_leaves_the_highest_decision_alone(
