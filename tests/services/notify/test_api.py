@@ -154,6 +154,19 @@ async def test_a_receipt_without_the_callbacks_token_is_refused(
     assert await states(ledger) == ["sent"]
 
 
+async def test_where_no_callback_is_registered_nothing_is_taken_even_with_an_empty_token(
+    telemetry: Telemetry,
+) -> None:
+    settings = NotifySettings.model_construct()
+    app = create_app("Notify", settings, telemetry, [receipts_router(None)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://notify") as api:
+        for token in ("", CALLBACK_TOKEN):
+            answer = await api.post(
+                "/v1/notify/callback", json={}, headers={"Authorization": f"Bearer {token}"}
+            )
+            assert answer.status_code == 401
+
+
 async def test_a_receipt_that_is_not_ours_changes_nothing_and_a_bad_one_is_explained_without_its_values(
     api: httpx.AsyncClient, ledger: Ledger, govuk: GovUk, sent: Story
 ) -> None:
