@@ -130,35 +130,39 @@ class SharedBroker:
     """One broker for all workers of a run: whoever needs it first starts it, the starter stops it last.
 
     A worker holds a shared lock on `users` for as long as it may use the broker; the starter takes that lock
-    exclusively before it stops the broker. The system releases the lock of a worker that dies.
+    exclusively before it stops the broker. The system releases the lock of a worker that dies. Both files stay open:
+    pytest's next runs may take the folder away once the tests are over.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._users = (directory / "kafka-users").open("w")
+        self._start = (directory / "kafka-start").open("w")
         self._broker: EmbeddedKafka | None = None
 
     def open(self) -> str:
         """The bootstrap address. Raises UnavailableJars."""
         address = self._directory / "kafka-bootstrap"
-        with (self._directory / "kafka-start").open("w") as start:
-            fcntl.flock(start, fcntl.LOCK_EX)
+        fcntl.flock(self._start, fcntl.LOCK_EX)
+        try:
             fcntl.flock(self._users, fcntl.LOCK_SH)
             if not address.exists():
                 self._broker = EmbeddedKafka(self._directory / "kafka", settings=QUICK_GROUPS)
                 address.write_text(self._broker.start())
             return address.read_text()
+        finally:
+            fcntl.flock(self._start, fcntl.LOCK_UN)
 
     def close(self) -> None:
         if self._broker is not None:
             fcntl.flock(self._users, fcntl.LOCK_UN)
-            with (self._directory / "kafka-start").open("w") as start:
-                fcntl.flock(self._users, fcntl.LOCK_EX)
-                fcntl.flock(start, fcntl.LOCK_EX)
-                (self._directory / "kafka-bootstrap").unlink()
-                self._broker.stop()
+            fcntl.flock(self._users, fcntl.LOCK_EX)
+            fcntl.flock(self._start, fcntl.LOCK_EX)
+            (self._directory / "kafka-bootstrap").unlink(missing_ok=True)
+            self._broker.stop()
             shutil.rmtree(self._directory / "kafka", ignore_errors=True)
         self._users.close()
+        self._start.close()
 
 
 BROKER = pytest.StashKey[SharedBroker]()
