@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import tempfile
+import time
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -155,14 +156,23 @@ class SharedBroker:
 
     def close(self) -> None:
         if self._broker is not None:
-            fcntl.flock(self._users, fcntl.LOCK_UN)
-            fcntl.flock(self._users, fcntl.LOCK_EX)
-            fcntl.flock(self._start, fcntl.LOCK_EX)
+            while not self._alone():
+                time.sleep(0.1)
             (self._directory / "kafka-bootstrap").unlink(missing_ok=True)
             self._broker.stop()
             shutil.rmtree(self._directory / "kafka", ignore_errors=True)
         self._users.close()
         self._start.close()
+
+    def _alone(self) -> bool:
+        """Waits until nobody uses the broker. False where somebody begins to just then: they go first."""
+        fcntl.flock(self._users, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._start, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(self._users, fcntl.LOCK_UN)
+            return False
+        return True
 
 
 BROKER = pytest.StashKey[SharedBroker]()
