@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ import pytest
 
 from libs.messaging.ledger import RolledBack
 from libs.schemas.events import CASE_SCREENED, WITHDRAWN, Service
-from tests.libs.messaging.conftest import World, withdrawal
+from tests.libs.messaging.conftest import World, until, withdrawal
 
 
 async def test_a_unit_whose_statement_failed_never_passes_for_committed(world: World) -> None:
@@ -45,3 +46,43 @@ async def test_a_unit_writes_only_about_referrals_that_it_has_locked(world: Worl
             unit.emit(WITHDRAWN, referral, withdrawal(unit.now), trace=None)
         with pytest.raises(TypeError, match="payload"):
             unit.emit(CASE_SCREENED, referral, wrong, trace=None)
+
+
+async def test_who_waits_for_a_units_effects_is_called_once_they_are_there(world: World) -> None:
+    triage = await world.ledger(Service.TRIAGE)
+    told: list[str] = []
+    async with triage.unit([uuid4()]) as unit:
+        unit.committed.append(lambda: told.append("committed"))
+        await unit.connection.execute("INSERT INTO seen (event_id) VALUES ($1)", uuid4())
+        assert told == []
+    assert told == ["committed"]
+
+
+@pytest.mark.parametrize("from_the_start", [True, False])
+async def test_what_belongs_to_several_referrals_is_one_units_at_a_time(
+    world: World, from_the_start: bool
+) -> None:
+    triage = await world.ledger(Service.TRIAGE)
+    order: list[str] = []
+
+    async def second() -> None:
+        names = ["person/7"]
+        async with triage.unit([uuid4()], locks=names if from_the_start else ()) as unit:
+            if not from_the_start:
+                await unit.lock(names)
+            order.append("second")
+
+    async def waits() -> bool:
+        return behind.done() or bool(
+            await world.fetch(
+                "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+
+    async with triage.unit([uuid4()], locks=["person/7"]):
+        behind = asyncio.create_task(second())
+        await until(waits)
+        order.append("first")
+    await behind
+    assert order == ["first", "second"]

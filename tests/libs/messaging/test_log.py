@@ -186,6 +186,7 @@ async def test_a_cursor_moves_only_from_where_it_stands(world: World) -> None:
     assert await load_cursor(pool, "relay", now) == START
     assert await advance_cursor(pool, "relay", START, Cursor(7, 3), now)
     assert not await advance_cursor(pool, "relay", START, Cursor(9, 9), now)
+    assert not await advance_cursor(pool, "relay", Cursor(7, 2), Cursor(9, 9), now)
     assert await load_cursor(pool, "relay", now) == Cursor(7, 3)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from libs.messaging.codec import Decoded, PlainCodec
 from libs.messaging.errors import ErrorClass, Permanent, Refused, Transient
+from libs.messaging.event import Event
+from libs.messaging.ledger import Unit
 from libs.messaging.parked import ParkedMessages, ParkedState
-from libs.messaging.parking import AUTOMATIC_ATTEMPTS, LONGEST_DELAY, Reason, next_attempt
+from libs.messaging.parking import AUTOMATIC_ATTEMPTS, FIRST_DELAY, LONGEST_DELAY, Reason, next_attempt
 from libs.schemas.events import Service, Withdrawn
-from tests.libs.messaging.conftest import Hands, Recorder, World, deliver, withdraw
+from tests.libs.messaging.conftest import Hands, Recorder, World, deliver, until, withdraw
 
 
 class Setting:
@@ -46,6 +49,15 @@ class Setting:
             row["event_id"]
             for row in await self.world.fetch("SELECT event_id FROM triage.seen ORDER BY place")
         ]
+
+
+async def waits_for_a_lock(world: World) -> bool:
+    """Whether somebody waits for a referral that another has."""
+    rows = await world.fetch(
+        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return bool(rows)
 
 
 @pytest.fixture
@@ -80,6 +92,36 @@ async def test_a_retry_that_fails_again_changes_nothing_but_the_count(setting: S
     assert [each.state for each in behind] == [ParkedState.WAITING, ParkedState.WAITING]
     assert await setting.seen() == []
     assert setting.consumer.went_on == []
+    action = (await messages.show(ids[0], by="reader")).actions[-1]
+    assert (action.action, action.by, action.code) == ("retry-failed", "person-7", "lookup-error")
+
+
+async def test_what_a_person_gives_up_while_it_is_tried_again_stays_given_up(setting: Setting) -> None:
+    (event_id,) = await setting.park(1)
+    given_up: list[asyncio.Task[object]] = []
+
+    class Overtaken(Recorder):
+        async def handle(self, unit: Unit, events: Sequence[Event]) -> None:
+            discard = messages.discard(event_id, reason="entered twice", by="person-7")
+            given_up.append(asyncio.create_task(discard))
+            await until(lambda: waits_for_a_lock(setting.world))
+            raise LookupError
+
+    messages = ParkedMessages(await setting.world.ledger(Service.TRIAGE), Overtaken())
+    setting.world.clock.forward(seconds=31)
+    await messages.retry_due()
+    (discarded,) = given_up
+    await discarded
+    (item,) = await messages.list(states=list(ParkedState))
+    assert (item.state, item.next_attempt_at) == (ParkedState.DISCARDED, None)
+
+
+async def test_who_reads_a_message_is_on_record(setting: Setting) -> None:
+    ids = await setting.park()
+    messages = await setting.messages()
+    await messages.show(ids[0], by="person-3")
+    actions = (await messages.show(ids[0], by="person-4")).actions
+    assert [(each.action, each.by) for each in actions] == [("parked", "system"), ("read", "person-3")]
 
 
 async def test_a_message_behind_another_is_not_retried_before_it(setting: Setting) -> None:
@@ -177,7 +219,27 @@ async def test_those_behind_go_on_after_a_crash_between_two_messages(setting: Se
     assert setting.consumer.went_on == [setting.referral]
 
 
+async def test_what_comes_while_those_behind_wait_waits_with_them_and_after_them_nothing_does(
+    setting: Setting,
+) -> None:
+    ids = await setting.park()
+    await setting.world.fetch("UPDATE triage.parked SET state = 'done' WHERE event_id = $1", ids[0])
+    intake = await setting.world.ledger(Service.INTAKE)
+    late = await withdraw(intake, [setting.referral])
+    await deliver(setting.world, setting.consumer, Service.INTAKE, late)
+    messages = await setting.messages()
+    assert [each.event_id for each in await messages.list()] == [*ids[1:], *late]
+    await messages.discard(ids[1], reason="entered twice", by="person-7")
+    assert await setting.seen() == [ids[2], *late]
+    last = await withdraw(intake, [setting.referral])
+    await deliver(setting.world, setting.consumer, Service.INTAKE, last)
+    assert await messages.list() == []
+    assert await setting.seen() == [ids[2], *late, *last]
+
+
 @given(kind=st.sampled_from(ErrorClass), attempts=st.integers(1, 10_000))
+@example(kind=ErrorClass.UNKNOWN, attempts=AUTOMATIC_ATTEMPTS)
+@example(kind=ErrorClass.UNKNOWN, attempts=AUTOMATIC_ATTEMPTS + 1)
 def test_retries_come_later_each_time_and_end(kind: ErrorClass, attempts: int) -> None:
     now = Hands().now()
     due = next_attempt(kind, attempts, now)
@@ -188,6 +250,15 @@ def test_retries_come_later_each_time_and_end(kind: ErrorClass, attempts: int) -
     assert now < due <= now + LONGEST_DELAY
     later = next_attempt(kind, attempts + 1, now)
     assert later is None or later >= due
+
+
+def test_the_first_retries_are_twice_as_far_apart_each_time() -> None:
+    now = Hands().now()
+    assert [next_attempt(ErrorClass.UNKNOWN, count, now) for count in (1, 2, 3)] == [
+        now + FIRST_DELAY,
+        now + 2 * FIRST_DELAY,
+        now + 4 * FIRST_DELAY,
+    ]
 
 
 STEPS = st.lists(

@@ -95,6 +95,8 @@ async def test_it_is_sent_again_at_the_end_of_the_log_as_the_same_event(bench: B
     assert (log[1].envelope, log[1].value) == (before.envelope, before.value)
     assert bench.consumer.went_on == [bench.referral]
     assert await messages.list() == []
+    action = (await messages.show(event_id, by="reader")).actions[-1]
+    assert (action.action, action.by) == ("sent-again", "person-7")
     with pytest.raises(Refused, match="not-parked"):
         await messages.retry(event_id, by="person-7")
     await bench.bury(event_id)

@@ -361,6 +361,22 @@ async def test_found_something_and_found_nothing_read_the_same(
     assert await standing(school, told) == {"stage": "under_way", "answered": 1}
 
 
+@pytest.mark.parametrize("role", ["family", "public"])
+async def test_the_public_is_not_told_how_many_are_asked(school: Caller, ledger: Ledger, role: str) -> None:
+    told = await accepted(school, ledger, referrer={"role": role, "source": "1D"})
+    await tell(ledger, told.screened(), checks(told, "1", "police", "returned"))
+    assert await standing(school, told) == {"stage": "under_way"}
+    await tell(ledger, over(told, police="returned", health="no_answer"))
+    assert await standing(school, told) == {"stage": "over"}
+
+
+async def test_a_later_code_beside_what_was_not_asked_is_a_silence(school: Caller, ledger: Ledger) -> None:
+    told = await accepted(school, ledger)
+    await tell(ledger, told.screened(), checks(told, "1", "police", "not_requested"))
+    await tell(ledger, checks(told, "2", "police", "a later code"))
+    assert await standing(school, told) == {"stage": "under_way", "silent": 1}
+
+
 async def test_a_challenge_is_told_by_its_last_step_and_its_outcome_where_it_may_be(
     school: Caller, ledger: Ledger
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from libs.messaging.consumer import Parked
 from libs.messaging.event import new_event_id
 from libs.messaging.ledger import Ledger
 from libs.schemas.codes import ReferrerRole
@@ -124,6 +125,20 @@ async def test_a_referral_that_was_given_up_unread_leaves_its_notices_to_a_perso
     assert (kind, then) == (NOTIFY_STOPPED.name, NOTIFY_RESUMED.name)
     assert (stopped["event_id"], stopped["event_type"]) == (str(event_id), RECEIVED.name)
     assert stopped["reason"] == "discarded"
+
+
+async def test_a_referral_that_stops_here_is_told_to_triage_once_and_not_again_for_what_waits_behind(
+    ledger: Ledger, wording: Wording
+) -> None:
+    story = Story()
+    stop, behind = story.received(), story.screened()
+    consumer = NotifyConsumer(wording, ON_CALL, ledger.codec, lambda: None)
+    async with ledger.unit([story.id]) as unit:
+        first = Parked(stop.id, story.id, stop.type.name, True, "contract", stop, START)
+        then = Parked(behind.id, story.id, behind.type.name, False, "behind", behind, START)
+        await consumer.stopped(unit, [first, then])
+    ((kind, told),) = await emitted(ledger)
+    assert (kind, told["event_id"], told["reason"]) == (NOTIFY_STOPPED.name, str(stop.id), "contract")
 
 
 @pytest.mark.parametrize("anonymous", [False, True])

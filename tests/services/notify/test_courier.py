@@ -9,10 +9,12 @@ from uuid import UUID
 
 import pytest
 
+from libs.messaging.codec import Decoded
 from libs.messaging.failpoints import Failpoints
 from libs.messaging.ledger import Ledger
 from libs.platform.clock import ManualClock
 from libs.platform.telemetry import Telemetry
+from services.notify.documents import StoredNotice
 from services.notify.wording import Wording
 from tests.services.notify.conftest import (
     LEASE,
@@ -216,6 +218,24 @@ async def test_a_notice_that_notify_refuses_fails_at_once(
     await couriers.start()
     await reach(ledger, "failed")
     assert [(kind, shared["reason"]) for kind, shared in await emitted(ledger)] == [(FAILED, "notify_400")]
+
+
+async def test_an_outcome_whose_childs_words_were_erased_is_not_sent(
+    ledger: Ledger, wording: Wording, govuk: GovUk, couriers: Couriers
+) -> None:
+    story = Story()
+    await feed(ledger, wording, story.received(), story.decided(story.children[0]))
+    (read,) = await ledger.codec.decode([(StoredNotice, (await notices(ledger))[1]["content"])])
+    assert isinstance(read, Decoded)
+    assert set(read.payload.children) == {story.children[0]}
+    (erased,) = await ledger.codec.encode([StoredNotice(shared=read.payload.shared)])
+    await ledger.pool.execute("UPDATE notice SET content = $1 WHERE kind = 'outcome'", erased)
+    await couriers.start()
+    await reach(ledger, "sent", "failed")
+    assert [(kind, shared["reason"]) for kind, shared in await emitted(ledger)] == [
+        (FAILED, "content_erased")
+    ]
+    assert len(govuk.sent()) == 1
 
 
 async def test_a_rate_limit_pauses_all_sends_and_none_is_lost(

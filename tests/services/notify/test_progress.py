@@ -70,6 +70,7 @@ def test_what_may_have_been_sent_is_only_sent_again_after_a_look_up_in_time(
     change = after(standing, answer, PATIENCE, START)
     if change.state is NoticeState.TO_SEND and change.reached:
         assert answer == Found(())
+        assert standing.state is NoticeState.UNSURE
         assert standing.last_send_at is not None
         assert standing.last_send_at + PATIENCE.look_up_after <= START
 
@@ -87,6 +88,14 @@ def test_a_lost_answer_is_looked_up_when_notify_must_show_it() -> None:
     assert (early.state, early.due_at) == (NoticeState.UNSURE, START + timedelta(seconds=1))
     in_time = after(asked(ago=timedelta(seconds=30)), Found(()), PATIENCE, START)
     assert in_time.state is NoticeState.TO_SEND
+
+
+def test_what_notify_accepted_is_not_sent_again_though_a_look_up_does_not_show_it() -> None:
+    taken = asked(NoticeState.SENT, ago=timedelta(hours=1))
+    change = after(taken, Found(()), PATIENCE, START)
+    assert (change.state, change.reason) == (NoticeState.SENT, "not_shown")
+    late = after(asked(NoticeState.SENT, ago=timedelta(hours=77)), Found(()), PATIENCE, START)
+    assert (late.state, late.reason) == (NoticeState.FAILED, "no_receipt")
 
 
 def test_a_request_that_never_left_is_sent_again_without_a_look_up() -> None:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.schemas.challenge import ChallengedChild, ChallengeOutcome, ChallengeState
 from libs.schemas.codes import PROFESSIONAL_ROLES, ReferrerRole, SafeChannel
 from libs.schemas.events import DecidedChild
 from libs.schemas.levels import Destination, Level
 from libs.schemas.notice import NoticeChannel, NoticeKind
 from libs.schemas.referral import SafeContact
 from services.notify.documents import Recipient
-from services.notify.telling import Place, Untold, outcome, place, receipt
+from services.notify.telling import Place, Untold, challenge, outcome, place, receipt
 from services.notify.wording import Wording, load_wording
 from tests.services.notify.conftest import EMAIL, PARTNERSHIP, SMS
 
@@ -55,6 +56,20 @@ def said(
     return notice.children[SECOND].personalisation
 
 
+def heard(role: ReferrerRole | str, *, may_tell: bool = True) -> str:
+    """What is said of a challenge that is settled: somebody decides anew."""
+    moved = ChallengedChild(
+        challenge=UUID(int=9),
+        number=2,
+        state=ChallengeState.SETTLED,
+        outcome=ChallengeOutcome.DECIDE_ANEW,
+        may_tell_referrer=may_tell,
+    )
+    who = recipient(EMAIL, role=role)
+    notice = challenge(WORDING, WHERE, "K7TM-P2RW-Q", who, (FIRST, SECOND), SECOND, moved)
+    return notice.children[SECOND].personalisation["words"]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -77,25 +92,46 @@ def test_the_first_safe_contact_that_a_machine_can_use_is_used(
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "safe"),
     [
-        ("He reads REFERRER@example.org", SMS),
-        ("the e-mail at home", SMS),
-        ("he has her phone", EMAIL),
-        ("He picks up +44 7700 900 123", EMAIL),
-        ("he checks texts and emails", None),
-        ("he sees everything posted on the wall at home", EMAIL),
+        ("He reads REFERRER@example.org", [SMS]),
+        ("the e-mail at home", [SMS]),
+        ("he has her phone", [EMAIL]),
+        ("He picks up +44 7700 900 123", [EMAIL]),
+        ("he checks texts and emails", []),
+        ("he sees everything posted on the wall at home", [EMAIL, SMS]),
     ],
 )
 def test_no_message_goes_where_the_person_thought_to_harm_may_read_it(
-    text: str, expected: SafeContact | None
+    text: str, safe: list[SafeContact]
 ) -> None:
-    found = place(recipient(EMAIL, SMS, suspect_may_read=text))
-    if expected is None:
-        assert found is Untold.SUSPECT_MAY_READ
-    else:
-        assert isinstance(found, Place)
-        assert found.address == (expected.email or expected.phone)
+    # Each alone: beside another, which comes first hides whether it was refused.
+    for contact in (EMAIL, SMS):
+        found = place(recipient(contact, suspect_may_read=text))
+        assert isinstance(found, Place) == (contact in safe)
+        assert isinstance(found, Place) or found is Untold.SUSPECT_MAY_READ
+    for contacts in ((EMAIL, SMS), (SMS, EMAIL)):
+        found = place(recipient(*contacts, suspect_may_read=text))
+        first = next((contact.email or contact.phone for contact in contacts if contact in safe), None)
+        assert (found.address if isinstance(found, Place) else None) == first
+
+
+@pytest.mark.parametrize("number", ["07700 900123", "+44 7700 900123", "+447700900123"])
+@pytest.mark.parametrize("named", ["07700900123", "+44 7700 900 123", "(0)7700-900-123"])
+def test_a_number_is_the_same_however_it_and_what_is_said_of_it_are_written(number: str, named: str) -> None:
+    contact = SafeContact(channel=SafeChannel.SMS, phone=number)
+    assert place(recipient(contact, suspect_may_read=f"he answers {named}")) is Untold.SUSPECT_MAY_READ
+
+
+def test_an_address_is_the_same_in_capitals() -> None:
+    contact = SafeContact(channel=SafeChannel.EMAIL, email="Referrer@Example.org")
+    who = recipient(contact, suspect_may_read="he reads referrer@example.org")
+    assert place(who) is Untold.SUSPECT_MAY_READ
+
+
+def test_of_several_reasons_the_unsafe_place_is_said() -> None:
+    who = recipient(NOTED, SMS, role=ReferrerRole.FAMILY, suspect_may_read="he has her phone")
+    assert place(who) is Untold.SUSPECT_MAY_READ
 
 
 def test_professionals_hear_which_kind_of_help_and_others_that_a_decision_was_made() -> None:
@@ -107,6 +143,15 @@ def test_professionals_hear_which_kind_of_help_and_others_that_a_decision_was_ma
             else:
                 assert words == WORDING.decided.words
     assert len({words.words for words in WORDING.destinations.values()}) == len(Destination)
+
+
+def test_how_a_challenge_ended_is_told_to_professionals_where_the_decision_may_be() -> None:
+    ended = WORDING.challenges.outcomes[ChallengeOutcome.DECIDE_ANEW].words
+    settled = WORDING.challenges.states[ChallengeState.SETTLED].words
+    assert ended != settled
+    for role in (*ReferrerRole, "auditor"):
+        assert heard(role) == (ended if role in PROFESSIONAL_ROLES else settled)
+        assert heard(role, may_tell=False) == settled
 
 
 def test_what_is_not_known_is_told_as_a_decision_and_no_more() -> None:
