@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.compatibility import breaks
+from tests.contract.compatibility import UPPER_BOUNDS, breaks
 from tests.contract.conftest import Schemas
 
 DECIDED = "uk.mash.triage.case-decided.v1"
@@ -62,6 +62,14 @@ def test_a_breaking_change_is_found(
     change: Callable[[Definitions], None], written: Schemas, read: Schemas
 ) -> None:
     assert compared(change, written, read)
+
+
+@pytest.mark.parametrize("bound", UPPER_BOUNDS)
+def test_what_a_writer_lets_grow_beyond_the_readers_bound_is_found(bound: str) -> None:
+    reader = {"type": "string", bound: 64}
+    for writer in ({"type": "string", bound: 65}, {"type": "string"}):
+        assert breaks(writer, {}, reader, {}) == [f": {bound} is above the reader's"]
+    assert breaks({"type": "string", bound: 64}, {}, reader, {}) == []
 
 
 def adds_a_field(written: Definitions) -> None:

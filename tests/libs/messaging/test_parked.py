@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from libs.messaging.codec import Decoded, PlainCodec
+from libs.messaging.codec import ERASED, Decoded, PlainCodec
 from libs.messaging.errors import ErrorClass, Permanent, Refused, Transient
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
@@ -156,6 +157,24 @@ async def test_what_a_person_typed_is_stored_through_the_codec(setting: Setting)
     assert isinstance(read, Decoded)
     assert read.payload.shared.text == "Alice Example again"
     assert "Alice" not in repr(read)
+
+
+async def test_a_parked_message_that_was_erased_stops_its_referral_no_longer(setting: Setting) -> None:
+    ids = await setting.park()
+
+    class Forgetful(PlainCodec):
+        async def decode(self, items: Sequence[Any]) -> list[Any]:
+            read = await super().decode(items)
+            forgotten.append(None)
+            return [ERASED] if len(forgotten) == 1 else read
+
+    forgotten: list[None] = []
+    messages = await setting.messages()
+    messages._ledger.codec = Forgetful()
+    result = await messages.retry(ids[0], by="person-7")
+    assert (result.processed, result.code) == (3, None)
+    assert await setting.seen() == ids[1:]
+    assert setting.consumer.went_on == [setting.referral]
 
 
 async def test_a_reason_that_is_erased_leaves_who_did_what(setting: Setting) -> None:

@@ -33,6 +33,24 @@ def test_somebody_is_called_at_every_minute(weekday: int, minute: int, closed: b
 
 
 @pytest.mark.parametrize(
+    ("weekday", "time", "closed", "first"),
+    [
+        ("thursday", "07:59", False, "emergency_duty_worker"),
+        ("thursday", "08:00", False, "duty_worker"),
+        ("thursday", "17:29", False, "duty_worker"),
+        ("thursday", "17:30", False, "emergency_duty_worker"),
+        ("friday", "16:30", False, "emergency_duty_worker"),
+        ("thursday", "10:00", True, "emergency_duty_worker"),
+    ],
+)
+def test_who_is_called_changes_with_the_minute_and_where_the_hub_is_closed(
+    weekday: str, time: str, closed: bool, first: str
+) -> None:
+    hours, minutes = map(int, time.split(":"))
+    assert LIST.at(DAYS.index(weekday), 60 * hours + minutes, closed=closed)[0] == first
+
+
+@pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
         (NIGHT, f"#{NIGHT}", "on friday nobody is called from 16:30 to 24:00"),
@@ -70,6 +88,11 @@ def test_somebody_is_called_at_every_minute(weekday: int, minute: int, closed: b
             'sms: "07700 900201"',
             'sms: "07700 900201", email: a@example.org',
             "give either `sms` or `email`; two ways are two contacts",
+        ),
+        (
+            "call: [emergency_duty_worker, emergency_duty_manager, assistant_director]",
+            "call: []",
+            ": nobody is called",
         ),
         ("red: 10}", "red: 0}", "expected a whole number of at least 1"),
         ("immediate_danger: 3, ", "", "the key `immediate_danger` is missing"),
