@@ -39,6 +39,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("expired", {"exp": 1}),
     ("of another issuer", {"iss": "https://evil.example.org"}),
     ("for another audience", {"aud": "payroll"}),
+    ("for an audience that holds ours", {"aud": "mash-payroll"}),
     ("an ID token", {"header": {"typ": "JWT"}}),
     ("without a subject", {"sub": None}),
     ("without a client", {"client_id": None}),
