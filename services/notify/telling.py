@@ -28,8 +28,8 @@ CHANNEL_WORDS = {
 }
 """Words that speak of a channel as a whole."""
 
-SHORTEST_NUMBER = 6
-"""Digits of a telephone number's end that name it, however the rest was written."""
+DIGITS_THAT_NAME = 6
+"""Digits of a telephone number's end that name it, however the rest is written or whether it is."""
 
 
 class Untold(StrEnum):
@@ -193,7 +193,6 @@ def _named(where: Place, text: str | None) -> bool:
     if where.address.lower() in lowered or CHANNEL_WORDS[where.channel].search(lowered):
         return True
     if where.channel is NoticeChannel.SMS:
-        digits = re.sub(r"\D", "", where.address)
-        # The end of a number is the same with and without +44.
-        return len(digits) >= SHORTEST_NUMBER and digits[-9:] in re.sub(r"\D", "", text)
+        end = re.sub(r"\D", "", where.address)[-DIGITS_THAT_NAME:]
+        return len(end) == DIGITS_THAT_NAME and end in re.sub(r"\D", "", text)
     return False

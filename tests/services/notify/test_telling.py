@@ -117,7 +117,9 @@ def test_no_message_goes_where_the_person_thought_to_harm_may_read_it(
 
 
 @pytest.mark.parametrize("number", ["07700 900123", "+44 7700 900123", "+447700900123"])
-@pytest.mark.parametrize("named", ["07700900123", "+44 7700 900 123", "(0)7700-900-123"])
+@pytest.mark.parametrize(
+    "named", ["07700900123", "+44 7700 900 123", "(0)7700-900-123", "the one ending 900 123"]
+)
 def test_a_number_is_the_same_however_it_and_what_is_said_of_it_are_written(number: str, named: str) -> None:
     contact = SafeContact(channel=SafeChannel.SMS, phone=number)
     assert place(recipient(contact, suspect_may_read=f"he answers {named}")) is Untold.SUSPECT_MAY_READ
