@@ -16,7 +16,7 @@ from libs.schemas.events import ALERT_ACKNOWLEDGED, ALERT_CALLED
 from libs.schemas.notice import NoticeChannel
 from libs.schemas.on_call import Urgency
 from services.notify.wording import Wording
-from tests.services.notify.conftest import START, Couriers, GovUk, Story, emitted, feed, notices
+from tests.services.notify.conftest import START, Couriers, GovUk, Story, emitted, feed, notices, reach
 
 
 def called(story: Story, contact: str = "duty_worker", alert_id: UUID | None = None) -> Event:
@@ -86,7 +86,7 @@ async def test_what_became_of_it_is_told_to_triage_and_not_to_the_referrer(
     event = called(story)
     await feed(ledger, wording, event)
     await couriers.start()
-    await until(lambda: len(govuk.sent()) == 1)
+    await reach(ledger, "sent")
     clock.advance(timedelta(seconds=61))
     [(name, shared)] = await told(ledger, 1)
     assert name == "uk.mash.notice.alert-delivered.v1"
@@ -103,7 +103,7 @@ async def test_a_telephone_that_cannot_be_reached_is_told(
     govuk.behave(ending="permanent-failure")
     await feed(ledger, wording, called(Story()))
     await couriers.start()
-    await until(lambda: len(govuk.sent()) == 1)
+    await reach(ledger, "sent")
     clock.advance(timedelta(seconds=61))
     [(name, shared)] = await told(ledger, 1)
     assert (name, shared["reason"]) == ("uk.mash.notice.alert-failed.v1", "permanent_failure")
