@@ -221,7 +221,8 @@ def test_red_work_reaches_whoever_is_on_call_without_a_word_of_it_until_a_person
 
 def test_no_canary_appears_outside_payloads_even_where_everything_fails(running: Running) -> None:
     sandbox = running.stack.url("sandbox")
-    faults = {"police": "echo", "health": "malformed", "education": "truncated"}
+    # None of these counts as an agency that does not answer: others' questions go on.
+    faults = {"police": "echo", "health": "malformed", "education": "duplicate_key"}
     for agency, fault in faults.items():
         # Not every agency is told the NHS number.
         child = {"family_name": CANARIES["family_name"]}
