@@ -86,3 +86,15 @@ async def read(
         )
         messages.append(Message(record, known.id, known.type, known.referral_id, event, None, span))
     return messages
+
+
+def runs(messages: Sequence[Message], *, apart_from: UUID | None = None) -> list[list[Message]]:
+    """The messages of each referral, of those referrals whose messages can all be read."""
+    by_referral: dict[UUID, list[Message]] = {}
+    for message in messages:
+        by_referral.setdefault(message.referral_id, []).append(message)
+    return [
+        run
+        for referral_id, run in by_referral.items()
+        if referral_id != apart_from and all(message.event is not None for message in run)
+    ]

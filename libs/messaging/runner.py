@@ -16,9 +16,9 @@ from libs.messaging.consumer import Consumer
 from libs.messaging.errors import ErrorClass, Transient, classify, code_of
 from libs.messaging.ledger import Ledger, Unit
 from libs.messaging.limits import LANE_RECORDS, USUAL, Limits
-from libs.messaging.message import Message, read
+from libs.messaging.message import Message, read, runs
 from libs.messaging.parking import BEHIND, Parking
-from libs.messaging.suspect import OUT_OF_TIME, Suspect, runs
+from libs.messaging.suspect import OUT_OF_TIME, Suspect
 from libs.messaging.tracing import Tracing, end
 from libs.messaging.transport import Transport
 
@@ -103,6 +103,7 @@ class Runner:
         """Polls one batch and applies it. Gives how many records it had."""
         most = max(1, self._limits.max_records >> self._halvings)
         if self._suspect.stands:
+            # Only what waits behind it can show that the fault is its own.
             most = max(most, LANE_RECORDS)
         records = await self._transport.poll(most, self._limits.poll_timeout)
         if not records:

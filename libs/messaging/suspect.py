@@ -40,15 +40,3 @@ class Suspect:
         """These are done with."""
         if any(each.id == self._id for each in messages):
             self._id, self._count = None, 0
-
-
-def runs(messages: Sequence[Message], *, apart_from: UUID | None = None) -> list[list[Message]]:
-    """The messages of each referral, of those referrals whose messages can all be read."""
-    by_referral: dict[UUID, list[Message]] = {}
-    for message in messages:
-        by_referral.setdefault(message.referral_id, []).append(message)
-    return [
-        run
-        for referral_id, run in by_referral.items()
-        if referral_id != apart_from and all(message.event is not None for message in run)
-    ]

@@ -227,6 +227,15 @@ async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 45.0)
             await asyncio.sleep(0.01)
 
 
+async def waits_for_a_lock(world: World) -> bool:
+    """Whether somebody waits for a referral, or for a name, that another unit holds."""
+    rows = await world.fetch(
+        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return bool(rows)
+
+
 class Once:
     """A transport that gives what it was handed, and then asks its runner to stop."""
 

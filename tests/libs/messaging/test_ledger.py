@@ -12,7 +12,7 @@ import pytest
 
 from libs.messaging.ledger import RolledBack
 from libs.schemas.events import CASE_SCREENED, WITHDRAWN, Service
-from tests.libs.messaging.conftest import World, until, withdrawal
+from tests.libs.messaging.conftest import World, until, waits_for_a_lock, withdrawal
 
 
 async def test_a_unit_whose_statement_failed_never_passes_for_committed(world: World) -> None:
@@ -73,12 +73,7 @@ async def test_what_belongs_to_several_referrals_is_one_units_at_a_time(
             order.append("second")
 
     async def waits() -> bool:
-        return behind.done() or bool(
-            await world.fetch(
-                "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-        )
+        return behind.done() or await waits_for_a_lock(world)
 
     async with triage.unit([uuid4()], locks=["person/7"]):
         behind = asyncio.create_task(second())

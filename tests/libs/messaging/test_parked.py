@@ -18,7 +18,7 @@ from libs.messaging.ledger import Unit
 from libs.messaging.parked import ParkedMessages, ParkedState
 from libs.messaging.parking import AUTOMATIC_ATTEMPTS, FIRST_DELAY, LONGEST_DELAY, Reason, next_attempt
 from libs.schemas.events import Service, Withdrawn
-from tests.libs.messaging.conftest import Hands, Recorder, World, deliver, until, withdraw
+from tests.libs.messaging.conftest import Hands, Recorder, World, deliver, until, waits_for_a_lock, withdraw
 
 
 class Setting:
@@ -50,15 +50,6 @@ class Setting:
             row["event_id"]
             for row in await self.world.fetch("SELECT event_id FROM triage.seen ORDER BY place")
         ]
-
-
-async def waits_for_a_lock(world: World) -> bool:
-    """Whether somebody waits for a referral that another has."""
-    rows = await world.fetch(
-        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    )
-    return bool(rows)
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+from libs.messaging.errors import Transient
 from libs.messaging.event import Event
 from libs.messaging.ledger import Unit
+from libs.messaging.runner import Runner
 from libs.schemas.events import Service
 from tests.libs.messaging.conftest import QUICK, Recorder, World, running, until, withdraw
 from tests.libs.messaging.test_runner import parked, seen, start, taken_in
@@ -29,6 +31,15 @@ class Heavy(Recorder):
         if any(event.id in self.heavy for event in events):
             await unit.connection.execute("SELECT pg_sleep(20)")
         await super().handle(unit, events)
+
+
+async def suspected(runner: Runner) -> None:
+    """Waits until one message is."""
+
+    async def stands() -> bool:
+        return runner._suspect.stands
+
+    await until(stands)
 
 
 async def test_messages_that_outlast_the_databases_limits_delay_nobody_elses_referral(world: World) -> None:
@@ -54,11 +65,7 @@ async def test_a_database_that_is_slow_with_everything_parks_nothing_and_is_not_
     consumer = Heavy(ids)
     runner = await start(world, consumer, LIMITS)
     async with running(runner):
-
-        async def suspected() -> bool:
-            return runner._suspect.stands
-
-        await until(suspected)
+        await suspected(runner)
         consumer.begun.clear()
 
         async def looked() -> bool:
@@ -79,14 +86,42 @@ async def test_a_message_that_passes_at_last_is_suspected_no_more(world: World) 
     consumer = Heavy(ids)
     runner = await start(world, consumer, LIMITS)
     async with running(runner):
-
-        async def suspected() -> bool:
-            return runner._suspect.stands
-
-        await until(suspected)
+        await suspected(runner)
         consumer.heavy = ()
         await taken_in(world, 1)
         await withdraw(intake, [uuid4()])
         await taken_in(world, 2)
         assert not runner._suspect.stands
+    assert await parked(world) == {}
+
+
+async def test_a_dependency_that_fails_at_once_is_waited_for_however_often_and_whoever_passes(
+    world: World,
+) -> None:
+    intake = await world.ledger(Service.INTAKE)
+    ids = await withdraw(intake, [uuid4() for _ in range(4)])
+    consumer, down = Heavy([ids[0]]), False
+    consumer.fail = lambda event: Transient("agency-down") if down and event.id == ids[0] else None
+    runner = await start(world, consumer, LIMITS)
+
+    async def tried_alone(times: int) -> None:
+        consumer.begun.clear()
+
+        async def enough() -> bool:
+            return consumer.begun.count([ids[0]]) >= times
+
+        await until(enough)
+
+    async with running(runner):
+        await suspected(runner)
+        consumer.heavy, down = (), True
+        await tried_alone(3)
+        assert await parked(world) == {}, "what outlasted the limits before may fail for another reason now"
+        down = False
+        await taken_in(world, 4)
+        down, ids = True, await withdraw(intake, [uuid4()])
+        await tried_alone(LIMITS.overlong_tries + 2)
+        assert not runner._suspect.stands
+        down = False
+        await taken_in(world, 5)
     assert await parked(world) == {}
