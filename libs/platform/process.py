@@ -124,7 +124,7 @@ class _Server(uvicorn.Server):
             # batch holds lives until its end: with the collector's own thresholds, looking takes a tenth of the time.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(50_000, 50, 50)
+            gc.set_threshold(100_000, 50, 50)
             port = sockets[0].getsockname()[1]
             structlog.get_logger().info("listening", host=self.config.host, port=port)
             if self._ready is not None:

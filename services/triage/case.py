@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from libs.schemas.base import Payload
@@ -130,6 +130,8 @@ class Case:
     """Clocks that run and will soon run out, each as `warning` writes it."""
     rules: str | None = None
     """Fingerprint of the clocks' rules and calendar by which the instants were worked out."""
+    changed: bool = field(default=False, compare=False, metadata={"column": False})
+    """The row is to be written."""
     warns_at: dict[str, datetime] = field(default_factory=dict, compare=False, metadata={"column": False})
     """When people are warned of each clock; follows from the row and the partnership's file, and is not kept."""
 
@@ -292,6 +294,15 @@ class Obliged:
         return uuid5(self.about, self.kind)
 
 
+class Kin(NamedTuple):
+    """What a child's file lends to the files of its brothers and sisters: not itself, for files that hold each other
+    are freed by the collector alone, with all that a batch knows.
+    """
+
+    case: Case
+    known: Known
+
+
 @dataclass(slots=True)
 class File:
     """A case with all that is known of its child, and what this unit of work adds to both."""
@@ -299,11 +310,10 @@ class File:
     case: Case
     known: Known = field(default_factory=Known)
     agencies: dict[str, AgencyStanding] = field(default_factory=dict)
-    changed: bool = False
     clocks: dict[str, datetime] = field(default_factory=dict)
     """The clocks that run for the case, as far as they were written."""
-    family: list["File"] = field(default_factory=list, repr=False)
-    """The files of all children of the referral, this one's among them."""
+    family: list[Kin] = field(default_factory=list, repr=False)
+    """All children of the referral, this one among them."""
     given: bool = False
     """Everything that follows is given with what is known, and nothing is worked out."""
     placement: Placement | None = None
@@ -314,3 +324,8 @@ class File:
     new_actions: list[Obliged] = field(default_factory=list)
     moot: set[UUID] = field(default_factory=set)
     """Tasks that nobody has to do any more."""
+
+    @property
+    def kin(self) -> Kin:
+        """What this child's file lends to its family."""
+        return Kin(self.case, self.known)

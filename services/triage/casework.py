@@ -112,8 +112,9 @@ class Casework(Reckoning):
         )
         rulebook = self.thresholds.rulebook(case.received_at)
         pending = {agency: AgencyStanding(AgencyState.PENDING) for agency in rulebook.agencies}
-        file = File(case, agencies=pending, changed=True, given=record is not None)
-        file.family = [*(family or ()), file]
+        file = File(case, agencies=pending, given=record is not None)
+        file.family = [*(one.kin for one in family or ()), file.kin]
+        case.changed = True
         case.awaiting = awaited(pending)
         file.new_states.update(pending)
         stated = StatedChild()
@@ -205,7 +206,7 @@ class Casework(Reckoning):
             file.placement = self.thresholds.rulebook(case.received_at).placement(case.level, file.known)
         case.completed_at = case.completed_at or cause.at
         case.unrouted = not case.decided
-        file.changed = True
+        case.changed = True
         return self.follow(file, cause)
 
     def information(
@@ -337,12 +338,12 @@ class Casework(Reckoning):
         self.refresh(case)
 
     def _changed(self, file: File) -> None:
-        file.changed = True
+        file.case.changed = True
         self.refresh(file.case)
 
     def _worked_out(self, file: File, cause: Cause, trigger: Trigger) -> Change:
         """Evaluates a case anew where something follows that did not before."""
-        file.changed = True
+        file.case.changed = True
         before = file.known.worked_out
         fresh = self.work_out(file, cause)
         if file.known.worked_out is before:

@@ -137,9 +137,11 @@ class Desk:
     def add(self, file: File) -> None:
         """Puts a file on the desk."""
         self.files[file.case.id] = file
-        family = self.by_referral.setdefault(file.case.referral_id, [])
-        family.append(file)
-        file.family = family
+        children = self.by_referral.setdefault(file.case.referral_id, [])
+        children.append(file)
+        family = [one.kin for one in children]
+        for one in children:
+            one.family = family
 
     def task(self, task: NewTask) -> None:
         """Raises a task."""
@@ -226,7 +228,7 @@ _STATES = frozenset(AgencyState)
 async def save(unit: Unit, codec: Codec, policies: Policies, desk: Desk) -> None:
     """Writes everything that changed, and starts and stops the clocks that follow from it."""
     connection = unit.connection
-    changed = [file for file in desk.files.values() if file.changed]
+    changed = [file for file in desk.files.values() if file.case.changed]
     if desk.new_referrals:
         documents = await codec.encode(list(desk.new_referrals.values()))
         shared = [received.shared for received in desk.new_referrals.values()]

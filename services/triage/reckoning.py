@@ -92,7 +92,7 @@ class Reckoning:
             self.thresholds.rulebook(case.received_at).dictionary,
             self.thresholds.clocks.day(case.received_at),
             known,
-            [one.known for one in file.family if one is not file],
+            [one.known for one in file.family if one.case is not case],
             social_care_spoke=social_care is not None and social_care.spoken,
         )
         before = known.worked_out
@@ -137,7 +137,7 @@ class Reckoning:
             rate(self.thresholds.clocks, case, cause.now)
         case.labels = labels_of(rulebook.dictionary, facts.stated)
         case.evaluation += 1
-        file.changed = True
+        case.changed = True
         obliged = [action for action in outcome.actions if action not in case.actions]
         case.actions += tuple(obliged)
         for action in obliged:
@@ -181,7 +181,7 @@ class Reckoning:
             return
         if DUTY_TEAM not in case.actions:
             case.actions += (DUTY_TEAM,)
-            file.changed = True
+            case.changed = True
             self.oblige(file, DUTY_TEAM, case.id, cause.now)
         elif again and all(one.kind != DUTY_TEAM for one in file.new_actions):
             self.oblige(file, DUTY_TEAM, about(case, cause), cause.now)
@@ -222,10 +222,10 @@ class Reckoning:
 
     def open_again(self, file: File) -> None:
         """Something is to be done about this child: its referral is open, whatever was closed before."""
-        for one in file.family or [file]:
-            if one.case.closed_at is not None:
-                one.case.closed_at, one.changed = None, True
-                self.refresh(one.case)
+        for case, _ in file.family or [file.kin]:
+            if case.closed_at is not None:
+                case.closed_at, case.changed = None, True
+                self.refresh(case)
 
     def _put_before_them(self, file: File, cause: Cause) -> None:
         """The decision is at risk: whoever decided looks again, and so does a manager; once for each decision."""
@@ -269,5 +269,5 @@ def keep(file: File, cause: Cause, kind: EvidenceKind, source: str, document: Pa
     case = file.case
     case.evidence += 1
     case.answers += kind not in WORDS
-    file.changed = True
+    case.changed = True
     file.new_evidence.append(NewEvidence(case.evidence, cause.event_id, kind, source, cause.at, document))

@@ -106,7 +106,7 @@ class Stops:
             elif unread:
                 for file in desk.by_referral.get(referral_id, ()):
                     self._casework.danger(file.case)
-                    file.changed = True
+                    file.case.changed = True
             kind = LEFT.get(stop.consumer)
             if stop.reason == DISCARDED and stop.event_type == RECEIVED.name and kind is not None:
                 task = self._task(unit, referral_id, kind, DISCARDED, stop.event_id)
@@ -114,7 +114,7 @@ class Stops:
         stopped = bool(desk.stops.get(referral_id))
         for file in desk.by_referral.get(referral_id, ()):
             if file.case.stopped != stopped:
-                file.case.stopped, file.changed = stopped, True
+                file.case.stopped, file.case.changed = stopped, True
                 self._casework.refresh(file.case)
 
     async def parked(self, unit: Unit, parked: Sequence[Parked]) -> None:

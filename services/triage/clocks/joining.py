@@ -30,5 +30,5 @@ async def keep_first_clock(connection: asyncpg.Connection, hub: Hub, file: File)
         moved = since is not None and join(hub, file.case, since)
     else:
         moved = part(hub, file.case)
-    file.changed |= moved
+    file.case.changed |= moved
     return moved and before != file.case.due_at

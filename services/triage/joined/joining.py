@@ -18,7 +18,7 @@ from services.triage.case import File, Obliged
 from services.triage.casework import INDEX, LOOK_AT_NEWS, Casework
 from services.triage.claims.allocation import Made, allocate, allocated
 from services.triage.consumer import tell
-from services.triage.desk import load, save
+from services.triage.desk import Desk, load, save
 from services.triage.documents import EvidenceKind, RecordedJoined
 from services.triage.joined.report import JoinedReport, same_event, statements
 from services.triage.known import learn_joined
@@ -70,12 +70,12 @@ class Joining:
             later, earlier = desk.files.get(row["case_id"]), desk.files.get(row["earlier"])
             joined = False
             if later is not None and earlier is not None:
-                joined = await self._heard(unit, later, earlier)
+                joined = await self._heard(unit, desk, later, earlier)
                 await save(unit, self._ledger.codec, self._policies, desk)
             await unit.connection.execute(_DONE, row["case_id"], row["earlier"], unit.now)
         return joined
 
-    async def _heard(self, unit: Unit, later: File, earlier: File) -> bool:
+    async def _heard(self, unit: Unit, desk: Desk, later: File, earlier: File) -> bool:
         """Whether the earlier case heard something that it had not."""
         before = earlier.known.joined.get(later.case.id)
         same = earlier.case.id in same_event(later.known.linked)
@@ -90,7 +90,7 @@ class Joining:
             uuid5(later.case.id, f"joined/{earlier.case.id}/{earlier.case.evidence}"), unit.now, unit.now
         )
         changes = [(earlier, join(self._casework, earlier, cause, report))]
-        changes += self._casework.spread(earlier.family, cause)
+        changes += self._casework.spread(desk.by_referral[earlier.case.referral_id], cause)
         tell(unit, changes, earlier.case.trace)
         return True
 

@@ -44,4 +44,4 @@ class EarlyHelp:
         for kind in wanted:
             due = days.due(self._offers.early_help[kind], unit.now)
             file.new_actions.append(Obliged(kind, file.case.id, due))
-            file.changed = True
+            file.case.changed = True

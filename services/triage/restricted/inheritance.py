@@ -50,7 +50,7 @@ async def inherit(unit: Unit, codec: Codec, desk: Desk) -> None:
     for file, after, because, _ in due:
         if file.case.restricted or settled.get(file.case.id, RestrictionKind.OTHER) is None:
             continue
-        file.case.restricted = file.changed = True
+        file.case.restricted = file.case.changed = True
         kind = RestrictionKind(min(kinds[one] for one in after & kinds.keys()))
         given = Given(True, kind, because, Service.TRIAGE.value, unit.now)
         await keep_restriction(unit.connection, codec, [file.case.id], given)

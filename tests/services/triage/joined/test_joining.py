@@ -220,10 +220,10 @@ async def test_two_reports_wait_for_nobody_and_one_that_cannot_be_joined_holds_u
     second, _ = await two(hub, STRANGLED)
     heard = joining._heard
 
-    async def breaks(unit: Any, later: Any, earlier: Any) -> bool:
-        if earlier.case.id == first.child_ids[0]:
+    async def breaks(*given: Any) -> bool:
+        if given[-1].case.id == first.child_ids[0]:
             raise ValueError
-        return await heard(unit, later, earlier)
+        return await heard(*given)
 
     monkeypatch.setattr(Joining, "_heard", lambda self, *given: breaks(*given))
     assert await joining.sweep() == 1
