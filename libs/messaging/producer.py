@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -26,6 +27,10 @@ STOP_SECONDS = 5.0
 REQUEST_SECONDS = 15.0
 ACK_SECONDS = 45.0
 """A leader's death stalls sends for 8 to 12 s; a producer that is silent for longer than this is given up."""
+
+
+KEYS_KEPT = 4096
+"""Of so many referrals the partition is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,9 @@ class EventProducer:
     def __init__(self, connection: KafkaConnection) -> None:
         self._connection = connection
         self._producer: AIOKafkaProducer | None = None
-        self._partition = DefaultPartitioner()
+        hashed = DefaultPartitioner()
+        # A referral's events come close together, and its key is hashed in Python.
+        self._partition = lru_cache(KEYS_KEPT)(lambda key, places: hashed(key, sorted(places), None))
 
     async def send(self, rows: Sequence[LogRow], limit: int | None = None) -> Sent:
         """Sends as many of the rows as fit in one wave, at most `limit`, and waits for the broker's answer.
@@ -68,7 +75,7 @@ class EventProducer:
             topic = self._connection.named(row.topic)
             partitions = await producer.partitions_for(topic)
             key = str(row.envelope.referral_id).encode()
-            place = (topic, self._partition(key, sorted(partitions), None))
+            place = (topic, self._partition(key, frozenset(partitions)))
             if place not in batches:
                 batches[place] = (producer.create_batch(), [])
             batch, members = batches[place]

@@ -76,7 +76,8 @@ class TraceStore:
             CREATE INDEX IF NOT EXISTS subject_trace ON subject (trace_id);
             """
         )
-        (self._count,) = self._rows.execute("SELECT coalesce(sum(spans), 0) FROM trace").fetchone()
+        (self._count,) = self._rows.execute("SELECT count(*) FROM span").fetchone()
+        self._stale = {trace_id for (trace_id,) in self._rows.execute("SELECT DISTINCT trace_id FROM span")}
 
     def add(self, spans: Sequence[Span]) -> None:
         """Keeps spans; one that is sent again replaces itself."""
@@ -94,9 +95,11 @@ class TraceStore:
             ],
         )
         self._rows.executemany("INSERT OR IGNORE INTO subject VALUES (?, ?)", _subjects(spans))
-        for trace_id in {span.trace_id for span in spans}:
-            self._summarise(trace_id)
-        self._prune()
+        self._count += len(spans)
+        # Many spans come for each time that somebody looks.
+        self._stale |= {span.trace_id for span in spans}
+        if self._count > self._most:
+            self._prune()
         self._rows.execute("COMMIT")
 
     def traces(self, *, subject: str | None = None, limit: int = 100) -> list[TraceSummary]:
@@ -105,6 +108,7 @@ class TraceStore:
         Without one, those that are about no referral are left out unless something failed, and so are reads that
         caused nothing: whoever polls would hide everything else.
         """
+        self._summarise()
         about_something = "errors > 0 OR trace_id IN (SELECT trace_id FROM subject)"
         chosen, values = f"WHERE NOT (spans = 1 AND root LIKE 'GET %') AND ({about_something})", []
         if subject is not None:
@@ -148,29 +152,32 @@ class TraceStore:
         for table in ("span", "trace", "subject"):
             self._rows.execute(f"DELETE FROM {table}")
         self._count = 0
+        self._stale.clear()
 
     def close(self) -> None:
         """Closes the file."""
         self._rows.close()
 
-    def _summarise(self, trace_id: str) -> None:
-        before = self._rows.execute("SELECT spans FROM trace WHERE trace_id = ?", (trace_id,)).fetchone()
-        started, ended, count, errors = self._rows.execute(
-            "SELECT min(started), max(ended), count(*), sum(error) FROM span WHERE trace_id = ?", (trace_id,)
-        ).fetchone()
-        root, service = self._rows.execute(
-            "SELECT name, service FROM span WHERE trace_id = ? ORDER BY parent_id IS NOT NULL, started LIMIT 1",
-            (trace_id,),
-        ).fetchone()
-        self._rows.execute(
-            "INSERT OR REPLACE INTO trace VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (trace_id, root, service, started, ended, count, errors),
-        )
-        self._count += count - (before[0] if before else 0)
+    def _summarise(self) -> None:
+        """Writes the lines of the traces that spans have come for since."""
+        for trace_id in self._stale:
+            started, ended, count, errors = self._rows.execute(
+                "SELECT min(started), max(ended), count(*), sum(error) FROM span WHERE trace_id = ?",
+                (trace_id,),
+            ).fetchone()
+            root, service = self._rows.execute(
+                "SELECT name, service FROM span WHERE trace_id = ? ORDER BY parent_id IS NOT NULL, started LIMIT 1",
+                (trace_id,),
+            ).fetchone()
+            self._rows.execute(
+                "INSERT OR REPLACE INTO trace VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (trace_id, root, service, started, ended, count, errors),
+            )
+        self._stale.clear()
 
     def _prune(self) -> None:
-        if self._count <= self._most:
-            return
+        self._summarise()
+        (self._count,) = self._rows.execute("SELECT coalesce(sum(spans), 0) FROM trace").fetchone()
         # A tenth more than needed, so that not every batch prunes.
         goal = self._most - self._most // 10
         oldest = self._rows.execute("SELECT trace_id, spans FROM trace ORDER BY started").fetchall()

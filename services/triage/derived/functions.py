@@ -7,6 +7,7 @@ never no. A window of N months ends on the day of receipt and begins on the same
 from collections.abc import Callable, Container, Mapping
 from functools import partial
 
+from libs.schemas.base import maker
 from libs.schemas.codes import (
     AdultRole,
     AgreementAnswer,
@@ -64,6 +65,7 @@ LIVE_IN = frozenset(
 """Roles of adults who are taken to live with the child where nothing says where they live."""
 
 _ON_RECORD = Fact.model_construct(fact="", value=False, basis=Basis.RECORD)
+_fact = maker(Fact)
 
 Derive = Callable[[Background], FactValue | None]
 """Gives the fact's value, or None where there is nothing to say."""
@@ -81,7 +83,7 @@ def derive(background: Background, only: Container[str] | None = None) -> tuple[
             value = DERIVES[name](background)
             if value is not None:
                 values = {"fact": definition.name, "value": _capped(definition, value)}
-                found.append(_ON_RECORD.model_copy(update=values))
+                found.append(_fact({**_ON_RECORD.__dict__, **values}))
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from libs.schemas.base import maker
 from libs.schemas.codes import AdultRole, ContactKind, ReferralSource, ReferrerRole
 from libs.schemas.dictionary import DERIVED, Dictionary
 from libs.schemas.person import FoundPerson, Relation
@@ -29,6 +30,7 @@ _NOTHING_SAID = ReferralBody.model_construct(
 )
 _CHILD = ReferredChild.model_construct()
 _ADULT = Adult.model_construct(household=None)
+_referral, _child, _adult = maker(ReferralBody), maker(ReferredChild), maker(Adult)
 _CARERS = frozenset((Relation.PARENT, Relation.CARER))
 _CHILDREN = frozenset((Relation.SIBLING, Relation.OTHER_CHILD))
 
@@ -86,18 +88,19 @@ def _of_the_home(own: Sequence[StatedFact], at_home: Sequence[Known]) -> Iterato
 def _form(known: Known) -> ReferredChild:
     """The child as derivations read it, with what staff corrected and the index adds."""
     born = known.born or (known.linked.born if known.linked is not None else None)
-    form = _CHILD.model_copy(update={"status": known.status, "born": born, "household": known.household})
+    said = {"status": known.status, "born": born, "household": known.household}
+    form = _child({**_CHILD.__dict__, **said})
     return as_corrected(form, known.corrected) or form
 
 
 def _around(family: Sequence[Known], household: str | None) -> ReferralBody:
     """The adults whom staff added and whom agencies and the index name, as a form would have them."""
     adults = [adult for one in family for adult in one.adults]
-    adults += [adult for one in family for person in one.people for adult in _adult(person, household)]
-    return _NOTHING_SAID.model_copy(update={"adults": tuple(adults)})
+    adults += [adult for one in family for person in one.people for adult in _adults(person, household)]
+    return _referral({**_NOTHING_SAID.__dict__, "adults": tuple(adults)})
 
 
-def _adult(person: FoundPerson, household: str | None) -> Iterator[Adult]:
+def _adults(person: FoundPerson, household: str | None) -> Iterator[Adult]:
     if person.relation in _CHILDREN or person.same_household is False:
         return
     roles = list(person.roles)
@@ -105,4 +108,5 @@ def _adult(person: FoundPerson, household: str | None) -> Iterator[Adult]:
         roles.append(AdultRole.CARER)
     if person.same_household:
         roles.append(AdultRole.HOUSEHOLD_MEMBER)
-    yield _ADULT.model_copy(update={"roles": tuple(roles), "thought_to_harm": person.thought_to_harm})
+    said = {"roles": tuple(roles), "thought_to_harm": person.thought_to_harm}
+    yield _adult({**_ADULT.__dict__, **said})
