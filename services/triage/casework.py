@@ -114,7 +114,6 @@ class Casework(Reckoning):
         pending = {agency: AgencyStanding(AgencyState.PENDING) for agency in rulebook.agencies}
         file = File(case, agencies=pending, given=record is not None)
         file.family = [*(one.kin for one in family or ()), file.kin]
-        case.changed = True
         case.awaiting = awaited(pending)
         file.new_states.update(pending)
         stated = StatedChild()
