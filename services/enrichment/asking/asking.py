@@ -178,15 +178,19 @@ class Asking:
         """Claims what is due and records what will leave with it, in one transaction: nothing leaves unrecorded."""
         async with self._ledger.pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_CLAIM, list(free), list(free.values()), now, now + self._lease)
-            stored: list[tuple[type[Payload[Any, Any]], bytes]] = [(Kept, row["kept"]) for row in rows]
+            # Most of a referral's questions are due together.
+            kept = {row["referral_id"]: row["kept"] for row in rows}
+            stored: list[tuple[type[Payload[Any, Any]], bytes]] = [(Kept, value) for value in kept.values()]
             stored += [(CheckReturned, row["known_answer"]) for row in rows if row["known_answer"]]
             decoded = await self._ledger.codec.decode(stored)
             orders = await self._store.orders([(row["child_id"], row["orders"]) for row in rows])
-            answers = iter(decoded[len(rows) :])
+            referrals = dict(zip(kept, decoded, strict=False))
+            answers = iter(decoded[len(kept) :])
             claims, out = [], []
-            for row, item in zip(rows, decoded, strict=False):
+            for row in rows:
                 answer = next(answers) if row["known_answer"] else None
-                claim, left = self._made(row, item, orders.get(row["child_id"], ()), answer, now)
+                referral, orders_here = referrals[row["referral_id"]], orders.get(row["child_id"], ())
+                claim, left = self._made(row, referral, orders_here, answer, now)
                 claims.append(claim)
                 out += left
             await self._disclosures.record(connection, out)
