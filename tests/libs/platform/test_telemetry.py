@@ -1,10 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 from fastapi import APIRouter
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from libs.platform import telemetry
 from libs.platform.service import create_app
@@ -92,6 +92,32 @@ async def test_a_partner_does_not_decide_what_is_kept(http: httpx.AsyncClient, c
 async def test_probes_and_scrapes_are_no_spans(http: httpx.AsyncClient, collected: Collected) -> None:
     await http.get("/metrics")
     assert not collected.spans
+
+
+def _named(span: Span) -> None:
+    span.set_attribute("child.name", CANARY)
+
+
+def _happened(span: Span) -> None:
+    span.add_event("said", {"worry": CANARY})
+
+
+def _points(span: Span) -> None:
+    span.add_link(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1)), {"worry": CANARY})
+
+
+def _described(span: Span) -> None:
+    span.set_status(StatusCode.ERROR, CANARY)
+
+
+@pytest.mark.parametrize("tells", [_named, _happened, _points, _described])
+async def test_no_single_part_of_a_span_tells_what_is_not_listed(
+    instruments: Telemetry, collected: Collected, tells: Callable[[Span], None]
+) -> None:
+    with instruments.tracer.start_as_current_span("process mash.referral.v1") as span:
+        tells(span)
+    (left,) = collected.spans
+    assert CANARY not in left.to_json()
 
 
 async def test_spans_leave_with_listed_attributes_only(instruments: Telemetry, collected: Collected) -> None:
