@@ -55,6 +55,18 @@ async def test_an_outcome_is_written_once_and_sets_the_review(
     await exported(chair, path)
 
 
+async def test_the_day_of_review_that_a_panel_names_stands(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    story = await decided(hub, manager, **PANEL)
+    path = await path_of(chair, "masg_central_and_east")
+    nearer = str(date.fromisoformat(path.rpartition("/")[2]) + timedelta(weeks=2))
+    body = {"outcome": "plan_agreed", "note": "School meets her mother.", "review_on": nearer}
+    answer = await chair.put(f"{path}/items/{story.child_ids[0]}", body)
+    [kept] = answer.json()["items"]
+    assert kept["review_on"] == nearer
+
+
 async def corrected_with_a_reason(
     hub: HubWorld, story: Story, manager: Person, chair: Person, item: str
 ) -> None:
