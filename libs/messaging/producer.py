@@ -28,7 +28,6 @@ REQUEST_SECONDS = 15.0
 ACK_SECONDS = 45.0
 """A leader's death stalls sends for 8 to 12 s; a producer that is silent for longer than this is given up."""
 
-
 KEYS_KEPT = 4096
 """Of so many referrals the partition is remembered."""
 

@@ -108,7 +108,9 @@ class TraceStore:
         Without one, those that are about no referral are left out unless something failed, and so are reads that
         caused nothing: whoever polls would hide everything else.
         """
+        self._rows.execute("BEGIN")
         self._summarise()
+        self._rows.execute("COMMIT")
         about_something = "errors > 0 OR trace_id IN (SELECT trace_id FROM subject)"
         chosen, values = f"WHERE NOT (spans = 1 AND root LIKE 'GET %') AND ({about_something})", []
         if subject is not None:
