@@ -71,6 +71,14 @@ async def test_what_an_agency_says_of_one_child_alone_is_not_said_of_the_other(h
     assert len(evaluations) == 1
 
 
+async def test_no_child_is_a_harmed_sister_to_itself(hub: HubWorld) -> None:
+    story = Story(children=2)
+    await hub.take(story.received([HUNGRY], [HUNGRY]), story.answer("health", HIT))
+    harmed = ("family.sibling_harmed", "derived")
+    assert harmed not in await counts(hub, story, 0)
+    assert harmed in await counts(hub, story, 1)
+
+
 async def test_a_harmed_sister_raises_a_child_as_soon_as_an_agency_says_so(hub: HubWorld) -> None:
     story = Story(children=2)
     await hub.take(story.received([], []))
