@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
+from uuid import UUID
 
 import structlog
 from opentelemetry import metrics
@@ -150,6 +151,9 @@ class Runner:
     async def _process_in_lanes(self, messages: Sequence[Message]) -> None:
         """Applies a large batch as several transactions side by side, all events of a referral in one of them.
 
+        Each referral goes to the lane with the least to do. By its id it would share one with those that were in one
+        lane where their events were made, and so come together.
+
         Where one fails the others end first; the whole batch then comes again, and theirs has no second effect.
         """
         count = 1 if self._suspicious else min(self._limits.lanes, len(messages) // LANE_RECORDS)
@@ -157,8 +161,12 @@ class Runner:
             await self._process(messages)
             return
         lanes: list[list[Message]] = [[] for _ in range(count)]
+        lane_of: dict[UUID, list[Message]] = {}
         for message in messages:
-            lanes[message.referral_id.int % count].append(message)
+            lane = lane_of.get(message.referral_id)
+            if lane is None:
+                lane = lane_of[message.referral_id] = min(lanes, key=len)
+            lane.append(message)
         ended = await asyncio.gather(*(self._process(lane) for lane in lanes), return_exceptions=True)
         for error in ended:
             if error is not None:
