@@ -224,3 +224,20 @@ def test_a_roles_address_keeps_everything_but_the_sign_in() -> None:
     assert (
         role_dsn("postgresql:///mash?host=/run", Service.NOTIFY) == "postgresql://mash_notify@/mash?host=/run"
     )
+
+
+async def test_what_was_planned_on_an_empty_table_does_not_read_all_of_it_once_it_has_grown(
+    database: str, triage: asyncpg.Pool
+) -> None:
+    texts = ", ".join(f"t{number} text" for number in range(12))
+    await run(
+        database,
+        f"CREATE TABLE triage.wide (of uuid, {texts})",
+        "CREATE INDEX ON triage.wide (of)",
+        "GRANT SELECT ON triage.wide TO mash_triage",
+    )
+    async with triage.acquire() as connection:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute("PREPARE looked AS SELECT * FROM wide WHERE of = ANY ($1::uuid[])")
+        plan = await connection.fetch("EXPLAIN EXECUTE looked ('{}')")
+    assert "Seq Scan" not in str(plan)
