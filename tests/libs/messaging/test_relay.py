@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.record import default_records
@@ -193,6 +193,19 @@ async def test_no_payload_reaches_a_log_even_where_debugging_is_on(
     await world.until_seen([await world.emit(uuid4(), "Quillfeather-canary")])
     assert "Quillfeather" not in caplog.text
     assert "UXVpbGxmZWF0aGVy" not in caplog.text
+
+
+async def test_a_referrals_events_are_where_any_kafka_client_looks_for_its_key(world: World) -> None:
+    transport, referrals = world.transport(), [uuid4() for _ in range(60)]
+    await transport.start()
+    await world.emit_many(referrals, 2)
+    records = await take(transport, 120)
+    topic = world.kafka().named(WITHDRAWN.topic)
+    async with AIOKafkaProducer(bootstrap_servers=world.bootstrap) as client:
+        for each in referrals:
+            sent = await client.send_and_wait(topic, b"", key=str(each).encode())
+            assert {one.partition for one in records if one.key == str(each).encode()} == {sent.partition}
+    assert len({one.partition for one in records}) > 1
 
 
 async def test_a_wave_ends_where_a_batch_is_full_and_keeps_the_order_of_a_referral(world: World) -> None:
