@@ -26,7 +26,12 @@ from sandbox.postgres import EmbeddedPostgres
 from tests.databases import Databases, execute
 
 # SIGKILL of the server loses nothing all the same: only a crash of the machine needs fsync.
-FAST = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "4GB",
+    "max_prepared_transactions": "2",
+}
 
 
 # A test that kills a member of a consumer group need not wait six seconds until the group notices.

@@ -34,11 +34,19 @@ async def _transaction(connection: asyncpg.Connection, keys: Iterable[int]) -> A
     try:
         yield
     except BaseException:
-        if not connection.is_closed():
+        if not _is_lost(connection):
             await connection.execute("ROLLBACK")
         raise
     if await connection.execute("COMMIT") != "COMMIT":
         raise RolledBack("a statement of this transaction had failed before")
+
+
+def _is_lost(connection: asyncpg.Connection) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        # The pool has taken back what stood for it.
+        return True
 
 
 class RolledBack(Exception):
@@ -216,7 +224,7 @@ class Ledger:
                     yield unit
                     appended, armed = await unit.flush()
             except Exception as error:
-                if connection.is_closed() and classify(error) is ErrorClass.UNKNOWN:
+                if _is_lost(connection) and classify(error) is ErrorClass.UNKNOWN:
                     raise Transient("database-connection-lost") from error
                 raise
         if appended:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from libs.messaging.errors import Transient
 from libs.messaging.ledger import RolledBack
 from libs.schemas.events import CASE_SCREENED, WITHDRAWN, Service
 from tests.libs.messaging.conftest import World, until, waits_for_a_lock, withdrawal
@@ -29,6 +30,24 @@ async def test_a_unit_whose_statement_failed_never_passes_for_committed(world: W
     with pytest.raises(RolledBack):
         await passes_over()
     assert (told, await world.fetch("SELECT * FROM triage.seen")) == ([], [])
+
+
+@pytest.mark.parametrize(("ended", "expected"), [(True, Transient), (False, KeyError)])
+async def test_whatever_is_made_of_a_connection_that_was_lost_pauses(
+    world: World, ended: bool, expected: type[Exception]
+) -> None:
+    triage = await world.ledger(Service.TRIAGE)
+
+    async def stumbles() -> None:
+        async with triage.unit([uuid4()]) as unit:
+            if ended:
+                await world.fetch("SELECT pg_terminate_backend($1, 5000)", unit.connection.get_server_pid())
+                with contextlib.suppress(Exception):
+                    await unit.connection.execute("SELECT 1")
+            raise KeyError("made of it")
+
+    with pytest.raises(expected):
+        await stumbles()
 
 
 async def test_a_unit_writes_only_about_referrals_that_it_has_locked(world: World) -> None:

@@ -207,6 +207,20 @@ async def test_a_look_tells_what_may_be_read_what_is_held_back_and_that_more_may
     assert (len(after.rows), after.held, after.full) == (4, False, False)
 
 
+async def test_a_prepared_transaction_that_nobody_ends_is_named(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    other = await asyncpg.connect(world.dsn)
+    await other.execute("BEGIN; CREATE TABLE public.left_open (); PREPARE TRANSACTION 'left-open'")
+    try:
+        await screen(ledger, [uuid4()])
+        holder = await find_holder(ledger.pool, await read_fence(ledger.pool))
+    finally:
+        await other.execute("ROLLBACK PREPARED 'left-open'")
+        await other.close()
+    assert holder is not None
+    assert (holder.pid, holder.application_name) == (None, "prepared transaction")
+
+
 async def test_an_idle_writer_holds_later_rows_back_and_is_named(world: World) -> None:
     ledger = await world.ledger(Service.TRIAGE)
     idle = await asyncpg.connect(world.dsn, server_settings={"application_name": "somebody-else"})
