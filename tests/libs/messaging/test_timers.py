@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+import structlog
 
 from libs.messaging.errors import Transient
 from libs.messaging.failpoints import Failpoints
@@ -112,6 +113,42 @@ async def test_a_handler_that_fails_delays_no_other_timer_and_is_tried_again(wor
     world.clock.forward(seconds=5)
     assert await loop.fire_due() == 1
     assert await emitted(world) == 9
+
+
+async def test_a_handler_that_keeps_failing_is_tried_again_ever_later_and_at_least_every_five_minutes(
+    world: World,
+) -> None:
+    ledger, bells, broken = await world.ledger(Service.TRIAGE), Bells(), uuid4()
+    bells.fail[broken] = KeyError("no such case")
+    loop = TimerLoop(ledger, {"decision": bells.ring})
+    await arm(ledger, broken, minutes=0)
+    waits: list[int] = []
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(8):
+            assert await loop.fire_due() == 1
+            (row,) = await world.fetch("SELECT claim_at FROM triage.timer")
+            waits.append(int((row["claim_at"] - world.clock.now()).total_seconds()))
+            world.clock.forward(seconds=waits[-1])
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+    failures = [line["attempts"] for line in logs if line["event"] == "timer-failed"]
+    assert failures == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_a_loop_goes_on_while_its_surroundings_fail_and_ends_with_a_fault_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, bells = await world.ledger(Service.TRIAGE), Bells()
+    loop = TimerLoop(ledger, {"decision": bells.ring})
+    errors: list[Exception] = [Transient("database-away"), KeyError("a fault of its own")]
+
+    async def fire_due() -> int:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(loop, "fire_due", fire_due)
+    with pytest.raises(KeyError):
+        async with asyncio.timeout(5):
+            await loop.run()
+    assert errors == []
 
 
 async def test_a_dependency_that_fails_leaves_the_timer_as_it_was(world: World) -> None:
