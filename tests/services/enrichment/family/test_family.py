@@ -236,6 +236,22 @@ async def test_a_child_who_was_erased_on_the_way_is_told_nothing_of(hub: Hub) ->
     assert not any(kind is CHILDREN_FOUND for kind, _, _ in await hub.told())
 
 
+async def test_a_correction_brings_no_child_back_who_was_erased_on_the_way(hub: Hub) -> None:
+    case = Told(children=(WREN, FINCH), at=NOON)
+    case.child_ids.sort()
+    gone, stays = case.child_ids
+    received = case.received()
+    payload = received.payload.model_copy(update={"children": {stays: received.payload.children[stays]}})
+    await hub.take(replace(received, payload=payload, erased=frozenset({gone})))
+    await hub.take(case.corrected({gone: {"given_name": "Ren"}, stays: {"given_name": "Robin"}}))
+    async with hub.ledger.pool.acquire() as connection:
+        kept = (await hub.store.kept(connection, [case.id]))[case.id].children
+    assert {child_id: one.given_name for child_id, one in kept.items()} == {stays: "Robin"}
+    known = await hub.ledger.pool.fetch("SELECT id FROM child WHERE referral_id = $1", case.id)
+    assert [row["id"] for row in known] == [stays]
+    assert await hub.linked(gone) == []
+
+
 async def test_a_decision_and_a_new_referral_at_the_same_moment_miss_each_other_in_no_order(hub: Hub) -> None:
     """Neither unit sees what the other has not committed: the one that comes second waits, and tells."""
     before, now = Told(at=NOON), Told(at=NOON + 9 * DAY)
