@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,7 +19,7 @@ from aiokafka.record import default_records
 
 from libs.messaging.errors import Transient
 from libs.messaging.kafka import KafkaConnection, SlowClient
-from libs.messaging.log import Cursor
+from libs.messaging.log import Cursor, RestoredLog
 from libs.messaging.parked import ParkedMessages
 from libs.messaging.producer import EventProducer
 from libs.messaging.relay import Relay
@@ -137,6 +138,35 @@ async def test_a_second_relay_stands_by_and_nothing_is_sent_twice(world: World) 
     assert not second.leading
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_a_relay_sends_nothing_of_a_log_that_was_restored_into_another_cluster(world: World) -> None:
+    await world.stop_relay(INTAKE)
+    await world.emit(uuid4())
+    await world.ledgers[INTAKE].pool.execute("UPDATE outbox SET xid = '9000000000'")
+    relay = Relay(world.ledgers[INTAKE], EventProducer(world.kafka()), world.connect_as(INTAKE))
+    with pytest.raises(RestoredLog):
+        async with asyncio.timeout(20):
+            await relay.run()
+
+
+async def test_how_old_the_oldest_unsent_event_is_shows_until_it_is_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.messaging.relay.GAUGE_SECONDS", 0.02)
+    await world.stop_relay(INTAKE)
+    await world.emit(uuid4())
+    await world.ledgers[INTAKE].pool.execute("UPDATE outbox SET time = now() - interval '10 minutes'")
+    relay = Relay(world.ledgers[INTAKE], EventProducer(world.kafka()), world.connect_as(INTAKE))
+    ages: list[float] = []
+    monkeypatch.setattr(relay, "_age", SimpleNamespace(set=ages.append))
+    world.relays[INTAKE] = asyncio.create_task(relay.run())
+
+    async def nothing_is_left() -> bool:
+        return bool(ages) and ages[-1] == 0
+
+    await eventually(nothing_is_left)
+    assert 600 <= ages[0] < 660
 
 
 async def test_a_relay_whose_cursor_another_has_moved_stops_sending_and_reads_anew(world: World) -> None:
