@@ -77,6 +77,23 @@ async def test_pruning_waits_for_every_cursor_and_for_the_retention(world: World
     assert await events(world) == 1, "the newest is younger than the retention"
 
 
+async def test_a_settled_clock_is_kept_for_five_weeks_and_an_armed_one_for_good(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    retention = Retention(ledger, outbox_readers(Service.TRIAGE, "kafka"))
+    stopped, armed = uuid4(), uuid4()
+    async with ledger.unit([stopped, armed]) as unit:
+        for each in (stopped, armed):
+            unit.arm("decision", each, each, unit.now, trace=None)
+    async with ledger.unit([stopped]) as unit:
+        unit.disarm("decision", stopped)
+    left = []
+    for days in (34, 2):
+        world.clock.forward(days=days)
+        await retention.prune()
+        left.append({row["subject"] for row in await world.fetch("SELECT subject FROM triage.timer")})
+    assert left == [{stopped, armed}, {armed}]
+
+
 async def test_the_inbox_is_kept_longer_than_any_event_can_come_again(world: World) -> None:
     ledger = await world.ledger(Service.TRIAGE)
     retention = Retention(ledger, outbox_readers(Service.TRIAGE, "kafka"))

@@ -67,6 +67,12 @@ async def test_an_assessment_that_is_there_is_not_asked_for(hub: HubWorld, worke
     assert await kinds(hub) == {"seek_agreement_to_early_help"}
 
 
+async def test_an_assessment_that_is_not_complete_is_asked_for(hub: HubWorld, worker: Person) -> None:
+    begun = stated("family.early_help_assessment_complete", False)
+    await early_help(hub, worker, begun, agreements={"early_help": {"answer": "given"}})
+    assert await kinds(hub) == {"complete_early_help_assessment"}
+
+
 async def test_a_closing_plan_stands_for_the_assessment(hub: HubWorld, manager: Person) -> None:
     plan = {"closing_plan": "The school meets them.", "contingency": "The hub is told."}
     story = Story()
