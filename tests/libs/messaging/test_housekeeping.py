@@ -77,6 +77,18 @@ async def test_pruning_waits_for_every_cursor_and_for_the_retention(world: World
     assert await events(world) == 1, "the newest is younger than the retention"
 
 
+async def test_an_outbox_is_kept_whose_reader_cannot_be_asked_how_far_it_is(world: World) -> None:
+    ledger = await world.ledger(Service.TRIAGE)
+    await screen(ledger, [uuid4()])
+    readers = outbox_readers(Service.TRIAGE, "postgres")
+    for service, name in readers:
+        await place(ledger, service, name, Cursor(2**40, 2**40))
+    await world.fetch("DROP FUNCTION notify.log_position")
+    world.clock.forward(days=8)
+    await Retention(ledger, readers).prune()
+    assert await events(world) == 1
+
+
 async def test_a_settled_clock_is_kept_for_five_weeks_and_an_armed_one_for_good(world: World) -> None:
     ledger = await world.ledger(Service.TRIAGE)
     retention = Retention(ledger, outbox_readers(Service.TRIAGE, "kafka"))

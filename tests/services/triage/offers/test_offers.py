@@ -69,7 +69,8 @@ async def test_an_assessment_that_is_there_is_not_asked_for(hub: HubWorld, worke
 
 async def test_an_assessment_that_is_not_complete_is_asked_for(hub: HubWorld, worker: Person) -> None:
     begun = stated("family.early_help_assessment_complete", False)
-    await early_help(hub, worker, begun, agreements={"early_help": {"answer": "given"}})
+    protected = stated("household.protective_adult", True)
+    await early_help(hub, worker, begun, protected, agreements={"early_help": {"answer": "given"}})
     assert await kinds(hub) == {"complete_early_help_assessment"}
 
 
