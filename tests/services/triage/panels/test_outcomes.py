@@ -30,6 +30,9 @@ async def test_an_outcome_is_written_once_and_sets_the_review(
     assert answer.status_code == 200, answer.text
     [kept] = answer.json()["items"]
     assert (kept["outcome"], kept["settled_by"]) == ("plan_agreed", chair.id)
+    assert kept["outcome_words"] == answer.json()["outcomes"]["plan_agreed"]
+    seen = await hub.rows("SELECT subject, case_id FROM access WHERE action = 'panel.settle'")
+    assert [tuple(row) for row in seen] == [(chair.id, story.child_ids[0])]
     day = date.fromisoformat(answer.json()["day"])
     assert kept["review_on"] == str(day + timedelta(weeks=12))
     assert (await chair.put(item, body)).json() == answer.json()
@@ -53,6 +56,18 @@ async def test_an_outcome_is_written_once_and_sets_the_review(
     assert (await hub.case(case_id)).stage is Stage.HAND_OVER
     await corrected_with_a_reason(hub, story, manager, chair, item)
     await exported(chair, path)
+
+
+async def test_a_panel_says_nothing_of_a_child_who_is_not_on_its_agenda(
+    hub: HubWorld, manager: Person, chair: Person
+) -> None:
+    await decided(hub, manager, **PANEL)
+    path, elsewhere = await path_of(chair, "masg_central_and_east"), Story()
+    await hub.take(elsewhere.received(), elsewhere.completed())
+    answer = await chair.put(
+        f"{path}/items/{elsewhere.child_ids[0]}", {"outcome": "plan_agreed", "note": "Hers."}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-on-the-agenda")
 
 
 async def test_the_day_of_review_that_a_panel_names_stands(
