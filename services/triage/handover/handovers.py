@@ -172,6 +172,7 @@ class Handovers:
                 )
             if one.answer is not None:
                 if (one.answer, one.answered_by, one.note) == (answer, receipt.name, receipt.note):
+                    await note(unit.connection, unit.now, caller, "handover.read", case_id)
                     return one
                 raise _answered(one)
             case = file.case

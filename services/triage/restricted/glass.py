@@ -39,7 +39,8 @@ class BreakGlass:
     async def open(self, case_id: UUID, body: GlassBody, caller: Principal) -> Glass:
         """Opens the case, with its brothers and sisters, to the caller for an hour.
 
-        While it is open, asking again changes nothing. Raises Problem 404, or 409 where nothing hides the case.
+        While it is open, asking again changes nothing, and is noted. Raises Problem 404, or 409 where nothing hides the
+        case.
         """
         now = self._ledger.clock.now()
         async with self._ledger.pool.acquire() as connection, connection.transaction():
@@ -49,6 +50,7 @@ class BreakGlass:
             referral_id = row["referral_id"]
             if sees_all(caller) or not row["restricted"]:
                 raise Problem(409, "not-hidden", "Nothing hides this case from you", "read it")
+            await note(connection, now, caller, "case.break-glass", case_id, referral_id=referral_id)
             glass = await broken(connection, referral_id, case_id, caller.subject, now)
             if glass is not None:
                 return glass
@@ -56,7 +58,6 @@ class BreakGlass:
             number = await keep_broken(
                 connection, self._ledger.codec, referral_id, glass, caller.subject, body.reason
             )
-            await note(connection, now, caller, "case.break-glass", case_id, referral_id=referral_id)
         async with self._ledger.pool.acquire() as connection:
             await self._raise(connection, number, referral_id, case_id)
         return glass

@@ -61,6 +61,7 @@ from services.triage.thresholds import Thresholds
 from tests.services.triage.bell import Bell
 from tests.services.triage.enriched import Enriched
 from tests.services.triage.furnishing import SEARCH_SECRET, consumer_of, furnished
+from tests.services.triage.noting import noting
 from tests.services.triage.shipped import shipped_partnership, shipped_thresholds
 from tests.services.triage.staff import CANARY, Person
 
@@ -173,7 +174,11 @@ async def http(
         parts = parts_of(hub, thresholds, settings, alarms)
         with furnished(application, authenticator, parts) as app:
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://triage.example.org") as caller:
+            async with httpx.AsyncClient(
+                transport=transport,
+                base_url="http://triage.example.org",
+                event_hooks=noting(hub.ledger.pool),
+            ) as caller:
                 yield caller
 
 

@@ -161,7 +161,7 @@ async def test_of_acceptance_and_refusal_at_once_one_counts(
 
 
 async def test_who_neither_receives_nor_works_here_accepts_nothing(
-    decided: Story, http: httpx.AsyncClient, issuer: Issuer, worker: Person
+    hub: HubWorld, decided: Story, http: httpx.AsyncClient, issuer: Issuer, worker: Person, manager: Person
 ) -> None:
     reader = Person(http, issuer, "panel-chair-1")
     token = issuer.token("panel-chair-1", scopes=("case:read",))
@@ -172,6 +172,12 @@ async def test_who_neither_receives_nor_works_here_accepts_nothing(
     # Staff of the hub record who accepted by telephone.
     told = await accept(decided, worker)
     assert (told.json()["answered_by"], told.json()["recorded_by"]) == (ROBIN, worker.id)
+    # Whoever says the same after them reads what stands there, which is noted as every reading is.
+    again = await accept(decided, manager)
+    history = await worker.get(f"/v1/cases/{decided.child_ids[0]}/handover")
+    assert again.json() == told.json() == history.json()["items"][0]
+    reads = await hub.rows("SELECT subject FROM access WHERE action = 'handover.read' ORDER BY id")
+    assert [row[0] for row in reads] == [manager.id, worker.id]
 
 
 async def test_the_receiving_end_answers_for_the_team_of_its_token_alone(
