@@ -69,6 +69,10 @@ async def test_the_brother_who_shares_an_answer_about_the_home_hears_that_it_was
     assert [fact.value for fact in hers[0].answer.facts] == ["minor_incident"]
     assert his[0].answer.facts == ()
     assert his[0].question_id != hers[0].question_id
+    acts = await fetching.instance.ledger.pool.fetch(
+        "SELECT subject FROM access WHERE action = 'work.corrected' AND case_id = $1", sister
+    )
+    assert [act["subject"] for act in acts] == ["marac"] * 3
 
 
 async def answered_and_used_again(fetching: Fetching) -> tuple[Case, Case, dict[str, Any]]:
