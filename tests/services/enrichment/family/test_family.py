@@ -224,25 +224,26 @@ async def test_a_batch_is_identified_in_one_call(hub: Hub, monkeypatch: pytest.M
     assert len((await hub.last(cases[-1].child)).history.earlier) == 19
 
 
-async def test_a_child_who_was_erased_on_the_way_is_told_nothing_of(hub: Hub) -> None:
+async def erased_on_the_way(hub: Hub) -> tuple[Told, uuid.UUID, uuid.UUID]:
+    """A referral of two children of whom the first was erased before enrichment took it."""
     case = Told(children=(WREN, FINCH), at=NOON)
     case.child_ids.sort()
     gone, stays = case.child_ids
     received = case.received()
     payload = received.payload.model_copy(update={"children": {stays: received.payload.children[stays]}})
     await hub.take(replace(received, payload=payload, erased=frozenset({gone})))
+    return case, gone, stays
+
+
+async def test_a_child_who_was_erased_on_the_way_is_told_nothing_of(hub: Hub) -> None:
+    _, gone, stays = await erased_on_the_way(hub)
     assert await hub.linked(gone) == []
     assert len(await hub.linked(stays)) == 1
     assert not any(kind is CHILDREN_FOUND for kind, _, _ in await hub.told())
 
 
 async def test_a_correction_brings_no_child_back_who_was_erased_on_the_way(hub: Hub) -> None:
-    case = Told(children=(WREN, FINCH), at=NOON)
-    case.child_ids.sort()
-    gone, stays = case.child_ids
-    received = case.received()
-    payload = received.payload.model_copy(update={"children": {stays: received.payload.children[stays]}})
-    await hub.take(replace(received, payload=payload, erased=frozenset({gone})))
+    case, gone, stays = await erased_on_the_way(hub)
     await hub.take(case.corrected({gone: {"given_name": "Ren"}, stays: {"given_name": "Robin"}}))
     async with hub.ledger.pool.acquire() as connection:
         kept = (await hub.store.kept(connection, [case.id]))[case.id].children
