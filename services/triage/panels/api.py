@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from libs.messaging.ledger import Ledger
@@ -74,10 +72,8 @@ async def read_agenda(
     """The children who stand on it, who sits there, and what was come to: JSON, or with `Accept: text/csv` a table of
     the children. Reading is recorded for every child.
     """
-    now = chamber.ledger.clock.now()
     async with chamber.ledger.pool.acquire() as connection:
         agenda = await chamber.panels.agenda(connection, panel, day, caller)
-        await _note_read(connection, now, caller, agenda)
     return _file(agenda_as_csv(agenda), f"{panel}-{day}") if _as_table(request) else agenda
 
 
@@ -92,9 +88,7 @@ async def settle_item(
 ) -> Agenda:
     """Outcome, note and review date. Where the outcome says so, somebody decides anew on the child."""
     body, _ = await read_json_body(request, OutcomeBody)
-    agenda = await chamber.panels.settle(panel, day, case_id, body, caller)
-    await _note_read(chamber.ledger.pool, chamber.ledger.clock.now(), caller, agenda)
-    return agenda
+    return await chamber.panels.settle(panel, day, case_id, body, caller)
 
 
 @router.put(
@@ -110,9 +104,7 @@ async def correct_item(
     where somebody else corrected it first.
     """
     body, _ = await read_json_body(request, CorrectionBody)
-    agenda = await chamber.panels.settle(panel, day, case_id, body, caller)
-    await _note_read(chamber.ledger.pool, chamber.ledger.clock.now(), caller, agenda)
-    return agenda
+    return await chamber.panels.settle(panel, day, case_id, body, caller)
 
 
 @router.put(
@@ -130,9 +122,7 @@ async def keep_members(
     async with chamber.ledger.pool.acquire() as connection, connection.transaction():
         await chamber.panels.keep_members(connection, panel, day, body, caller)
         await note(connection, now, caller, "panel.members")
-        agenda = await chamber.panels.agenda(connection, panel, day, caller)
-        await _note_read(connection, now, caller, agenda)
-        return agenda
+        return await chamber.panels.agenda(connection, panel, day, caller)
 
 
 @router.get(
@@ -158,14 +148,6 @@ async def read_list(
             await note(connection, now, caller, "list.read", item.case_id)
     day = chamber.panels.programme.calendar.day(now)
     return _file(list_as_csv(view), f"{kept.id}-{day}") if _as_table(request) else view
-
-
-async def _note_read(
-    connection: asyncpg.Connection | asyncpg.Pool, now: datetime, caller: Principal, agenda: Agenda
-) -> None:
-    """An agenda shows every child on it, whatever it was asked for."""
-    for item in (*agenda.items, *agenda.reviews):
-        await note(connection, now, caller, "agenda.read", item.case_id)
 
 
 def _as_table(request: Request) -> bool:

@@ -145,7 +145,18 @@ class Panels:
     async def agenda(
         self, connection: asyncpg.Connection, panel_id: str, day: date, caller: Principal
     ) -> Agenda:
-        """One meeting's agenda. Raises Problem 404 where the panel does not meet on that day."""
+        """One meeting's agenda to show to the caller, which is noted for every child on it.
+
+        Raises Problem 404 where the panel does not meet on that day.
+        """
+        agenda, now = await self._agenda(connection, panel_id, day, caller), self._ledger.clock.now()
+        for item in (*agenda.items, *agenda.reviews):
+            await note(connection, now, caller, "agenda.read", item.case_id)
+        return agenda
+
+    async def _agenda(
+        self, connection: asyncpg.Connection, panel_id: str, day: date, caller: Principal
+    ) -> Agenda:
         panel, calendar, codec = (
             await self._panel(connection, panel_id, day),
             self.programme.calendar,
@@ -224,7 +235,7 @@ class Panels:
         review_on = body.review_on or (day + panel.review_after if outcome.reviews else None)
         async with self._ledger.unit([referral_id]) as unit:
             desk = await load(unit, self._ledger.codec, self._policies, [referral_id])
-            seen = (await self.agenda(unit.connection, panel_id, day, caller)).items
+            seen = (await self._agenda(unit.connection, panel_id, day, caller)).items
             before = next((one for one in seen if one.case_id == case_id), None)
             if before is None:
                 raise _not_on_it()

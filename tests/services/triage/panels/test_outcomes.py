@@ -36,6 +36,8 @@ async def test_an_outcome_is_written_once_and_sets_the_review(
     day = date.fromisoformat(answer.json()["day"])
     assert kept["review_on"] == str(day + timedelta(weeks=12))
     assert (await chair.put(item, body)).json() == answer.json()
+    reads = await hub.rows("SELECT case_id FROM access WHERE action = 'agenda.read'")
+    assert [row[0] for row in reads] == story.child_ids * 2, "both answers show it"
     other = await chair.put(item, {"outcome": "no_panel_help", "note": "No."})
     assert (other.status_code, other.json()["settled_by"]) == (409, chair.id)
     case_id = story.child_ids[0]
