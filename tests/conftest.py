@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import logging
 import os
 import shutil
 import tempfile
@@ -68,6 +69,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Those of a package stay together, so that they share one running system, which ends with the last of them.
     """
     items.sort(key=lambda item: next((n for n, part in enumerate(FIRST) if part in item.nodeid), len(FIRST)))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A test that sets up a service's logs leaves those of the next one alone, and its warnings too: whoever
+    captures them twice without letting go captures none.
+    """
+    root = logging.getLogger()  # noqa: TID251 - put back as pytest had it
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(False)
+    structlog.configure(**configured)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import StringIO
@@ -12,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 from opentelemetry.sdk.trace import ReadableSpan
@@ -35,16 +33,11 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture(autouse=True)
-def logged(clock: ManualClock) -> Iterator[StringIO]:
+def logged(clock: ManualClock) -> StringIO:
     """What was logged, as the lines of a process."""
-    root = logging.getLogger()  # noqa: TID251 - put back as pytest had it
-    before, configured = (root.handlers[:], root.level), structlog.get_config()
     stream = StringIO()
     configure("intake", "info", clock, stream)
-    yield stream
-    root.handlers[:], root.level = before
-    logging.captureWarnings(False)
-    structlog.configure(**configured)
+    return stream
 
 
 @pytest.fixture
