@@ -8,8 +8,9 @@ from libs.schemas.dictionary import REFERRER
 from libs.schemas.evaluation import DecisiveQuestion, Evidence, FiredRule, Outcome, PartlyMet, PossibleRise
 from libs.schemas.levels import Level, Rag
 from services.triage.policy.facts import ChildFacts, StatedFact
+from services.triage.policy.reasons import Findings
 from services.triage.policy.rules import Policy
-from services.triage.policy.vector import Encoder, Findings, Reading, Vector, members
+from services.triage.policy.vector import Encoder, Reading, Vector, members
 
 EVALUATOR = 1
 """Version of what evaluating means. Every version keeps its golden replays, so that a change is seen."""
@@ -67,10 +68,10 @@ def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
     rising = _rising(policy, reading, verdict, actions)
     missing = agencies = questions = 0
     possible_actions: dict[str, None] = {}
-    for number, findings in rising:
-        missing |= findings.missing
-        agencies |= findings.agencies
-        questions |= findings.questions
+    for number, (_, facts_missing, could_say, asking) in rising:
+        missing |= facts_missing
+        agencies |= could_say
+        questions |= asking
         for action in policy.rules[number].actions:
             if action not in actions:
                 possible_actions[action] = None
@@ -88,7 +89,7 @@ def evaluate(policy: Policy, facts: ChildFacts) -> Outcome:
             "immediate": verdict.immediate,
             "fired": fired,
             "possible": writer.rises(rising),
-            "partly_met": tuple([writer.partly_met(*one) for one in rising if one[1].evidence]),
+            "partly_met": tuple([writer.partly_met(*one) for one in rising if one[1][0]]),
             "missing": writer.facts(missing),
             "waiting_on": encoder.names(agencies & reading.awaited),
             "questions": writer.questions(reading, questions) if questions else (),
@@ -102,14 +103,13 @@ def _rising(
     policy: Policy, reading: Reading, verdict: Verdict, actions: dict[str, None]
 ) -> list[tuple[int, Findings]]:
     """The numbers of the rules that could still fire and would then add a level, an urgency or an action."""
-    floors, explainer, rules = policy.floors, policy.explainer, policy.rules
+    floors, rules = policy.floors, policy.rules
     could = verdict.possible & ~verdict.fired
     adding = could & floors.above[verdict.level, verdict.rag]
     for number in members(could & floors.obliging & ~adding):
         if not actions.keys() >= set(rules[number].actions):
             adding |= 1 << number
-    touched = explainer.touched(reading) if adding else 0
-    return [(number, explainer.possible(reading, number, touched)) for number in members(adding)]
+    return policy.explainer.rising(reading, members(adding)) if adding else []
 
 
 def _gap(policy: Policy, reading: Reading, verdict: Verdict) -> tuple[Rag, tuple[str, ...]]:
@@ -166,13 +166,14 @@ class _Writer:
 
     def partly_met(self, number: int, findings: Findings) -> PartlyMet:
         """A rule that could still fire and that something supports."""
+        evidence, missing, agencies, questions = findings
         return _partly_met(
             {
                 "rule": self._policy.rules[number].id,
-                "evidence": tuple([self._evidence(one) for one in findings.evidence]),
-                "missing": self.facts(findings.missing),
-                "agencies": self._encoder.names(findings.agencies),
-                "questions": self._asked(findings.questions),
+                "evidence": tuple([self._evidence(one) for one in evidence]),
+                "missing": self.facts(missing),
+                "agencies": self._encoder.names(agencies),
+                "questions": self._asked(questions),
             }
         )
 
@@ -180,8 +181,8 @@ class _Writer:
         """The rules that could still fire, grouped by what they raise to and who would have to speak."""
         floors = self._policy.floors.of
         groups: dict[tuple[int, int, int], int] = {}
-        for number, findings in rising:
-            key = (floors[number], findings.agencies, findings.questions)
+        for number, (_, _, agencies, questions) in rising:
+            key = (floors[number], agencies, questions)
             groups[key] = groups.get(key, 0) | 1 << number
         return tuple([self._rise(agencies, asked, rules) for (_, agencies, asked), rules in groups.items()])
 

@@ -1,7 +1,7 @@
 """What is known of a child as numbers: for each fact how much it concerns for certain, and how much it still could."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,28 +45,6 @@ Statement = tuple[int, int, StatedFact]
 
 
 @dataclass(slots=True)
-class Findings:
-    """What a rule that could still hold rests on."""
-
-    evidence: list[StatedFact] = field(default_factory=list)
-    """The statements that reach the bounds of the parts that hold, in the order of the rule."""
-    missing: int = 0
-    """Mask of the facts that are not known and could make the rule hold."""
-    agencies: int = 0
-    """Mask of the silent agencies that could state a missing fact."""
-    questions: int = 0
-    """Mask of the open decisive questions that ask for a missing fact."""
-
-
-class Lack(NamedTuple):
-    """What is missing where a fact is not known, as masks like those of Findings."""
-
-    missing: int
-    agencies: int
-    questions: int
-
-
-@dataclass(slots=True)
 class Reading:
     """What is known of a child, as a vector and as what the vector came from. Facts are named by their places."""
 
@@ -85,20 +63,6 @@ class Reading:
     """Mask of the decisive questions that are open or could come to be: their condition holds, or could."""
     asked: int
     """Mask of those that are open: the condition holds for certain and nobody has answered."""
-
-    openings: dict[int, Findings] = field(default_factory=dict)
-    """What each question that could come to be open hangs on, once worked out."""
-    lacks: dict[int, Lack] = field(default_factory=dict)
-    """What each fact that is not known lacks, once worked out."""
-    _before: "Reading | None" = None
-
-    @property
-    def before(self) -> "Reading":
-        """The same before any decisive question was opened."""
-        if self._before is None:
-            vector = Vector(self.vector.definite, self.unasked)
-            self._before = replace(self, vector=vector, opened=0, asked=0, openings={}, lacks={})
-        return self._before
 
 
 class Blank(NamedTuple):
