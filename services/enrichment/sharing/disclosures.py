@@ -14,7 +14,7 @@ import asyncpg
 from pydantic import Field
 
 from libs.messaging.codec import Codec, Decoded
-from libs.schemas.base import Identifier, Instant, Line, Model, Payload, Text
+from libs.schemas.base import Identifier, Instant, Line, Model, Payload, Text, maker
 from services.enrichment.asking.agency import Reply
 from services.enrichment.asking.question import Question
 from services.enrichment.sharing.permission import Audience, Grant, Mode, Permission
@@ -64,6 +64,10 @@ class Said(Model):
 
 class SaidOf(Payload[Shared, Said]):
     """What is kept of a disclosure about one child."""
+
+
+_said_of = maker(SaidOf)
+_SHARED, _NOTHING_SAID = Shared(), Said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ def answered(
         fields=tuple(sorted({fact.fact for fact in reply.facts} | beside)),
         grounds=(),
         emergency=False,
-        said=Said(),
+        said=_NOTHING_SAID,
     )
 
 
@@ -228,7 +232,7 @@ class Disclosures:
         if not disclosures:
             return
         said = await self._codec.encode(
-            [SaidOf(shared=Shared(), children={one.child_id: one.said}) for one in disclosures]
+            [_said_of({"shared": _SHARED, "children": {one.child_id: one.said}}) for one in disclosures]
         )
         await connection.execute(
             _RECORD,

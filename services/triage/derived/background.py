@@ -100,8 +100,10 @@ def _full_years(born: date, on: date) -> int:
 
 def reaches(dictionary: Dictionary, fact: Fact, name: str, value: FactValue) -> bool:
     """Whether a statement is of that fact and certainly at that value or worse."""
+    if fact.fact != name:
+        return False
     definition = dictionary.definitions.get(name)
-    if definition is None or fact.fact != name:
+    if definition is None:
         return False
     least, wanted = definition.bounds(fact.value), definition.bounds(value)
     return least is not None and wanted is not None and least[0] >= wanted[0]
