@@ -67,6 +67,7 @@ async def test_an_event_that_kafka_will_never_take_is_set_aside_and_the_others_g
     (stopped,) = await world.ledgers[INTAKE].pool.fetch("SELECT * FROM stopped")
     assert (stopped["event_id"], stopped["referral_id"], stopped["first"]) == (large, referral, True)
     assert "xxx" not in str(logs)
+    assert [line for line in logs if line["event"] == "relay-paused"] == []
     await limit_messages(world, 1_000_000)
     await ParkedMessages(world.ledgers[INTAKE], Recorder(INTAKE)).retry(large, by="person-7")
     await world.until_seen([large])
