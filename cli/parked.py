@@ -19,6 +19,9 @@ app = typer.Typer(
     help="Messages that could not be processed: list, show, retry, discard.", no_args_is_help=True
 )
 
+WIDEST = 1000
+"""Columns that a listing may need."""
+
 Id = Annotated[UUID, typer.Argument(help="The message's event id, as `mash parked list` shows it.")]
 Of = Annotated[
     Service | None,
@@ -44,7 +47,11 @@ def list_(service: Of = None, as_json: AsJson = False, data: Data = DATA) -> Non
         kind = item["type"].removeprefix("uk.mash.").removesuffix(".v1")
         row = (item["consumer"], item["event_id"], item["referral_id"], kind, item["state"], item["code"])
         table.add_row(*row, str(item["attempts"]), item["parked_at"])
-    out().print(table)
+    console = out()
+    # However narrow the terminal: an id that is cut off can be neither copied nor searched for.
+    whole = console.measure(table, options=console.options.update(max_width=WIDEST))
+    console.width = max(console.width, whole.maximum)
+    console.print(table)
 
 
 @app.command()
@@ -60,7 +67,8 @@ def show(event_id: Id, service: Of = None, data: Data = DATA) -> None:
 def retry(event_id: Id, service: Of = None, data: Data = DATA) -> None:
     """Try a message again, then those of the same referral that wait behind it."""
     with Client(running(data).urls) as client:
-        _tell(client.parked(_where(client, event_id, service), f"/{event_id}/retry", post=True))
+        where = _where(client, event_id, service)
+        _tell(f"{where}:", client.parked(where, f"/{event_id}/retry", post=True))
 
 
 @app.command()
@@ -73,8 +81,9 @@ def discard(
 ) -> None:
     """Give a message up for good, with a reason; those that wait behind it go on."""
     with Client(running(data).urls) as client:
-        path = f"/{event_id}/discard"
-        _tell(client.parked(_where(client, event_id, service), path, json={"reason": reason}))
+        where = _where(client, event_id, service)
+        result = client.parked(where, f"/{event_id}/discard", json={"reason": reason})
+    _tell(f"{where}: given up; behind it", result)
 
 
 def _open(client: Client, service: Service) -> Iterator[dict[str, Any]]:
@@ -93,8 +102,8 @@ def _where(client: Client, event_id: UUID, service: Service | None) -> str:
     raise Refused("no service has an open parked message of that id")
 
 
-def _tell(result: dict[str, Any]) -> None:
+def _tell(what: str, result: dict[str, Any]) -> None:
     word = "message" if result["processed"] == 1 else "messages"
-    out().print(f"{result['processed']} {word} processed.")
+    out().print(f"{what} {result['processed']} {word} processed.")
     if result["stopped_by"]:
         fail(f"Stopped again: {result['stopped_by']}")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -62,11 +63,11 @@ def wrong_requests(running: Running) -> Iterator[httpx.Response]:
     yield httpx.get(f"{triage}/v1/{CANARIES['family_name']}", headers=headers)
 
 
-async def poison(running: Running) -> None:
-    """A message of the shape of an event whose payload is not what its type says, with canaries in it."""
+async def poison(running: Running) -> str:
+    """A message of the shape of an event whose payload is not what its type says, with canaries in it. Gives its id."""
     producer = AIOKafkaProducer(bootstrap_servers=running.stack.bootstrap)
     await producer.start()
-    identity, key = "019c0000-0000-7000-8000-000000000001", "019c0000-0000-7000-8000-000000000002"
+    identity, key = str(uuid4()), str(uuid4())
     headers = {
         "ce_specversion": "1.0",
         "ce_id": identity,
@@ -88,6 +89,7 @@ async def poison(running: Running) -> None:
         )
     finally:
         await producer.stop()
+    return identity
 
 
 async def keys_and_headers(running: Running) -> str:
