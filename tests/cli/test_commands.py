@@ -233,6 +233,13 @@ def test_a_single_look_at_a_referral_that_nobody_knows_says_so(
     assert "No service knows a referral" in output
 
 
+def test_a_mistyped_reference_is_not_looked_for(tmp_path: Path) -> None:
+    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+    code, output = run("watch", "K7TM-P2RW-9", "--data", str(tmp_path))
+    assert code == 1
+    assert output.startswith("This is no reference")
+
+
 def test_samples_that_a_service_did_not_answer_are_not_through(tmp_path: Path) -> None:
     with Client(URLS) as client:
         assert not up._samples(client, tmp_path, out(), up._Guard(Stack(Plan(tmp_path)), out()))
