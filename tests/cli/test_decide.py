@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from cli.decide import PLACES
 from cli.main import app
 from cli.samples import EXAMPLES
-from libs.schemas.levels import Destination
+from libs.schemas.levels import Destination, Level, Rag
 from services.triage.policy import load_policy, read_texts
 
 AGENCIES = load_policy(read_texts(Path(__file__).parents[2] / "deploy" / "partnership")).dictionary.agencies
@@ -71,6 +71,29 @@ def test_a_worked_example_reads_as_a_page(file: Path) -> None:
     assert result.exit_code == 0
     assert "A named person decides." in result.stdout
     assert "because" in result.stdout
+
+
+@pytest.mark.parametrize("file", sorted(WORKED.glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_page_says_of_time_wishes_and_rises_what_the_answer_says(file: Path) -> None:
+    found, page = decide(file), run(str(file), "--at", NOW).stdout
+    times = [found["times"]["decision"], found["times"]["urgency"], found["times"]["reading"]]
+    assert page.count("(over)") == sum(one["over"] for one in times if one is not None)
+    assert ("No board has adopted this policy." in page) == (found["sign_off"] == "none")
+    levels = [Level(child["level"]) for child in found["children"]]
+    wish = found["level_asked"]
+    assert ("which lowers nothing" in page) == (wish is not None and Level(wish) < max(levels))
+    _, *children = page.split("\n\n")
+    for level, child, shown in zip(levels, found["children"], children, strict=False):
+        for one in child["could_rise"]:
+            rises = Level(one["level"]) > level or Rag(one["rag"]) > Rag(child["rag"])
+            hangs = sorted({*child["waiting_on"]} & {*one["agencies"]}) + one["questions"]
+            rules = ", ".join(rule["id"] for rule in one["rules"])
+            assert (f"hangs on {', '.join(hangs)} ({rules})\n" in shown) == bool(rises and hangs)
+        days = {seen["on"] for rule in child["rules"] for seen in rule["evidence"]}
+        assert all(f", {day})" in shown for day in days - {None})
+        since = ", ".join(f"{one['on']} {one['reference'] or ''}".strip() for one in child["earlier"])
+        assert child["repeat"] == "first" or f" of {since}\n" in shown
+    assert "None" not in page
 
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "decide.md").read_text(encoding="utf-8")

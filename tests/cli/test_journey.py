@@ -100,6 +100,34 @@ def test_children_are_told_apart_by_number_where_there_are_several() -> None:
     assert not journey.steps(Snapshot(triage(child(1))))[0].text.startswith("child")
 
 
+def test_a_notice_says_which_child_it_is_of_and_why_where_it_failed() -> None:
+    why = {"reason": "permanent-failure"}
+    notices = [{**notice("outcome"), "child": 2, **why}, {**notice("receipt", "failed"), **why}]
+    texts = [step.text for step in journey.steps(Snapshot(None, None, notify(*notices)))]
+    assert texts == [
+        "outcome of child 2 delivered by email",
+        "receipt failed by email (permanent-failure)",
+    ]
+
+
+def test_what_waits_for_a_person_to_read_it_says_so() -> None:
+    texts = [journey.steps(Snapshot(triage(child(to_be_read=one))))[0].text for one in (True, False)]
+    assert [text.endswith(", to be read by a person") for text in texts] == [True, False]
+
+
+def test_a_question_that_was_not_asked_has_the_time_of_the_screening() -> None:
+    one = {"number": 1, "screened_at": T.format(1), "completed_at": None}
+    unasked = {**check("police", "not_requested", None), "reason": "agreement_refused"}
+    (step,) = journey.steps(Snapshot(enrichment={"children": [{**one, "checks": [unasked]}]}))
+    assert step.at.isoformat().replace("+00:00", "Z") == T.format(1)
+
+
+def test_a_referral_is_routed_when_every_child_is_and_not_before_any_is_known() -> None:
+    waiting = child(2, routed_at=None)
+    found = [journey.is_routed(Snapshot(triage(*one))) for one in ((), (child(1), waiting), (child(1),))]
+    assert found == [False, False, True]
+
+
 def test_a_line_shows_the_reference_the_seconds_and_what_happened() -> None:
     seen = Snapshot(triage(child()))
     line = step_line("K7TM-P2RW-Q", journey.received_at(seen), journey.steps(seen)[0])
