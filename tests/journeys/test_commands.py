@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +15,9 @@ from typer.testing import CliRunner, Result
 from cli.client import MANAGER, OPERATIONS
 from cli.main import app
 from cli.state import RunState, sent, write_state
+from libs.schemas.events import Service
 from libs.schemas.levels import Destination
+from tests.databases import execute
 from tests.journeys.canaries import CANARIES, poison
 from tests.journeys.conftest import Running
 from tests.journeys.referrals import SCHOOL, fact, referral, told, until
@@ -125,3 +128,30 @@ def test_a_running_system_carries_a_referral_for_each_route_and_says_who_signed(
     assert all(one["passed"] and one["reference"] for one in found["routes"])
     signed = {one["route"]: one["signed_by"] for one in found["routes"]}
     assert (signed["csc_section_47"], signed["universal_advice"]) == ([MANAGER], [])
+
+
+def test_every_evaluation_follows_anew_from_what_is_stored(
+    running: Running, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASH_DATABASE_URL", running.stack.dsn(Service.TRIAGE))
+    reference = running.client.refer(SCHOOL, referral(fact("child.hunger", "persistent")))["reference"]
+    seen = told(running, str(reference))
+    assert seen.triage is not None
+    case_id = seen.triage["children"][0]["child_id"]
+    one = mash(data, "case", "replay", case_id)
+    assert one.exit_code == 0
+    assert f"{case_id} evaluation 1: as stored\n" in one.output
+    every = mash(data, "case", "replay", "--all")
+    assert (every.exit_code, re.search(r"\d+ evaluations: .*\d+ same", every.output) is not None) == (0, True)
+    asyncio.run(rate(running, case_id, "red"))
+    forged = mash(data, "case", "replay", case_id)
+    asyncio.run(rate(running, case_id, "green"))
+    assert forged.exit_code == 1
+    said = f'{case_id} evaluation 1: differs\n  evaluation.rag: stored "red", follows "green"\n'
+    assert said in forged.output
+
+
+async def rate(running: Running, case_id: str, rag: str) -> None:
+    """Changes what stands of the first evaluation."""
+    statement = f"UPDATE triage.evaluation SET rag = '{rag}' WHERE case_id = '{case_id}' AND number = 1"
+    await execute(running.stack.admin_dsn, statement)
