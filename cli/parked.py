@@ -59,16 +59,22 @@ def list_(service: Of = None, as_json: AsJson = False, data: Data = DATA) -> Non
 def show(event_id: Id, service: Of = None, data: Data = DATA) -> None:
     """Read a parked message with its content and history. That you read it is kept."""
     with Client(running(data).urls) as client:
-        out().print_json(data=client.parked(_where(client, event_id, service), f"/{event_id}"))
+        out().print_json(data=client.parked(_holders(client, event_id, service)[0], f"/{event_id}"))
 
 
 @app.command()
 @explained
 def retry(event_id: Id, service: Of = None, data: Data = DATA) -> None:
-    """Try a message again, then those of the same referral that wait behind it."""
+    """Try a message again, then those of the same referral that wait behind it; at every service that holds it."""
+    stopped = []
     with Client(running(data).urls) as client:
-        where = _where(client, event_id, service)
-        _tell(f"{where}:", client.parked(where, f"/{event_id}/retry", post=True))
+        for holder in _holders(client, event_id, service):
+            result = client.parked(holder, f"/{event_id}/retry", post=True)
+            out().print(f"{holder}: {_processed(result)}.")
+            if result["stopped_by"]:
+                stopped.append(f"{holder} by {result['stopped_by']}")
+    if stopped:
+        fail(f"Stopped again: {', '.join(stopped)}")
 
 
 @app.command()
@@ -79,11 +85,18 @@ def discard(
     service: Of = None,
     data: Data = DATA,
 ) -> None:
-    """Give a message up for good, with a reason; those that wait behind it go on."""
+    """Give a message up for good, with a reason; those that wait behind it go on.
+
+    Where several services hold it, each is given up by itself: say which.
+    """
     with Client(running(data).urls) as client:
-        where = _where(client, event_id, service)
-        result = client.parked(where, f"/{event_id}/discard", json={"reason": reason})
-    _tell(f"{where}: given up; behind it", result)
+        holders = _holders(client, event_id, service)
+        if len(holders) > 1:
+            fail(f"{', '.join(holders)} each hold it: give it up at one of them with --service.")
+        result = client.parked(holders[0], f"/{event_id}/discard", json={"reason": reason})
+    out().print(f"{holders[0]}: given up, and {_processed(result)} that waited behind it.")
+    if result["stopped_by"]:
+        fail(f"Stopped again: {holders[0]} by {result['stopped_by']}")
 
 
 def _open(client: Client, service: Service) -> Iterator[dict[str, Any]]:
@@ -94,16 +107,19 @@ def _open(client: Client, service: Service) -> Iterator[dict[str, Any]]:
         after = page["next_after"]
 
 
-def _where(client: Client, event_id: UUID, service: Service | None) -> str:
-    """The service that holds the message. Raises Refused where none does."""
-    for each in [service] if service else list(Service):
-        if service or any(item["event_id"] == str(event_id) for item in _open(client, each)):
-            return each.value
-    raise Refused("no service has an open parked message of that id")
+def _holders(client: Client, event_id: UUID, service: Service | None) -> list[str]:
+    """The services that hold the message. Raises Refused where none does."""
+    if service is not None:
+        return [service.value]
+    found = [
+        each.value
+        for each in Service
+        if any(item["event_id"] == str(event_id) for item in _open(client, each))
+    ]
+    if not found:
+        raise Refused("no service has an open parked message of that id")
+    return found
 
 
-def _tell(what: str, result: dict[str, Any]) -> None:
-    word = "message" if result["processed"] == 1 else "messages"
-    out().print(f"{what} {result['processed']} {word} processed.")
-    if result["stopped_by"]:
-        fail(f"Stopped again: {result['stopped_by']}")
+def _processed(result: dict[str, Any]) -> str:
+    return f"{result['processed']} {'message' if result['processed'] == 1 else 'messages'} processed"

@@ -77,21 +77,30 @@ def test_what_is_in_a_parked_message_is_shown_to_whoever_asks_for_it(data: Path,
     assert CANARIES["worry"] not in mash(data, "parked", "list").output
 
 
-def test_a_message_that_still_cannot_be_read_stops_again_and_the_command_fails(
+def test_a_message_is_tried_again_wherever_it_is_parked_and_the_command_fails_where_it_stops_again(
     running: Running, data: Path, parked: str
 ) -> None:
-    result = mash(data, "parked", "retry", parked, "--service", "triage")
+    result = mash(data, "parked", "retry", parked)
     assert result.exit_code == 1
-    assert result.output == "triage: 0 messages processed.\nStopped again: contract\n"
-    assert parked in open_at(running, "triage")
+    assert result.output.splitlines() == [
+        *(f"{one}: 0 messages processed." for one in READERS),
+        f"Stopped again: {', '.join(f'{one} by contract' for one in READERS)}",
+    ]
+    alone = mash(data, "parked", "retry", parked, "--service", "triage")
+    assert alone.output == "triage: 0 messages processed.\nStopped again: triage by contract\n"
+    assert all(parked in open_at(running, one) for one in READERS)
 
 
-def test_a_message_is_given_up_with_a_reason_at_one_service_after_the_other(
+def test_a_message_is_given_up_at_one_service_at_a_time_with_a_reason(
     running: Running, data: Path, parked: str
 ) -> None:
-    told = [mash(data, "parked", "discard", parked, "--reason", "It was never sent.") for _ in READERS]
-    assert [result.exit_code for result in told] == [0, 0, 0]
-    assert [result.output.split(";")[0] for result in told] == [f"{one}: given up" for one in READERS]
+    command = ("parked", "discard", parked, "--reason", "It was never sent.")
+    refused = mash(data, *command)
+    assert (refused.exit_code, refused.output.split(" each ")[0]) == (1, ", ".join(READERS))
+    assert sorted(rows(mash(data, "parked", "list"), parked)) == sorted(READERS)
+    for service in READERS[1:]:
+        assert mash(data, *command, "--service", service).output.startswith(f"{service}: given up, ")
+    assert mash(data, *command).output.startswith(f"{READERS[0]}: given up, ")
     record = running.client.parked("triage", f"/{parked}")
     assert [(one["reason"], one["by"]) for one in record["actions"] if one["action"] == "discarded"] == [
         ("It was never sent.", OPERATIONS)
