@@ -13,12 +13,14 @@ from uuid import uuid4
 
 import httpx
 import typer
-import yaml
+from pydantic import ValidationError
 from rich.markup import escape
 
 from cli.console import fail, out
+from cli.documents import parse
 from libs.platform.clock import SystemClock
 from libs.platform.http import http_client
+from libs.platform.problems import from_validation
 from libs.schemas.dictionary import Dictionary, load_dictionary
 from libs.schemas.document import DocumentError
 from libs.schemas.findings import AgencyState
@@ -79,7 +81,10 @@ def check(
         typer.Option(help="The dictionary; by itself the one beside the agencies.", show_default=False),
     ] = None,
     child: Annotated[
-        Path | None, typer.Option(help="A synthetic child to ask about, as YAML.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="A synthetic child to ask about, as YAML.", exists=True, dir_okay=False, show_default=False
+        ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
 ) -> None:
@@ -100,13 +105,14 @@ def check(
                 f"{file.name}: an agency of kind `{terms.kind.value}` has no interface that its file describes"
             )
         dialect = load_dialect(fields["dialect"], facts)
+        subject = _subject(child)
     except DocumentError as error:
         fail("\n".join(error.faults))
     document = _openapi(against)
     if document is not None:
         lines, reply = compare(dialect, document), None
     else:
-        lines, reply = _try(terms, dialect, facts, against, child)
+        lines, reply = _try(terms, dialect, facts, against, subject)
     if json_:
         _write_json(lines, reply)
     else:
@@ -122,7 +128,10 @@ def _openapi(against: str) -> Mapping[str, Any] | None:
         path = Path(against)
         if not path.is_file():
             fail(f"{against}: neither an address nor a file")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            fail(f"{against}: cannot be read as text")
     else:
         try:
             answer = httpx.get(against, follow_redirects=True, timeout=10)
@@ -130,14 +139,29 @@ def _openapi(against: str) -> Mapping[str, Any] | None:
             return None
         text = answer.text
     try:
-        document = yaml.load(text, yaml.CSafeLoader)
-    except yaml.YAMLError:
+        document = parse(text)
+    except ValueError:
         document = None
     if isinstance(document, dict) and str(document.get("openapi", "")).startswith("3"):
         return document
     if not against.startswith("http"):
         fail(f"{against}: no OpenAPI 3 document")
     return None
+
+
+def _subject(child: Path | None) -> Subject:
+    """Whom to ask about. Raises DocumentError, which repeats nothing of what stands in the file."""
+    if child is None:
+        return Subject.model_validate(SYNTHETIC)
+    try:
+        said = parse(child.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise DocumentError([f"{child.name}: cannot be read as YAML"]) from None
+    try:
+        return Subject.model_validate(said)
+    except ValidationError as error:
+        wrong = from_validation(error, Subject).errors
+        raise DocumentError([f"{child.name}: {one.pointer or '/'}: {one.detail}" for one in wrong]) from None
 
 
 def _secret(variable: str, url: str) -> str:
@@ -151,10 +175,9 @@ def _secret(variable: str, url: str) -> str:
 
 
 def _try(
-    terms: AgencyTerms, dialect: Dialect, facts: Dictionary, url: str, child: Path | None
+    terms: AgencyTerms, dialect: Dialect, facts: Dictionary, url: str, subject: Subject
 ) -> tuple[list[Line], Reply]:
     secret = _secret(dialect.authentication.secret, url)
-    subject = SYNTHETIC if child is None else yaml.load(child.read_text(encoding="utf-8"), yaml.CSafeLoader)
     documents: dict[str, Any] = {}
 
     async def ask() -> Reply:
@@ -165,7 +188,7 @@ def _try(
             purpose="to try the interface out with nobody's data",
             basis="none: the child does not exist",
             items=tuple(sorted(items_of(dialect))),
-            child=Subject.model_validate(subject),
+            child=subject,
         )
         try:
             return await agency.ask(question, trace=None)

@@ -1,14 +1,12 @@
 """Reads what is to be sent: a story of `examples/`, or a bare referral, as YAML or JSON."""
 
 import copy
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
+from cli.documents import parse
 
 DEFAULT_CLIENT = "cambridgeshire_police"
 
@@ -37,29 +35,14 @@ class Story:
     """Whether the sandbox's member of staff finds that whom the index offers is the child."""
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML 1.2's reading of plain scalars: dates stay text, and only true and false are yes/no values."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
-    ]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-
-
 def read_story(text: str, *, name: str, client: str | None = None) -> Story:
     """Reads a story. `client`, when given, takes the place of the story's own sender. Raises StoryError.
 
     A bare referral is sent by `DEFAULT_CLIENT`.
     """
     try:
-        document = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (ValueError, yaml.YAMLError):
+        document = parse(text)
+    except ValueError:
         raise StoryError(f"{name} is neither YAML nor JSON") from None
     if not isinstance(document, Mapping):
         raise StoryError(f"{name} must hold a referral, or `from` and `referral`")

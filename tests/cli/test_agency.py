@@ -57,6 +57,36 @@ def test_a_file_that_stands_in_no_partnership_asks_for_the_dictionary() -> None:
     assert "--dictionary names the partnership's facts.yaml" in " ".join(output.split())
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"a: [", "child.yaml: cannot be read as YAML"),
+        (b"\xff\xfe", "child.yaml: cannot be read as YAML"),
+        (b"{born: {on: 2015-02-30}}", "child.yaml: /born/on: must be a date as YYYY-MM-DD"),
+        (b"given_name: 4711", "child.yaml: /given_name: must be a text"),
+    ],
+)
+def test_a_child_that_cannot_be_asked_about_is_refused_in_a_sentence(
+    text: bytes, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "child.yaml").write_bytes(text)
+    file, child = str(DOCUMENTS / "family_context.yaml"), str(tmp_path / "child.yaml")
+    code, output = run(file, "--against", "http://127.0.0.1:9", "--dictionary", FACTS, "--child", child)
+    assert (code, output) == (1, f"{said}\n")
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"a: [", b"on: 2015-02-30", b"[1]", b"openapi: 2.0"])
+def test_what_is_no_openapi_document_is_refused_in_a_sentence(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "theirs.yaml").write_bytes(text)
+    file, theirs = str(DOCUMENTS / "family_context.yaml"), str(tmp_path / "theirs.yaml")
+    code, output = run(file, "--against", theirs, "--dictionary", FACTS)
+    assert code == 1
+    assert output.replace("\n", "") in (
+        f"{theirs}: cannot be read as text",
+        f"{theirs}: no OpenAPI 3 document",
+    )
+
+
 def test_an_interface_that_does_not_answer_is_told_as_that() -> None:
     code, output = run(
         str(DOCUMENTS / "family_context.yaml"), "--against", "http://127.0.0.1:9", "--dictionary", FACTS

@@ -55,10 +55,10 @@ def test_yaml_keeps_dates_and_yes_and_no_as_the_words_that_they_are() -> None:
     assert story.referral == {"born": {"on": "2020-01-02"}, "known": "yes", "sure": True}
 
 
-def test_a_bare_referral_may_be_json() -> None:
-    assert read_story('{"worry": "x"}', name="x", client="council_form") == Story(
-        "council_form", {"worry": "x"}, "x"
-    )
+@pytest.mark.parametrize("text", ['{"worry": "x"}', "{worry: x}", "worry: x"])
+def test_a_bare_referral_may_be_json_or_yaml(text: str) -> None:
+    story = read_story(text, name="x", client="council_form")
+    assert (story.client, story.referral) == ("council_form", {"worry": "x"})
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,34 @@ def test_a_running_system_carries_a_referral_for_each_route_and_says_who_signed(
     assert (signed["csc_section_47"], signed["universal_advice"]) == ([MANAGER], [])
 
 
+HOUSING = "examples/agencies/housing.yaml"
+
+
+def test_an_agencys_file_is_tried_out_on_its_description_and_on_its_running_interface(
+    running: Running, tmp_path: Path
+) -> None:
+    """The guide's housing service."""
+    at = running.stack.url("sandbox")
+    described = check(HOUSING, f"{at}/openapi.json")
+    assert (described.exit_code, "reply" in json.loads(described.stdout)) == (0, False)
+    child = tmp_path / "child.yaml"
+    child.write_text("given_name: Wren\nfamily_name: Marsh-Test\nborn: {on: 2015-02-11}\n")
+    for more, state in ((), "returned"), (("--child", str(child)), "nothing_held"):
+        asked = check(HOUSING, at, *more)
+        assert (asked.exit_code, json.loads(asked.stdout)["reply"]["state"]) == (0, state), asked.output
+    lines = CliRunner().invoke(app, [*AGENCY, HOUSING, "--against", at]).output.splitlines()
+    (said,) = [line for line in lines if line.startswith("It said: ")]
+    assert said == "It said: returned; 4 facts, 0 plans, 1 people; not understood: 0."
+    assert any(line.split()[:3] == ["mapped", "ask.who.born", "birthDate:"] for line in lines)
+
+
+AGENCY = ["agency", "check", "--dictionary", "deploy/partnership/facts.yaml"]
+
+
+def check(file: str, against: str, *more: str) -> Result:
+    return CliRunner().invoke(app, [*AGENCY, file, "--against", against, *more, "--json"])
+
+
 def test_every_evaluation_follows_anew_from_what_is_stored(
     running: Running, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
