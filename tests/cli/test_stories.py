@@ -6,7 +6,7 @@ from stdnum.gb import nhs
 
 from cli.samples import EXAMPLES
 from cli.smoke import _one_for_each_route
-from cli.stories import Story, StoryError, about_strangers, example_stories, read_story
+from cli.stories import DEFAULT_CLIENT, Story, StoryError, about_strangers, example_stories, read_story
 from libs.schemas.dictionary import load_dictionary
 from libs.schemas.levels import Destination
 from libs.schemas.referral import Referral
@@ -53,6 +53,18 @@ def test_the_examples_show_danger_two_children_an_unborn_one_and_words_to_be_rea
 def test_yaml_keeps_dates_and_yes_and_no_as_the_words_that_they_are() -> None:
     story = read_story("born: {on: 2020-01-02}\nknown: yes\nsure: true\n", name="x")
     assert story.referral == {"born": {"on": "2020-01-02"}, "known": "yes", "sure": True}
+
+
+def test_a_story_says_who_tells_it_what_it_is_called_and_what_should_become_of_it() -> None:
+    told = read_story(
+        "# A school tells\n# again. More of it.\n\nfrom: st_ives_primary\nreferral: {worry: x}\nexpect: [masg, early_help]\n"
+        "after: 01-school\nsame_person: true\n",
+        name="02-again.yaml",
+    )
+    assert (told.client, told.name, told.title) == ("st_ives_primary", "02-again", "A school tells again")
+    assert (told.expect, told.after, told.same_person) == (("masg", "early_help"), "01-school", True)
+    bare = read_story("referral: {worry: x}", name="bare.yaml")
+    assert (bare.client, bare.expect, bare.after, bare.same_person) == (DEFAULT_CLIENT, (), "", False)
 
 
 @pytest.mark.parametrize("text", ['{"worry": "x"}', "{worry: x}", "worry: x"])
