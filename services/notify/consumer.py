@@ -145,9 +145,13 @@ class NotifyConsumer:
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
         """Tells triage that this referral's notices wait here for a person. Who is restricted counts at once: it is
-        what keeps these very messages from others' eyes.
+        what keeps these very messages from others' eyes. Whoever is on call is called at once, too: danger does not
+        wait for what a referrer is to be told.
         """
         await learn(unit.connection, (one.event for one in parked if one.event is not None))
+        behind = [one.event for one in parked if one.event is not None and not one.first]
+        if await alerts.queue(unit, self._codec, self._wording, self._on_call, behind):
+            unit.committed.append(self._wake)
         for message in parked:
             if message.first:
                 shared = Stopped(

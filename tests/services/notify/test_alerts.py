@@ -16,7 +16,17 @@ from libs.schemas.events import ALERT_ACKNOWLEDGED, ALERT_CALLED
 from libs.schemas.notice import NoticeChannel
 from libs.schemas.on_call import Urgency
 from services.notify.wording import Wording
-from tests.services.notify.conftest import START, Couriers, GovUk, Story, emitted, feed, notices, reach
+from tests.services.notify.conftest import (
+    START,
+    Couriers,
+    GovUk,
+    Story,
+    emitted,
+    feed,
+    notices,
+    put_behind,
+    reach,
+)
 
 
 def called(story: Story, contact: str = "duty_worker", alert_id: UUID | None = None) -> Event:
@@ -77,6 +87,28 @@ async def test_an_alert_needs_no_referral_and_comes_once(ledger: Ledger, wording
     await feed(ledger, wording, event)
     assert [(row["kind"], row["state"]) for row in await notices(ledger)] == [("alert", "to_send")]
     assert await ledger.pool.fetchval("SELECT count(*) FROM held") == 0
+
+
+async def test_an_alert_does_not_wait_behind_a_message_that_stopped_its_referral(
+    ledger: Ledger, wording: Wording, govuk: GovUk, couriers: Couriers
+) -> None:
+    story, alert_id = Story(), new_event_id(START)
+    event = called(story, alert_id=alert_id)
+    await put_behind(ledger, wording, event)
+    await couriers.start()
+    await until(lambda: len(govuk.sent()) == 1)
+    # When the way is free again what waited comes after all, and has had its effect.
+    await feed(ledger, wording, event)
+    assert len(await notices(ledger)) == 1
+
+
+async def test_who_acknowledges_spares_the_others_though_the_referral_is_stopped(
+    ledger: Ledger, wording: Wording
+) -> None:
+    story, alert_id = Story(), new_event_id(START)
+    await put_behind(ledger, wording, called(story, alert_id=alert_id))
+    await put_behind(ledger, wording, acknowledged(story, alert_id))
+    assert [row["reason"] for row in await notices(ledger)] == ["acknowledged"]
 
 
 async def test_what_became_of_it_is_told_to_triage_and_not_to_the_referrer(
