@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.table import Table
+from rich.markup import escape
 
 from cli.client import Client, Refused
 from cli.console import explained, fail, out
@@ -18,9 +18,6 @@ from libs.schemas.events import Service
 app = typer.Typer(
     help="Messages that could not be processed: list, show, retry, discard.", no_args_is_help=True
 )
-
-WIDEST = 1000
-"""Columns that a listing may need."""
 
 Id = Annotated[UUID, typer.Argument(help="The message's event id, as `mash parked list` shows it.")]
 Of = Annotated[
@@ -34,24 +31,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 @explained
 def list_(service: Of = None, as_json: AsJson = False, data: Data = DATA) -> None:
     """List open parked messages: ids, codes and times, never what is in them."""
+    found: list[dict[str, Any]] = []
+    silent: list[str] = []
     with Client(running(data).urls) as client:
-        found = [item for each in ([service] if service else Service) for item in _open(client, each)]
+        for each in [service] if service else Service:
+            try:
+                found += _open(client, each)
+            except Refused as refused:
+                # When something is wrong is when this is asked: what the others hold is told all the same.
+                silent.append(str(refused))
     if as_json:
         out().print_json(data=found)
-        return
-    if not found:
+    elif found:
+        for line in _lines(found):
+            out().print(escape(line))
+    elif not silent:
         out().print("Nothing is parked.")
-        return
-    table = Table("service", "event id", "referral", "type", "state", "why", "tries", "since", box=None)
-    for item in found:
-        kind = item["type"].removeprefix("uk.mash.").removesuffix(".v1")
-        row = (item["consumer"], item["event_id"], item["referral_id"], kind, item["state"], item["code"])
-        table.add_row(*row, str(item["attempts"]), item["parked_at"])
-    console = out()
-    # However narrow the terminal: an id that is cut off can be neither copied nor searched for.
-    whole = console.measure(table, options=console.options.update(max_width=WIDEST))
-    console.width = max(console.width, whole.maximum)
-    console.print(table)
+    if silent:
+        fail("\n".join(silent))
 
 
 @app.command()
@@ -97,6 +94,22 @@ def discard(
     out().print(f"{holders[0]}: given up, and {_processed(result)} that waited behind it.")
     if result["stopped_by"]:
         fail(f"Stopped again: {holders[0]} by {result['stopped_by']}")
+
+
+def _lines(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A column for each thing, as wide as it must be: a table would cut ids to the width of a terminal or of 80, and
+    the other commands take them whole.
+    """
+    rows: list[tuple[str, ...]] = [
+        ("service", "event id", "referral", "type", "state", "why", "tries", "since")
+    ]
+    for item in found:
+        kind = item["type"].removeprefix("uk.mash.").removesuffix(".v1")
+        what = (item["consumer"], item["event_id"], item["referral_id"], kind, item["state"], item["code"])
+        rows.append((*what, str(item["attempts"]), item["parked_at"]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _open(client: Client, service: Service) -> Iterator[dict[str, Any]]:
