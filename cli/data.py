@@ -18,6 +18,7 @@ from libs.platform.migrations import migrate as bring_up
 from libs.platform.provision import prepare
 from libs.schemas.events import Service
 from sandbox.postgres import EmbeddedPostgres
+from sandbox.servers import try_database
 from sandbox.stack import Events
 
 PARTS = ("postgres", "kafka", "sandbox", "logs")
@@ -38,6 +39,7 @@ def migrate(
     """
     url = os.environ.get("MASH_DATABASE_URL")
     if url:
+        asyncio.run(try_database(url))
         asyncio.run(_migrate(url, events))
         return
     with alone_on(data), EmbeddedPostgres(data.absolute() / "postgres", progress=out().print) as server:
@@ -61,6 +63,7 @@ def rebase(data: Data = DATA) -> None:
     """
     url = os.environ.get("MASH_DATABASE_URL")
     if url:
+        asyncio.run(try_database(url))
         asyncio.run(_rebase(url))
         return
     if not (data / "postgres").exists():

@@ -24,11 +24,13 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|fa
 
 
 def parse(text: str) -> Any:
-    """What a text in YAML or JSON says. Raises ValueError for what is neither; it repeats nothing of the text."""
-    # JSON first: YAML reads most of it, but not every escaped character.
-    with suppress(ValueError):
-        return json.loads(text)
+    """What a text in YAML or JSON says. Raises ValueError with what is wrong, which repeats nothing of the text."""
     try:
+        # JSON first: YAML reads most of it, but not every escaped character.
+        with suppress(ValueError):
+            return json.loads(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (ValueError, yaml.YAMLError):
         raise ValueError("neither YAML nor JSON") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -31,6 +31,8 @@ def send(
 ) -> None:
     """Send a referral to the running system, as a partner's system does."""
     state = running(data)
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise typer.BadParameter("--key takes ASCII characters that can be printed")
     text, name = (sys.stdin.read(), "the input") if file == "-" else (_text(Path(file)), file)
     story = read_story(text, name=name, client=client)
     with Client(state.urls) as hub:

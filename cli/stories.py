@@ -1,6 +1,7 @@
 """Reads what is to be sent: a story of `examples/`, or a bare referral, as YAML or JSON."""
 
 import copy
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,13 +43,14 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
     """
     try:
         document = parse(text)
-    except ValueError:
-        raise StoryError(f"{name} is neither YAML nor JSON") from None
+    except ValueError as error:
+        raise StoryError(f"{name} is {error}") from None
     if not isinstance(document, Mapping):
         raise StoryError(f"{name} must hold a referral, or `from` and `referral`")
     referral = document.get("referral", document)
     if not isinstance(referral, Mapping):
         raise StoryError(f"`referral` in {name} must be a referral")
+    _sendable(document, name)
     sender = client or (
         str(document.get("from", DEFAULT_CLIENT)) if "referral" in document else DEFAULT_CLIENT
     )
@@ -57,6 +59,10 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
     unknown = document.keys() - {"from", "referral", "reading", "expect", "after", "same_person"}
     if unknown:
         raise StoryError(f"{name} has keys that no story has: {', '.join(sorted(map(str, unknown)))}")
+    if not isinstance(document.get("reading") or {}, Mapping) or not isinstance(
+        document.get("expect") or [], list
+    ):
+        raise StoryError(f"in {name}, `reading` must be a reading and `expect` a list of destinations")
     return Story(
         sender,
         dict(referral),
@@ -67,6 +73,14 @@ def read_story(text: str, *, name: str, client: str | None = None) -> Story:
         str(document.get("after") or ""),
         document.get("same_person") is True,
     )
+
+
+def _sendable(document: Mapping[str, Any], name: str) -> None:
+    """Raises StoryError for what YAML or Python can say and JSON cannot: a set, bytes, infinity, a loop."""
+    try:
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        raise StoryError(f"{name} has a value that JSON cannot say, so it cannot be sent") from None
 
 
 def about_strangers(story: Story, run: str) -> Story:

@@ -39,7 +39,7 @@ async def triage_connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection in triage's schema, on a database of this release."""
     try:
         connection = await connect(dsn, service=Service.TRIAGE)
-    except (OSError, asyncpg.PostgresError) as error:
+    except (OSError, ValueError, asyncpg.PostgresError) as error:
         fail(f"The database cannot be reached ({type(error).__name__}).")
     try:
         await check_schema(connection, Service.TRIAGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import time
@@ -92,9 +93,12 @@ def _up(plan: Plan, data: Path, *, with_samples: bool, once: bool) -> int:
         _progress(console, begun, f"ready, events on {stack.events}")
         code = _run(stack, urls, data, console, with_samples=with_samples, once=once)
     except KeyboardInterrupt:
-        pass
+        # What was to be shown `once` was not.
+        code = 1 if once else 0
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A second one would leave the rest to the guard, and the state file behind.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         console.print("[dim]stopping…[/dim]")
         stack.stop()
         clear_state(data)
@@ -116,7 +120,7 @@ def _run(
         return 0 if through else 1
     console.print("\n[dim]proving the thresholds…[/dim]")
     checked(stack.dsn(Service.TRIAGE), str(stack.partnership))
-    _invite(urls, console)
+    _invite(urls, data, console)
     while True:
         guard.look()
         time.sleep(0.5)
@@ -144,9 +148,11 @@ def _samples(client: Client, data: Path, console: Console, guard: _Guard) -> boo
     return not late
 
 
-def _invite(urls: dict[str, str], console: Console) -> None:
+def _invite(urls: dict[str, str], data: Path, console: Console) -> None:
     mash = Path(sys.argv[0])
-    shown = os.path.relpath(mash) if mash.exists() else "mash"
+    shown = shlex.quote(os.path.relpath(mash) if mash.exists() else "mash")
+    # The other terminal has neither this one's arguments nor its variables.
+    where = "" if data == DATA else f" --data {shlex.quote(str(data.absolute()))}"
     console.print("\n[bold]Look around[/bold]")
     for service in Service:
         console.print(f"  {service.value:<11} {urls[service.value]}/docs")
@@ -162,11 +168,13 @@ def _invite(urls: dict[str, str], console: Console) -> None:
     )
     console.print(
         f"  curl -s {urls['intake']}/v1/referrals -H 'Content-Type: application/json' \\\n"
-        f'    -H "Authorization: Bearer $({shown} token st_ives_primary)" -H "Idempotency-Key: $RANDOM" \\\n'
+        f'    -H "Authorization: Bearer $({shown} token st_ives_primary{where})"'
+        ' -H "Idempotency-Key: $(date +%s%N)" \\\n'
         f"    -d '{body}'",
         markup=False,
     )
-    console.print("\nRunning until Ctrl-C. In another terminal: `mash send`, `mash watch`, `mash smoke`.")
+    commands = ", ".join(f"`mash {name}{escape(where)}`" for name in ("send", "watch", "smoke"))
+    console.print(f"\nRunning until Ctrl-C. In another terminal: {commands}.")
 
 
 class _Guard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -19,6 +20,10 @@ from libs.schemas.reference import parse_reference
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 5.0
 """How long a referral may take from intake's answer to the first service that says how far it is."""
+
+
+WAITING = "Intake has accepted it, and no other service has heard of it yet."
+"""Of a referral that was sent from here: while the event log stands still it is safe, and not to be sent again."""
 
 
 class Follower:
@@ -68,7 +73,12 @@ def watch(
                     if journey.is_told(seen):
                         done.add(each)
                     elif chosen and journey.received_at(seen) is None and time.monotonic() > patience:
-                        fail("No service knows a referral of that reference.")
+                        if chosen not in sent(data):
+                            fail("No service knows a referral of that reference.")
+                        if not follow:
+                            fail(WAITING)
+                        console.print(f"{chosen}  {WAITING}")
+                        patience = math.inf
                 if not follow or (chosen and chosen in done):
                     return
                 time.sleep(POLL_SECONDS)

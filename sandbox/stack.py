@@ -201,8 +201,14 @@ class Stack:
             "sandbox",
             *(_key(service.value, n) for service in Service for n in range(self.plan.instances)),
         ]
+        taken: dict[int, str] = {}
         for name in names:
             port = self.plan.ports.get(name, 0)
+            if port and (other := taken.setdefault(port, name)) != name:
+                # Both could bind it, and one would answer for the other until that gave up.
+                raise BusyPort(
+                    f"port {port} is named for {other} and for {name} (choose another with --port)"
+                )
             if port and not is_free(port):
                 raise BusyPort(
                     f"port {port}, where {name} should listen, is taken (choose another with --port)"

@@ -2,9 +2,11 @@ import asyncio
 import errno
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -13,19 +15,39 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import up
+from cli import up, watch
 from cli.client import Client, Refused
 from cli.console import explained, out
 from cli.main import app
-from cli.state import RunState, alone_on, clear_state, read_state, remember_sent, running, sent, write_state
+from cli.state import (
+    DATA,
+    RunState,
+    alone_on,
+    clear_state,
+    read_state,
+    remember_sent,
+    running,
+    sent,
+    write_state,
+)
 from libs.messaging.tables import create_sql
 from libs.schemas.events import Service
+from sandbox.processes import free_port
 from sandbox.stack import Plan, Stack
 from tests.databases import execute
 
 URLS = {
     name: f"http://127.0.0.1:1/{name}" for name in ("sandbox", "intake", "enrichment", "triage", "notify")
 }
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """What `mash up` does with signals would be every later test's, and every child's of theirs."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -148,6 +170,33 @@ def test_a_port_that_makes_no_sense_is_refused(port: str, tmp_path: Path) -> Non
     assert "NAME=NUMBER" in output
 
 
+def test_a_port_that_two_parts_are_to_have_is_reported_by_name(tmp_path: Path) -> None:
+    port = free_port()
+    chosen = ("--any-ports", "--port", f"intake={port}", "--port", f"triage={port}")
+    code, output = run("up", *chosen, "--data", str(tmp_path))
+    assert code == 1
+    assert f"port {port} is named for intake and for triage" in output
+
+
+@pytest.mark.parametrize("command", ["migrate", "rebase"])
+@pytest.mark.parametrize("address", ["postgresql://me:secret@127.0.0.1:1/hub", "me:secret"])
+def test_a_database_that_cannot_be_used_ends_in_a_sentence(
+    command: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASH_DATABASE_URL", address)
+    code, output = run(command)
+    assert code == 1
+    assert "MASH_DATABASE_URL cannot be used" in output
+    assert "secret" not in output
+
+
+def test_an_address_that_is_none_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASH_DATABASE_URL", "me:secret")
+    code, output = run("policy", "in-force")
+    assert code == 1
+    assert "cannot be reached" in output
+
+
 def test_what_was_sent_is_remembered_for_watch(tmp_path: Path) -> None:
     assert sent(tmp_path) == []
     for reference in ("K7TM-P2RW-9", "F5WB-AHE6-9"):
@@ -169,6 +218,14 @@ def test_a_refusal_says_where_and_what_would_be_right() -> None:
         client.refer("st_ives_primary", {})
     assert str(refused.value) == "intake answered 422: The body is not as it must be; /worry: is needed"
     assert refused.value.status == 422
+
+
+def test_a_key_that_no_header_can_carry_is_refused(tmp_path: Path) -> None:
+    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+    for key in ("schlüssel", "a\nb"):
+        code, output = run("send", "-", "--key", key, "--data", str(tmp_path))
+        assert code == 2
+        assert "ASCII" in output
 
 
 def test_a_service_that_is_away_is_named() -> None:
@@ -238,6 +295,61 @@ def test_a_mistyped_reference_is_not_looked_for(tmp_path: Path) -> None:
     code, output = run("watch", "K7TM-P2RW-9", "--data", str(tmp_path))
     assert code == 1
     assert output.startswith("This is no reference")
+
+
+def test_a_referral_of_ours_that_intake_alone_knows_is_not_called_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Client, "journey", lambda *_: None)
+    write_state(tmp_path, RunState(os.getpid(), "kafka", URLS))
+    remember_sent(tmp_path, "K7TM-P2RW-C")
+    code, output = run("watch", "K7TM-P2RW-C", "--no-follow", "--data", str(tmp_path))
+    assert code == 1
+    assert "Intake has accepted it" in output
+
+    monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.0)
+    looks = iter([None] * 6)
+
+    def look(*_: object) -> None:
+        try:
+            next(looks)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(Client, "journey", look)
+    code, output = run("watch", "K7TM-P2RW-C", "--data", str(tmp_path))
+    assert code == 0
+    assert output.count("Intake has accepted it") == 1
+
+
+def test_a_second_request_to_end_does_not_cut_the_stopping_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(Stack):
+        async def start(self) -> None:
+            raise KeyboardInterrupt
+
+        def stop(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            stopped.append(self)
+
+    stopped: list[Stack] = []
+    monkeypatch.setattr(up, "Stack", Interrupted)
+    codes = [up._up(Plan(tmp_path), tmp_path, with_samples=True, once=once) for once in (False, True)]
+    assert len(stopped) == 2
+    assert codes == [0, 1], "what was to be shown once was not"
+
+
+def test_what_is_to_be_pasted_names_the_folder_that_is_not_the_usual_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up._invite(URLS, tmp_path / "a folder", out())
+    shown = capsys.readouterr().out
+    assert f"token st_ives_primary --data '{tmp_path}/a folder')" in shown
+    assert f"`mash smoke --data '{tmp_path}/a folder'`" in shown
+    up._invite(URLS, DATA, out())
+    assert "--data" not in capsys.readouterr().out
 
 
 def test_samples_that_a_service_did_not_answer_are_not_through(tmp_path: Path) -> None:

@@ -26,6 +26,14 @@ def result(**notices: Any) -> dict[str, Any]:
     return _result(Destination.SECTION_47, Sent(STORY, "K7TM-P2RW-Q", seen), None)
 
 
+def test_programs_are_told_on_their_stream_that_nothing_runs(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["smoke", "--json", "--data", str(tmp_path)])
+    assert done.exit_code == 1
+    told = json.loads(done.stdout)
+    assert (told["passed"], told["routes"]) == (False, [])
+    assert "mash up" in told["reason"]
+
+
 def test_a_delivered_outcome_passes() -> None:
     seen = Snapshot(triage(child()), None, notify(notice("receipt"), notice("outcome")))
     assert _result(Destination.SECTION_47, Sent(STORY, "K7TM-P2RW-Q", seen), None)["passed"]

@@ -57,8 +57,8 @@ def test_yaml_keeps_dates_and_yes_and_no_as_the_words_that_they_are() -> None:
 
 def test_a_story_says_who_tells_it_what_it_is_called_and_what_should_become_of_it() -> None:
     told = read_story(
-        "# A school tells\n# again. More of it.\n\nfrom: st_ives_primary\nreferral: {worry: x}\nexpect: [masg, early_help]\n"
-        "after: 01-school\nsame_person: true\n",
+        "# A school tells\n# again. More of it.\n\nfrom: st_ives_primary\nreferral: {worry: x}\n"
+        "expect: [masg, early_help]\nafter: 01-school\nsame_person: true\n",
         name="02-again.yaml",
     )
     assert (told.client, told.name, told.title) == ("st_ives_primary", "02-again", "A school tells again")
@@ -79,6 +79,28 @@ def test_a_bare_referral_may_be_json_or_yaml(text: str) -> None:
 def test_what_is_no_story_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(StoryError, match="x"):
         read_story(text, name="x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "worry: .inf",
+        "worry: !!binary aGVsbG8=",
+        "worry: !!set {a, b}",
+        "worry: !!timestamp 2020-01-01",
+        "worry: &a [*a]",
+        '{"worry": NaN}',
+        '{"worry": "\\ud800"}',
+        '{"worry": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        "worry: " + "[" * 3_000 + "]" * 3_000,
+        "referral: {}\nreading: words",
+        "referral: {}\nexpect: 5",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_what_cannot_be_sent_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(StoryError, match=r"story\.yaml"):
+        read_story(text, name="story.yaml")
 
 
 def test_a_story_told_of_strangers_names_nobody_whom_it_named_before() -> None:
