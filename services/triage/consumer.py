@@ -145,8 +145,14 @@ class TriageConsumer:
         await save(unit, self._codec, self._policies, desk)
 
     async def stopped(self, unit: Unit, parked: Sequence[Parked]) -> None:
-        """The referrals stand in the duty queue at once, and danger in a blocked message is seen."""
+        """The referrals stand in the duty queue at once, and danger in a blocked message is seen. What became of a
+        call counts at once, too: whoever is next on the list waits for nothing.
+        """
         await self._stops.parked(unit, parked)
+        for one in parked:
+            payload = None if one.event is None or one.first else one.event.payload
+            if isinstance(payload, AlertDelivered | AlertFailed):
+                await call_ended(unit, one.referral_id, payload, failed=isinstance(payload, AlertFailed))
 
     async def resumed(self, unit: Unit, referral_id: UUID) -> None:
         """Nothing of the referral is parked here any more."""

@@ -62,8 +62,8 @@ class OnCallWorld:
             "SELECT * FROM alert WHERE referral_id = $1 ORDER BY raised_at, id", story.id
         )
 
-    async def ended(self, story: Story, call: int, *, failed: bool) -> None:
-        """Notify tells what became of one of the calls."""
+    async def ended(self, story: Story, call: int, *, failed: bool, behind: bool = False) -> None:
+        """Notify tells what became of one of the calls. `behind`: a message of the referral is in its way."""
         shared = (await self.calls(story))[call].shared
         result = CallResult(
             alert_id=shared.alert_id,
@@ -76,7 +76,10 @@ class OnCallWorld:
             event = story.event(ALERT_FAILED, AlertFailed(shared=result))
         else:
             event = story.event(ALERT_DELIVERED, AlertDelivered(shared=result))
-        await self.hub.take(event)
+        if behind:
+            await self.hub.park(event, first=False)
+        else:
+            await self.hub.take(event)
         await self.wait()
 
     async def open_alert(self, story: Story) -> UUID:

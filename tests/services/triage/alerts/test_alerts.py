@@ -299,6 +299,19 @@ async def test_danger_in_what_nobody_could_read_is_alerted_too(
     assert item["referral_id"] == str(story.id)
 
 
+async def test_a_call_that_failed_waits_behind_nothing_that_nobody_could_read(
+    hub: HubWorld, list_at_work: OnCallWorld
+) -> None:
+    story = Story()
+    await hub.park(story.received(), value=b"\xff")
+    await list_at_work.wait()
+    await list_at_work.ended(story, 0, failed=True, behind=True)
+    assert await list_at_work.called(story) == ["duty_worker", "duty_mailbox"]
+    # What waited comes after all, and has had its effect.
+    await list_at_work.ended(story, 0, failed=True)
+    assert await list_at_work.called(story) == ["duty_worker", "duty_mailbox"]
+
+
 async def test_an_alert_whose_stand_in_is_gone_calls_nobody_any_more(
     hub: HubWorld, list_at_work: OnCallWorld
 ) -> None:
