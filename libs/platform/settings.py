@@ -37,7 +37,9 @@ class ServiceSettings(BaseSettings):
         Path("deploy/partnership"), description="Thresholds, clocks, teams, agencies."
     )
 
-    database_url: Secret = Field(description="PostgreSQL address with this service's own role.", min_length=1)
+    database_url: Secret = Field(
+        description="PostgreSQL address with this service's own role.", pattern=r"^postgres(ql)?://"
+    )
     pool_size: int = Field(10, ge=1, le=200, description="Connections that the service may hold.")
 
     events: Literal["kafka", "postgres"] = Field("kafka", description="What carries events between services.")
@@ -52,13 +54,17 @@ class ServiceSettings(BaseSettings):
     audience: str = Field("mash", description="`aud` that names this partnership's services.", min_length=1)
     cursor_secret: Secret = Field(description="Signs page cursors; the same in all instances.", min_length=32)
 
-    otlp_endpoint: str | None = Field(None, description="Collector for spans, such as http://127.0.0.1:4318.")
+    otlp_endpoint: str | None = Field(
+        None, description="Collector for spans, such as http://127.0.0.1:4318.", pattern=r"^https?://[^/]"
+    )
     trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of referrals whose trace is kept.")
     trace_sql: bool = Field(False, description="A span for each SQL statement; costs about 5 % throughput.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is logged at least."
     )
-    alarm_url: str | None = Field(None, description="Receives a content-free POST for each alarm.")
+    alarm_url: str | None = Field(
+        None, description="Receives a content-free POST for each alarm.", pattern=r"^https?://[^/]"
+    )
 
     @model_validator(mode="after")
     def _kafka_has_brokers(self) -> Self:

@@ -45,6 +45,23 @@ def test_a_wrong_value_is_named_but_never_shown(environment: pytest.MonkeyPatch)
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MASH_ALARM_URL", "hooks.example.org/duty"),
+        ("MASH_OTLP_ENDPOINT", "127.0.0.1:4318"),
+        ("MASH_DATABASE_URL", "mash_intake:hunter2@db/mash"),
+    ],
+)
+def test_an_address_at_which_nothing_could_be_reached_is_wrong(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(SystemExit, match=f"{name} is wrong") as stop:
+        load(ServiceSettings)
+    assert value not in str(stop.value)
+
+
 def test_kafka_needs_its_brokers_and_postgres_does_not(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("MASH_KAFKA_BOOTSTRAP")
     with pytest.raises(SystemExit, match="MASH_KAFKA_BOOTSTRAP is needed"):

@@ -24,7 +24,7 @@ from sandbox.issuer import Issuer, issuer_router, load_clients, load_people
 ISSUER = "http://127.0.0.1:9/issuer"
 PAGES = "https://hub.example.org"
 BASE: dict[str, Any] = {
-    "database_url": "unused",
+    "database_url": "postgresql://unused",
     "events": "postgres",
     "issuer": ISSUER,
     "jwks_url": f"{ISSUER}/jwks.json",

@@ -241,7 +241,7 @@ class World:
 def settings() -> EnrichmentSettings:
     return EnrichmentSettings(
         environment="test",
-        database_url="unused",
+        database_url="postgresql://unused",
         events="postgres",
         issuer="https://issuer.example.org",
         jwks_url="http://issuer.example.org/jwks.json",

@@ -118,7 +118,7 @@ def issuer(issuer_key: Any, clients: Mapping[str, Client], clock: ManualClock) -
 def made_settings() -> TriageSettings:
     return TriageSettings(
         environment="test",
-        database_url="unused",
+        database_url="postgresql://unused",
         events="postgres",
         issuer=ISSUER,
         jwks_url="http://issuer.example.org/jwks.json",

@@ -151,7 +151,7 @@ async def test_two_instances_screen_and_route_all_that_can_be_read_and_show_what
 async def test_a_partnerships_mistake_is_named_and_nothing_starts(tmp_path: Path) -> None:
     settings = TriageSettings(
         environment="test",
-        database_url="unused",
+        database_url="postgresql://unused",
         events="postgres",
         partnership_dir=tmp_path,
         issuer=ISSUER,

@@ -49,7 +49,7 @@ async def api(hub_database: str, scratch: Path) -> AsyncIterator[Caller]:
     pool = await create_pool(role_dsn(hub_database, Service.ENRICHMENT), service=Service.ENRICHMENT)
     settings = EnrichmentSettings(
         environment="test",
-        database_url="unused",
+        database_url="postgresql://unused",
         events="postgres",
         issuer=ISSUER,
         jwks_url="http://issuer.example.org/jwks.json",
