@@ -7,6 +7,7 @@ from libs.platform.imports import collector_paused
 with collector_paused():
     import uvicorn
 
+    from libs.schemas.document import DocumentError
     from sandbox.app import build
     from sandbox.settings import load_settings
 
@@ -16,6 +17,8 @@ def main() -> None:
     settings = load_settings()
     try:
         app = build(settings)
+    except DocumentError as error:
+        raise SystemExit(f"Cannot start: the partnership's files are wrong.\n{error}") from None
     except FileNotFoundError as error:
         raise SystemExit(f"Cannot start: there is no file {error.filename}.") from None
     # What was built up to now lives as long as the process: the collector need not look at it again.

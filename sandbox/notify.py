@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
+from libs.schemas.base import Model
 from libs.schemas.clock import Clock
+from libs.schemas.document import read_document, validated
 from sandbox.messages import Behaviour, Document, Messages, Send
 
 CLOCK_TOLERANCE_SECONDS = 30
@@ -72,13 +73,21 @@ class Template:
         return _PLACEHOLDER.sub(lambda match: str(personalisation[match[1]]), text)
 
 
+class _Entry(Model):
+    id: str
+    body: str
+    subject: str | None = None
+
+
+class _Entries(Model):
+    templates: Mapping[str, Mapping[str, _Entry]]
+
+
 def load_templates(wording: Path) -> dict[str, Template]:
-    """The templates that the partnership's `wording.yaml` says are in Notify, by id."""
-    kinds: Mapping[str, Mapping[str, dict[str, str]]] = yaml.load(wording.read_text(), yaml.CSafeLoader)[
-        "templates"
-    ]
+    """The templates that the partnership's `wording.yaml` says are in Notify, by id. Raises DocumentError."""
+    kinds = validated(read_document(wording), _Entries.model_validate).templates
     templates = [
-        Template(entry["id"], channel, entry["body"], entry.get("subject"))
+        Template(entry.id, channel, entry.body, entry.subject)
         for channels in kinds.values()
         for channel, entry in channels.items()
     ]

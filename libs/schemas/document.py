@@ -13,12 +13,20 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import yaml
+from pydantic import ValidationError
 
 DEPTH = 30
 """No document nests deeper: a file that does is a mistake, or meant to exhaust whoever reads it."""
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+_SAID = {
+    "missing": "this key is missing",
+    "extra_forbidden": "this key is not known here",
+    "model_type": "expected keys and values",
+}
+"""What a model refuses, in the words of this module."""
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -103,6 +111,14 @@ class Node:
         """
         members = self.fields()
         return Record(members, self._strays(members, known))
+
+    def plain(self) -> object:
+        """Texts, lists and mappings without their places."""
+        if isinstance(self.value, str):
+            return self.value
+        if isinstance(self.value, list):
+            return [member.plain() for member in self.value]
+        return {key: member.plain() for key, member in self.value.items()}
 
     def place_of(self, key: str) -> Place:
         """Where a key stands."""
@@ -218,6 +234,31 @@ def read_all(nodes: Iterable[Node], read: Callable[[Node], T]) -> tuple[T, ...]:
 def read_document(path: Path) -> Node:
     """Reads one YAML file. Raises DocumentError."""
     return parse_document(read_text(path), path.name)
+
+
+def validated(document: Node, read: Callable[[object], T]) -> T:
+    """What a model makes of a document. Raises DocumentError with the place of everything that the model refuses."""
+    try:
+        return read(document.plain())
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise DocumentError(
+            [_refused(document, one["loc"], _SAID.get(one["type"], one["msg"])) for one in found]
+        ) from None
+
+
+def _refused(node: Node, loc: Sequence[int | str], said: str) -> str:
+    place = node.place
+    for step in loc:
+        if isinstance(node.value, dict) and step in node.value:
+            place, node = node.place_of(str(step)), node.value[str(step)]
+        elif isinstance(node.value, list) and isinstance(step, int):
+            node = node.value[step]
+            place = node.place
+        else:
+            break
+    what = ".".join(map(str, loc))
+    return f"{place}: {f'`{what}`: ' if what else ''}{said[:1].lower()}{said[1:]}"
 
 
 def read_text(path: Path) -> str:

@@ -56,10 +56,11 @@ def build(
 ) -> FastAPI:
     """The service: its API, and in its lifespan everything that runs beside it.
 
-    The lifespan raises SchemaMismatch on a database that is not migrated, and what PostgreSQL raises. Kafka may be
-    away: the service starts, is ready and accepts all the same.
+    Raises what the partnership's files are wrong with. The lifespan raises SchemaMismatch on a database that is not
+    migrated, and what PostgreSQL raises. Kafka may be away: the service starts, is ready and accepts all the same.
     """
     time = clock or SystemClock()
+    partnership = load_partnership(settings.partnership_dir)
     instruments = telemetry or setup(Service.INTAKE, settings)
 
     @asynccontextmanager
@@ -79,7 +80,7 @@ def build(
             app.state.authenticator = Authenticator(
                 settings.jwks_url, settings.issuer, settings.audience, keys, time
             )
-            app.state.desk = desk(ledger, settings, load_partnership(settings.partnership_dir))
+            app.state.desk = desk(ledger, settings, partnership)
             alarms = await stack.enter_async_context(
                 open_alarms(Service.INTAKE, settings, time, instruments.meter)
             )

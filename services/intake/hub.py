@@ -1,13 +1,12 @@
 """How the hub is reached and what it calls things: `hub.yaml` and `wording.yaml` of the partnership."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
-
-import yaml
 
 from libs.schemas.base import Line, Model, Text
 from libs.schemas.challenge import ChallengeWords
+from libs.schemas.document import read_document, validated
 from libs.schemas.levels import Destination
 
 
@@ -58,18 +57,11 @@ class Wording(Model):
     challenges: ChallengeWords
 
 
-M = TypeVar("M", bound=Model)
-
-
 def load_hub(directory: Path) -> Hub:
-    """Reads `hub.yaml`. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
-    return Hub.model_validate(_document(directory / "hub.yaml"), extra="forbid")
+    """Reads `hub.yaml`. Raises DocumentError."""
+    return validated(read_document(directory / "hub.yaml"), partial(Hub.model_validate, extra="forbid"))
 
 
 def load_wording(directory: Path) -> Wording:
-    """Reads `wording.yaml`. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
-    return Wording.model_validate(_document(directory / "wording.yaml"))
-
-
-def _document(path: Path) -> object:
-    return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    """Reads `wording.yaml`. Raises DocumentError."""
+    return validated(read_document(directory / "wording.yaml"), Wording.model_validate)

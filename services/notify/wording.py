@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-import yaml
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from libs.schemas.base import Line, Model, Text
 from libs.schemas.challenge import ChallengeWords
+from libs.schemas.document import DocumentError, read_document, validated
 from libs.schemas.levels import Destination
 from libs.schemas.notice import NoticeChannel, NoticeKind
 
@@ -39,6 +40,12 @@ class ChildWords(Model):
 
     one: Line
     several: Line = Field(description="With `{number}` and `{count}`.")
+
+
+class Reached(Model):
+    """The part of `hub.yaml` that a notice needs."""
+
+    telephone: Line
 
 
 class Wording(Model):
@@ -71,10 +78,18 @@ class Wording(Model):
 
 
 def load_wording(directory: Path) -> Wording:
-    """Reads the partnership's files. Raises OSError, yaml.YAMLError or pydantic.ValidationError."""
-    hub = yaml.load((directory / "hub.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
-    wording = yaml.load((directory / "wording.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
-    templates = dict(wording["templates"])
-    alert = templates.pop(ALERT, {})
-    read = {**wording, "templates": templates, "alert": alert, "telephone": hub["telephone"]}
-    return Wording.model_validate(read, extra="forbid")
+    """Reads the partnership's files. Raises DocumentError."""
+    hub, wording = read_document(directory / "hub.yaml"), read_document(directory / "wording.yaml")
+    telephone = validated(hub, Reached.model_validate).telephone
+    templates = wording.fields().get("templates")
+    if templates is None:
+        raise DocumentError([f"{wording.place}: the key `templates` is missing"])
+    templates.fields()
+
+    def read(plain: Any) -> Wording:
+        notices = dict(plain["templates"])
+        alert = notices.pop(ALERT, {})
+        found = {**plain, "templates": notices, "alert": alert, "telephone": telephone}
+        return Wording.model_validate(found, extra="forbid")
+
+    return validated(wording, read)
