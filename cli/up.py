@@ -63,8 +63,8 @@ def up(
     """Start everything here, send the sample referrals, and keep running until Ctrl-C.
 
     PostgreSQL and Apache Kafka run as child processes, or are used where MASH_DATABASE_URL and
-    MASH_KAFKA_BOOTSTRAP name servers that run already. MASH_PARTNERSHIP_DIR names another partnership's files. Data
-    stay for the next start; `mash reset` removes them.
+    MASH_KAFKA_BOOTSTRAP name servers that run already. MASH_PARTNERSHIP_DIR names another partnership's files, and
+    MASH_PARTNERSHIP what its events call it. Data stay for the next start; `mash reset` removes them.
     """
     plan = Plan(
         data.absolute(),
@@ -74,6 +74,7 @@ def up(
         database_url=os.environ.get("MASH_DATABASE_URL") or None,
         kafka_bootstrap=os.environ.get("MASH_KAFKA_BOOTSTRAP") or None,
         partnership=_partnership(os.environ.get("MASH_PARTNERSHIP_DIR")),
+        named=os.environ.get("MASH_PARTNERSHIP") or None,
     )
     with alone_on(data):
         code = _up(plan, data, with_samples=with_samples, once=once)

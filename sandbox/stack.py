@@ -62,6 +62,8 @@ class Plan:
     database_url: str | None = None
     kafka_bootstrap: str | None = None
     partnership: Path = PARTNERSHIP
+    named: str | None = None
+    """What every event's source names the partnership; without it, what the services take for granted."""
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -326,6 +328,7 @@ class Stack:
             "MASH_OTLP_ENDPOINT": sandbox,
             "MASH_ALARM_URL": f"{sandbox}/alarms",
             "MASH_PARTNERSHIP_DIR": str(self.partnership),
+            **({"MASH_PARTNERSHIP": self.plan.named} if self.plan.named else {}),
             **self._neighbours(service),
         }
 

@@ -9,7 +9,7 @@ import pytest
 from libs.schemas.events import Service
 from sandbox.processes import StartError
 from sandbox.servers import make_topics, try_database
-from sandbox.stack import Plan, Stack
+from sandbox.stack import PORTS, Plan, Stack
 
 
 @pytest.mark.timeout(90)
@@ -32,6 +32,16 @@ async def test_a_second_start_on_a_database_with_a_password_keeps_the_roles_pass
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     connection = await asyncpg.connect(seen[1][0])
     await connection.close()
+
+
+def test_another_partnership_is_named_in_its_own_events(tmp_path: Path) -> None:
+    def named(plan: Plan) -> str | None:
+        stack = Stack(plan)
+        stack.ports = dict(PORTS)
+        return stack._service_environment(Service.INTAKE, 0).get("MASH_PARTNERSHIP")
+
+    assert named(Plan(tmp_path, named="elsewhere")) == "elsewhere"
+    assert named(Plan(tmp_path)) is None
 
 
 @pytest.mark.parametrize("address", ["postgresql://me:secret@127.0.0.1:1/hub", "me:secret"])
