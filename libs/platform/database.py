@@ -19,6 +19,10 @@ COMMAND_SECONDS = 35.0
 """Longer than the server's own limits, which come first unless the network has gone silent."""
 
 
+class CannotStart(Exception):
+    """What keeps a service from starting: a sentence for the operator, without its full stop and without a secret."""
+
+
 def role_name(service: Service) -> str:
     """The database role that a service signs in as."""
     return f"mash_{service.value}"

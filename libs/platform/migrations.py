@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import structlog
 
-from libs.platform.database import create_pool
+from libs.platform.database import CannotStart, create_pool
 from libs.platform.provision import Transport, grant
 from libs.platform.settings import ServiceSettings
 from libs.schemas.events import Service
@@ -34,10 +34,8 @@ _LOCK = 0x6D617368_00000002
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class SchemaMismatch(Exception):
-    """The database is not at the revision that this release needs. The text is one sentence for the
-    operator.
-    """
+class SchemaMismatch(CannotStart):
+    """The database is not at the revision that this release needs."""
 
 
 def versions_of(service: Service) -> Path:
@@ -123,10 +121,15 @@ async def check_schema(connection: Any, service: Service, versions: Path | None 
 async def open_pool(
     settings: ServiceSettings, service: Service
 ) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    """The connections of a service whose schema is this release's; raises SchemaMismatch, or what PostgreSQL raises."""
-    pool = await create_pool(
-        settings.database_url, service=service, size=settings.pool_size, trace_sql=settings.trace_sql
-    )
+    """The connections of a service whose schema is this release's. Raises CannotStart."""
+    try:
+        pool = await create_pool(
+            settings.database_url, service=service, size=settings.pool_size, trace_sql=settings.trace_sql
+        )
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CannotStart(
+            f"the database of MASH_DATABASE_URL cannot be used ({type(error).__name__})"
+        ) from error
     async with pool:
         await check_schema(pool, service)
         yield pool

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from libs.platform import logging
 from libs.platform.clock import SystemClock
+from libs.platform.database import CannotStart
 from libs.platform.parsing import problem_protocol
 from libs.platform.service import RAW_HEADERS
 from libs.platform.settings import ServiceSettings, load
@@ -103,6 +104,11 @@ async def serve(
     ending = asyncio.create_task(_end(server, stop), name="api-stop")
     try:
         await server.serve(sockets=[bound])
+    except SystemExit:
+        if (error := app.state.unstarted) is None:
+            raise
+        why = str(error) if isinstance(error, CannotStart) else f"the log says why ({type(error).__name__})"
+        raise SystemExit(f"Cannot start: {why}.") from None
     finally:
         ending.cancel()
         bound.close()

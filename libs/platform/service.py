@@ -179,6 +179,7 @@ def create_app(
     app.state.settings = settings
     app.state.started = False
     app.state.failed = None
+    app.state.unstarted = None
     app.state.stop = asyncio.Event()
     if authenticator is not None:
         app.state.authenticator = authenticator
@@ -208,7 +209,9 @@ def failing(app: FastAPI) -> Callable[[str], None]:
 
 
 def _reported(lifespan: Lifespan | None) -> Lifespan | None:
-    """Says why a start failed in the log: the server would only print the exception's text."""
+    """Says why a start failed, in the log and to whoever waits for it: the server would only print the exception's
+    text.
+    """
     if lifespan is None:
         return None
 
@@ -221,6 +224,8 @@ def _reported(lifespan: Lifespan | None) -> Lifespan | None:
                 yield state
         except Exception as error:
             structlog.get_logger().error("stop failed" if started else "start failed", exc_info=error)
+            if not started:
+                app.state.unstarted = error
             raise
 
     return reported

@@ -173,8 +173,8 @@ def build(
 ) -> FastAPI:
     """The service: its API, and in its lifespan everything that runs beside it. `agencies` replaces the way to them.
 
-    Raises DocumentError for a faulty file. The lifespan raises SchemaMismatch on a database that is not migrated,
-    and what PostgreSQL raises; Kafka and the agencies may be away.
+    Raises DocumentError for a faulty file. The lifespan raises CannotStart on a database that is away or not
+    migrated; Kafka and the agencies may be away.
     """
     time = clock or SystemClock()
     terms = load_agencies(settings.partnership_dir / "agencies")

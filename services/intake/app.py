@@ -56,8 +56,8 @@ def build(
 ) -> FastAPI:
     """The service: its API, and in its lifespan everything that runs beside it.
 
-    Raises what the partnership's files are wrong with. The lifespan raises SchemaMismatch on a database that is not
-    migrated, and what PostgreSQL raises. Kafka may be away: the service starts, is ready and accepts all the same.
+    Raises what the partnership's files are wrong with. The lifespan raises CannotStart on a database that is away or
+    not migrated. Kafka may be away: the service starts, is ready and accepts all the same.
     """
     time = clock or SystemClock()
     partnership = load_partnership(settings.partnership_dir)

@@ -56,7 +56,7 @@ def build(
     """The service: its API, and in its lifespan everything that runs beside it.
 
     `provider` replaces GOV.UK Notify. Raises what the partnership's files are wrong with; the lifespan raises
-    SchemaMismatch on a database that is not migrated, and what PostgreSQL raises.
+    CannotStart on a database that is away or not migrated.
     """
     time = clock or SystemClock()
     measured = telemetry or setup(SERVICE, settings)

@@ -123,8 +123,8 @@ DESCRIPTION = "The queue of cases, each with its evidence and evaluation, and th
 def build(settings: TriageSettings, *, clock: Clock | None = None, failpoints: Failpoints = NEVER) -> FastAPI:
     """The service: its API, and in its lifespan everything that runs beside it.
 
-    Raises DocumentError where the partnership's files are wrong. The lifespan raises SchemaMismatch on a database
-    that is not migrated, and what PostgreSQL raises.
+    Raises DocumentError where the partnership's files are wrong. The lifespan raises CannotStart on a database that
+    is away or not migrated.
     """
     time = clock or SystemClock()
     telemetry = setup(Service.TRIAGE, settings)

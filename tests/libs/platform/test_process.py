@@ -12,12 +12,14 @@ from fastapi import APIRouter, FastAPI, Request
 
 from libs.platform import process
 from libs.platform.http import http_client
+from libs.platform.migrations import open_pool
 from libs.platform.process import serve, stop_on_signals
 from libs.platform.service import create_app
 from libs.platform.settings import ServiceSettings
 from libs.platform.telemetry import Telemetry
 from libs.schemas.document import DocumentError
 from libs.schemas.events import Service
+from sandbox.processes import free_port
 
 
 def routes() -> APIRouter:
@@ -149,13 +151,32 @@ async def test_a_failing_start_is_logged_without_its_text(
         yield
 
     app = create_app("x", settings, instruments, [], lifespan)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^Cannot start: the log says why \(RuntimeError\)\.$"):
         await serve(app, settings, stop=asyncio.Event())
     said = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert any(
         line["event"] == "start failed" and line["exception"]["type"] == "builtins.RuntimeError"
         for line in said
     )
+    assert "hunter2" not in logged.getvalue()
+
+
+async def test_a_database_that_is_away_is_said_in_a_sentence_without_its_password(
+    settings: ServiceSettings, instruments: Telemetry, logged: StringIO
+) -> None:
+    away = settings.model_copy(
+        update={"database_url": f"postgresql://me:hunter2@127.0.0.1:{free_port()}/mash"}
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_pool(away, Service.INTAKE):
+            yield
+
+    why = "the database of MASH_DATABASE_URL cannot be used (ConnectionRefusedError)"
+    with pytest.raises(SystemExit) as stopped:
+        await serve(create_app("x", away, instruments, [], lifespan), away, stop=asyncio.Event())
+    assert str(stopped.value) == f"Cannot start: {why}."
     assert "hunter2" not in logged.getvalue()
 
 
