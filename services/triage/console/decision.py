@@ -69,8 +69,17 @@ class Chosen:
 
     @property
     def departs(self) -> bool:
-        """Whether the choice is not what was recommended, so that it needs a reason."""
-        return self.needed is not None and self.needed["departure"] != "agrees"
+        """Whether the choice needs a reason: it is not what was recommended, or milder than what stands."""
+        return self.otherwise != ""
+
+    @property
+    def otherwise(self) -> str:
+        """How the choice departs, in words."""
+        if self.needed is None:
+            return ""
+        if self.needed["departure"] != "agrees":
+            return "otherwise than recommended"
+        return "more mildly than before" if self.needed["steps_down"] else ""
 
 
 @router.get("")
@@ -187,8 +196,8 @@ def _check(children: Sequence[Chosen], values: Mapping[str, str], faults: Faults
             faults.needed(
                 values,
                 **{
-                    f"departure_code.{number}": f"Select why child {number} is decided otherwise than recommended",
-                    f"departure_reason.{number}": f"Enter why child {number} is decided otherwise than recommended",
+                    f"departure_code.{number}": f"Select why child {number} is decided {child.otherwise}",
+                    f"departure_reason.{number}": f"Enter why child {number} is decided {child.otherwise}",
                 },
             )
         for kind in child.duties:

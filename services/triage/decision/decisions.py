@@ -135,6 +135,7 @@ class Decisions:
                 SignatureReason(id=rule.id, title=rule.title, cite=rule.cite) for rule in demand.rules
             ),
             departure=departure(choice, recommended),
+            steps_down=steps_down(choice, file.case),
             departure_reasons=dict(self._register.authority.departure_reasons),
             obliged=await open_duties(connection, file.case),
             siblings_differ=bool(differing(desk.by_referral[referral_id], file, choice)),

@@ -75,6 +75,9 @@ class SignatureNeeded(Model):
     signatures: int
     because: tuple[SignatureReason, ...]
     departure: str = Field(description="How it would relate to the recommendation.")
+    steps_down: bool = Field(
+        description="It would be milder than the decision that stands: a reason is asked for, whatever is recommended."
+    )
     departure_reasons: dict[str, str]
     obliged: tuple[str, ...] = Field(
         description="Obliged actions that are open: each is confirmed or explained."
