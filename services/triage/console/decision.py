@@ -115,21 +115,23 @@ async def decide(request: Request, case_id: UUID) -> Response:
     _check(children, fields, faults)
     if faults:
         return _form(there, children, fields, faults, second=True)
-    stages = []
+    stages: list[str] = []
     for child in children:
         try:
             made = await there.operations.put(
                 f"/v1/cases/{child.case['case_id']}/decision", _body(child, fields), child.tag
             )
         except Problem as problem:
-            values = {**fields}
+            kept, left = children[: len(stages)], children[len(stages) :]
+            # Sent again with those who are decided, the form would decide for them a second time.
+            values = {**fields, "children": _numbers(left)}
             fresh = problem.headers.get("etag")
             _said(child, problem, faults, there.people)
             if fresh is not None:
                 values[f"tag.{child.number}"] = fresh
-            children = await _children(there, case_id, values)
-            await _weigh(there, children, values)
-            return _form(there, children, values, faults, second=True, status=problem.status)
+            left = await _children(there, case_id, values)
+            await _weigh(there, left, values)
+            return _form(there, left, values, faults, second=True, status=problem.status, kept=kept)
         stages.append(made["stage"])
     said = "proposed" if "sign_off" in stages else "decided"
     return await there.done(f"/console/cases/{case_id}/family", said)
@@ -293,15 +295,18 @@ def _form(
     *,
     second: bool,
     status: int | None = None,
+    kept: Sequence[Chosen] = (),
 ) -> Response:
+    """`kept`: the children whose decisions were made before one was refused."""
     if second and any(fault.startswith(("level.", "destination.")) for fault in faults.texts):
         second = False
+    told = {"said": f"What you decided for {_named(kept)} is kept."} if kept else {}
     return there.page(
         "decide.html" if second else "choose.html",
         status=status or (422 if faults else 200),
         children=children,
         case=children[0].case,
-        numbers=",".join(str(one.number) for one in children),
+        numbers=_numbers(children),
         levels=list(LEVELS.items()),
         destinations=list(DESTINATIONS.items()),
         differ=_differ(children, values),
@@ -311,4 +316,13 @@ def _form(
         wrong=faults.texts,
         errors=faults.summary,
         live=[one.case["case_id"] for one in children],
+        **told,
     )
+
+
+def _numbers(children: Sequence[Chosen]) -> str:
+    return ",".join(str(one.number) for one in children)
+
+
+def _named(children: Sequence[Chosen]) -> str:
+    return " and ".join(f"child {one.number}" for one in children)

@@ -15,6 +15,22 @@ from tests.services.triage.console.test_work import chosen, decide
 SECTION_17 = {"level": "section_17", "destination": "csc_section_17"}
 
 
+async def test_of_several_children_those_who_are_decided_are_not_decided_again(office: Office) -> None:
+    story = await office.told(list(NEGLECTED), list(NEGLECTED))
+    browser = await office.at("staff-mgr-1", case_path(story, 0, "/family"))
+    await browser.submit({"child.1": "yes", "child.2": "yes"}, "/family")
+    await browser.submit(chosen(1, 2, **SECTION_17), "/decision")
+    await office.hub.take(story.answer("police", HUNGRY, child=1))
+    await decide(browser, rationale="Both are hungry.")
+    assert browser.page.status_code == 412
+    assert "The case of child 2 has changed since you read it" in browser.page.text
+    assert "What you decided for child 1 is kept" in browser.page.text
+    await decide(browser, rationale="She is hungry too.")
+    assert "The decision is made" in browser.page.text
+    made = await office.hub.rows("SELECT case_id, number FROM decision ORDER BY decided_at")
+    assert [tuple(row) for row in made] == [(child, 1) for child in story.child_ids]
+
+
 async def choosing(office: Office, *facts: Fact, person: str = "staff-mgr-1") -> tuple[str, Browser]:
     """A child of whom this is known, and somebody who is asked what is decided."""
     story = await office.told(list(facts or NEGLECTED))
