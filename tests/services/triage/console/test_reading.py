@@ -17,6 +17,14 @@ async def test_words_that_tell_of_danger_make_it_red_at_once(office: Office) -> 
     assert (await office.hub.case(story.child_ids[0])).rag == "red"
 
 
+async def test_how_the_referrer_knows_it_is_kept_with_what_was_found(office: Office) -> None:
+    story = await office.told([])
+    browser = await office.at("staff-sw-1", case_path(story, 0, "/reading"))
+    await browser.submit(READ | {"basis": "parent_said"}, "/reading")
+    found = words_of(browser).partition("Found in the words by Sam Sandbox, social worker")[2]
+    assert "Persistent A parent said it" in found.partition("The child’s voice")[0]
+
+
 async def test_words_that_state_nothing_are_read_without_a_basis(office: Office) -> None:
     story = await office.told([])
     browser = await office.at("staff-sw-1", case_path(story, 0, "/reading"))
