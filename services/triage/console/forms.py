@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -137,12 +138,13 @@ def read_day(
     parts = [fields.get(f"{name}-{part}", "") for part in ("year", "month", "day")]
     if not any(parts):
         return None
-    try:
+    found: date | None = None
+    with suppress(ValueError):
         found = date(*(whole(part) or 0 for part in parts))
-    except ValueError:
+    if found is None or found < EARLIEST:
         faults.add(f"{name}-day", "Enter a day, a month and a year, such as 27 3 2026")
         return None
-    if found < EARLIEST or (now is not None and found > now.astimezone(LONDON).date()):
+    if now is not None and found > now.astimezone(LONDON).date():
         faults.add(f"{name}-day", "The date must be today or in the past")
         return None
     return found.isoformat()

@@ -1,5 +1,7 @@
 """The answer of a receiving end, the list of what waits for one, and opening a referral again."""
 
+import pytest
+
 from tests.services.triage.conftest import NEGLECTED
 from tests.services.triage.console.conftest import Office, case_path
 from tests.services.triage.console.test_deciding import SECTION_17
@@ -52,6 +54,17 @@ async def test_what_waits_is_listed_for_one_team_or_all(office: Office) -> None:
         assert (f'href="{path}/handover"' in manager.page.text) is there, team
         assert ("Nothing waits to be accepted." in manager.page.text) is not there
         assert (f'<option value="{team}" selected>' in manager.page.text) is (team != "")
+        assert ('<option value="csc"' in manager.page.text) is there, "a team with work can be chosen"
+
+
+@pytest.mark.parametrize("number", ["", "x", "²"])
+async def test_an_answer_to_no_hand_over_answers_none(office: Office, number: str) -> None:
+    path, _ = await decided(office)
+    receiver = await office.at("receiver-csc-1", f"{path}/handover")
+    await receiver.submit({"decision": number, "answer": "accept", "by": "Robin"}, "/handover")
+    assert receiver.page.status_code == 200
+    assert "Answer for the receiving end" in receiver.page.text
+    assert 'value="Robin"' in receiver.page.text
 
 
 async def test_a_referral_is_opened_again_for_the_chosen_child_alone(office: Office) -> None:
