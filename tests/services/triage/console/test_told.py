@@ -66,7 +66,7 @@ async def entry_of(browser: Browser, path: str, **change: str) -> str:
     await browser.submit(HEARD | change, path)
     (entry,) = set(re.findall(r'href="(/console/cases/[^"]+/facts/[^"]+)"', browser.page.text))
     await browser.get(entry)
-    return entry
+    return str(entry)
 
 
 async def test_an_entry_is_shown_for_correction_as_it_counts_now(office: Office) -> None:
