@@ -25,6 +25,7 @@ async def test_of_several_children_those_who_are_decided_are_not_decided_again(o
     assert browser.page.status_code == 412
     assert "The case of child 2 has changed since you read it" in browser.page.text
     assert "What you decided for child 1 is kept" in browser.page.text
+    assert "None is needed beside yours" in browser.page.text, "what the choice asks for is told again"
     await decide(browser, rationale="She is hungry too.")
     assert "The decision is made" in browser.page.text
     made = await office.hub.rows("SELECT case_id, number FROM decision ORDER BY decided_at")
@@ -170,6 +171,7 @@ async def test_whoever_has_the_pen_is_named_to_another_who_decides(office: Offic
     assert second.page.status_code == 409
     assert "has the pen for child 1, since 23 November 2026, 10:00" in second.page.text
     assert "staff-mgr-2" not in second.page.text
+    assert "What you decided" not in second.page.text
     assert ">He is hungry.</textarea>" in second.page.text
 
 

@@ -112,8 +112,10 @@ async def test_who_saw_what_the_index_said_before_is_told_to_look_again(office: 
     browser = await office.at("staff-sw-1", path)
     await office.hub.take(story.linked(revision=2, person_id=WHO))
     before = await office.hub.names(story.id)
+    await browser.submit({"action": f"link {WHO}", "reason": ""}, path)
+    assert "Enter how you know" in browser.page.text
     await say(browser, path, f"link {WHO}")
-    assert browser.page.status_code == 422
+    assert browser.page.status_code == 422, "a mistake in the form hides no change"
     assert "It has changed since you read it" in browser.page.text
     assert 'value="The school named both."' in browser.page.text
     assert await office.hub.names(story.id) == before

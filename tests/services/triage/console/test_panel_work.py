@@ -64,6 +64,7 @@ async def test_a_day_to_look_again_is_kept_and_stands_in_the_form_that_corrects_
     values = dict(re.findall(rf'name="review_{case}-([a-z]+)"[^>]*value="(\d+)"', chair.page.text))
     assert values == {"day": "5", "month": "1", "year": "2027"}
     assert f'name="outcome.{case}" type="radio" value="plan_agreed" checked' in chair.page.text
+    assert ">A play worker.</textarea>" in chair.page.text
 
 
 async def test_a_child_stands_on_a_later_agenda_where_the_panel_wants_it(

@@ -40,8 +40,10 @@ async def test_who_reads_an_old_page_is_told_what_changed_and_keeps_what_they_fo
     story = await office.told([])
     browser = await office.at("staff-sw-1", case_path(story, 0, "/reading"))
     await office.hub.take(story.information(*NEGLECTED, worry="He came without shoes."))
+    await browser.submit(READ | {"note": "Said twice.", "basis": ""}, "/reading")
+    assert "Select how the referrer knows it" in browser.page.text
     await browser.submit(READ | {"note": "Said twice."}, "/reading")
-    assert browser.page.status_code == 422
+    assert browser.page.status_code == 422, "a mistake in the form hides no change"
     assert "It has changed since you opened this page: what is known" in browser.page.text
     assert "He came without shoes." in browser.page.text
     assert 'value="persistent" selected' in browser.page.text

@@ -1,10 +1,13 @@
 """Who may see a case: what hiding one asks for, whom it is hidden from, and showing it again."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.services.triage.conftest import NEGLECTED
 from tests.services.triage.console.conftest import Office, case_path
 from tests.services.triage.console.test_pages import words_of
+from tests.services.triage.staff import CANARY
 
 HIDE = {"restricted": "yes", "family": "no", "kind": "staff_family", "reason": "His aunt works here."}
 
@@ -65,6 +68,25 @@ async def test_no_case_is_opened_in_an_emergency_without_saying_why(office: Offi
     assert worker.page.status_code == 422
     assert "Enter why you must see the case now" in worker.page.text
     assert (await worker.get(case_path(story))).status_code == 404
+
+
+async def test_a_case_that_is_opened_in_an_emergency_is_shown_for_an_hour_and_that_is_on_record(
+    office: Office,
+) -> None:
+    story = await office.told(list(NEGLECTED))
+    manager = await office.at("staff-mgr-2", case_path(story, 0, "/restriction"))
+    await manager.submit(HIDE, "/restriction")
+    worker = await office.at("staff-sw-1", case_path(story, 0, "/break-glass"))
+    await worker.submit({"reason": "The police are at the door."}, "/break-glass")
+    assert worker.page.status_code == 200
+    assert CANARY in worker.page.text
+    (row,) = await office.hub.rows("SELECT subject FROM broken_glass")
+    assert row["subject"] == "staff-sw-1"
+    other = await office.at("staff-sw-2", case_path(story))
+    assert other.page.status_code == 404
+    office.clock.advance(timedelta(hours=1))
+    later = await office.at("staff-sw-1", case_path(story))
+    assert later.page.status_code == 404
 
 
 async def test_who_may_not_restrict_is_led_to_no_form_and_hides_nothing(office: Office) -> None:

@@ -80,9 +80,12 @@ async def test_who_signs_an_old_page_is_told_what_changed_and_signs_what_they_th
 ) -> None:
     story, _ = await waiting(office)
     manager = await office.at("staff-mgr-1", case_path(story, 0, "/sign-off"))
+    assert manager.page.status_code == 200
     await office.hub.take(story.answer("police", HUNGRY))
+    await manager.submit({"note": "I agree with Sam."}, "/sign-off")
+    assert "Select whether you sign" in manager.page.text
     await manager.submit({"agree": "yes", "note": "I agree with Sam."}, "/sign-off")
-    assert manager.page.status_code == 422
+    assert manager.page.status_code == 422, "a mistake in the form hides no change"
     assert "The case has changed since you opened this page: what is known" in manager.page.text
     assert "I agree with Sam." in manager.page.text
     assert await office.hub.rows("SELECT * FROM decision") == []
