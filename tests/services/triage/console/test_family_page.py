@@ -1,14 +1,16 @@
 """The family: who stands side by side, what keeps the referral open, and who is led where."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from services.triage.console.family import home
 from tests.services.triage.conftest import NEGLECTED
-from tests.services.triage.console.conftest import Browser, Office, case_path
+from tests.services.triage.console.conftest import HUNGRY, Browser, Office, case_path
 from tests.services.triage.console.test_deciding import SECTION_17
 from tests.services.triage.console.test_flow import HURT
+from tests.services.triage.console.test_forms import Failing
 from tests.services.triage.console.test_restriction import HIDE
 from tests.services.triage.console.test_work import chosen, decide
 from tests.services.triage.staff import CANARY
@@ -28,6 +30,18 @@ async def test_what_keeps_a_referral_open_leads_to_where_it_is_ended(office: Off
     assert kept[case_path(hurt, 0, "/decision")] == "Nobody has decided on this child"
     receiver = await office.at("receiver-csc-1", case_path(hurt, 0, "/family"))
     assert {*kept_open(receiver)} == {case_path(hurt), case_path(hurt, 0, "/tasks")}
+
+
+async def test_what_keeps_it_open_is_said_of_the_child_whom_it_is_about(office: Office) -> None:
+    story = await office.told(list(NEGLECTED), [HUNGRY])
+    browser = await office.at("staff-sw-1", case_path(story, 0, "/family"))
+    said = browser.page.text.partition("What keeps the referral open")[2].partition("</ul>")[0]
+    for number in (1, 2):
+        (item,) = [
+            one for one in said.split("<li>") if "Nobody has decided" in one and f"(child {number})" in one
+        ]
+        assert f'href="{case_path(story, number - 1, "/decision")}"' in item
+    assert browser.page.status_code == 200
 
 
 async def test_a_signature_and_a_hand_over_keep_it_open_each_on_its_page(office: Office) -> None:
@@ -59,6 +73,21 @@ async def test_a_child_whom_somebody_may_not_see_is_not_in_the_family(office: Of
     assert hidden.page.status_code == 404
     assert CANARY not in hidden.page.text
     assert "There is no such case, or you may not see it." in hidden.page.text
+
+
+@pytest.mark.parametrize("page", ["", "/family"])
+async def test_a_case_that_cannot_be_read_just_now_is_not_said_not_to_exist(
+    office: Office, page: str
+) -> None:
+    story = await office.told(list(NEGLECTED))
+    browser = await office.at("staff-sw-1", case_path(story, 0, page))
+    assert browser.page.status_code == 200
+    inside = Failing(office.app)
+    inside.everything = True
+    office.app.state.console = replace(office.app.state.console, inside=inside)
+    await browser.get(case_path(story, 0, page))
+    assert browser.page.status_code == 503
+    assert "There is no such case" not in browser.page.text
 
 
 async def test_nobody_is_decided_for_who_was_not_chosen(office: Office) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from services.triage.console.queue import MINE
 from tests.services.triage.conftest import NEGLECTED, Story
 from tests.services.triage.console.conftest import HUNGRY, Browser, Office, case_path
 from tests.services.triage.console.test_flow import HURT
@@ -47,6 +48,7 @@ async def test_work_is_listed_by_whose_it_is(office: Office) -> None:
     ):
         await worker.get(f"{QUEUE}?mine={mine}")
         assert listed(worker) == wanted, mine
+        assert (f'<option value="{mine}" selected>' in worker.page.text) is (mine in MINE or mine == "nobody")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,7 @@ async def test_work_is_listed_by_whose_it_is(office: Office) -> None:
         ("tag=immediate_danger&rag=amber", set[str]()),
         ("stage=decision", {"danger", "hurt"}),
         ("locality=nowhere", set[str]()),
+        ("team=masg", set[str]()),
         ("rag=", {"danger", "unread", "hurt"}),
     ],
 )

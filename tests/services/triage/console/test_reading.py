@@ -11,8 +11,10 @@ READ = {"fact.child.hunger": "persistent", "basis": "observed", "immediate_dange
 async def test_words_that_tell_of_danger_make_it_red_at_once(office: Office) -> None:
     story = await office.told([])
     browser = await office.at("staff-sw-1", case_path(story, 0, "/reading"))
+    assert browser.page.status_code == 200
     await browser.submit({"immediate_danger": "yes", "note": "A knife."}, "/reading")
     assert "Your reading is kept" in browser.page.text
+    assert "A knife." in browser.page.text
     assert "Immediate danger" in words_of(browser)
     assert (await office.hub.case(story.child_ids[0])).rag == "red"
 

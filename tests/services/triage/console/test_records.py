@@ -87,7 +87,7 @@ async def test_what_was_discussed_is_recorded_as_it_was_said(office: Office) -> 
     said = words_of(browser)
     for wanted in (
         "Held 23 November 2026, 10:15, chaired by Sam, social worker",
-        "Crime May have occurred ; the police’s unit was told by Sam, 23 November 2026, 10:18",
+        "Crime May have occurred ; the police’s unit was told by Sam, 23 November 2026, 10:18 (CAD 7)",
         "What came of it A section 47 enquiry by social care alone",
         "Ms Day (Education)",
     ):
