@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.triage.console.case import child_of
 from tests.services.triage.conftest import NEGLECTED
 from tests.services.triage.console.conftest import HUNGRY, Browser, Office, case_path
 from tests.services.triage.console.test_more_work import TOLD
@@ -211,3 +212,17 @@ async def test_a_manager_takes_the_pen_over_with_words_of_their_own(office: Offi
     await manager.submit({"action": "take-over", "take_over_because": ""}, path)
     assert fault(manager).startswith("Enter why you take the case over")
     assert (await office.hub.rows("SELECT holder FROM claim"))[0]["holder"] == "staff-sw-1"
+    await manager.submit({"action": "take-over", "take_over_because": "Sam has gone home."}, path)
+    assert "Has the pen You, since" in words_of(manager)
+    assert (await office.hub.rows("SELECT holder FROM claim"))[0]["holder"] == "staff-mgr-1"
+
+
+def test_a_child_is_as_staff_corrected_them_last_or_as_the_referrer_said() -> None:
+    said, first, last = {"given_name": "Robin"}, {"given_name": "Robyn"}, {"given_name": "Rowan"}
+
+    def case(received: object, *corrected: object) -> dict[str, object]:
+        return {"evidence": {"received": received, "corrected": corrected}}
+
+    assert child_of(case({"child": said}, first, last)) == last
+    assert child_of(case({"child": said})) == said
+    assert child_of(case({"child": None})) == child_of(case(None)) == {}
