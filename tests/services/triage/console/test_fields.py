@@ -81,6 +81,7 @@ def test_a_day_that_may_be_to_come_is_not_said_to_have_to_be_past() -> None:
         ("24:00", None),
         ("12:60", None),
         ("half past", None),
+        ("9:x", None),
         ("", None),
         ("-1:00", None),
     ],

@@ -1,10 +1,12 @@
 """A referral that is taken by telephone: what it needs, what intake is sent, and what intake refuses of it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from libs.platform.problems import Problem
+from libs.platform.signin import IDLE
 from libs.platform.validation import FieldError
 from tests.services.triage.console.conftest import Browser, Office
 from tests.services.triage.console.test_pages import words_of
@@ -219,3 +221,27 @@ async def test_who_may_not_take_referrals_is_offered_no_form(office: Office) -> 
     receiver = await office.at("receiver-csc-1", PAGE)
     assert receiver.page.status_code == 403
     assert f'href="{PAGE}"' not in receiver.page.text
+
+
+@pytest.mark.parametrize(
+    ("field", "address"),
+    [
+        ({"address_1": "1 High Street"}, {"lines": ["1 High Street"]}),
+        ({"postcode_1": "PE1 1AA"}, {"lines": [], "postcode": "PE1 1AA"}),
+    ],
+)
+async def test_half_an_address_is_sent_as_far_as_it_is_known(
+    office: Office, caller: Browser, field: dict[str, str], address: dict[str, Any]
+) -> None:
+    await caller.submit(CALL | field, PAGE)
+    assert sent(office)["children"][0]["address"] == address
+
+
+async def test_a_referral_that_was_sent_is_no_draft_any_more(office: Office, caller: Browser) -> None:
+    office.clock.advance(IDLE + timedelta(seconds=1))
+    await caller.submit(CALL, PAGE)
+    await caller.submit({"person": "staff-worker-1"})
+    assert ">He was crying.</textarea>" in caller.page.text
+    await caller.submit({**CALL, "worry": "He was crying."}, PAGE)
+    assert "Referral taken" in caller.page.text
+    assert await office.hub.rows("SELECT * FROM draft") == []

@@ -94,6 +94,14 @@ async def test_an_entry_is_shown_for_correction_as_it_counts_now(office: Office)
     assert '<option value="no" selected>' not in browser.page.text
 
 
+async def test_danger_that_an_entry_tells_of_stands_in_the_form_that_corrects_it(office: Office) -> None:
+    _, browser, path = await at(office, "/facts", HUNGRY)
+    said = {"immediate_danger": "yes", "source": "agency", "agency": "police"}
+    await entry_of(browser, path, **said)
+    assert re.search(r'name="immediate_danger" type="radio" value="yes" checked', browser.page.text)
+    assert '<option value="police" selected>' in browser.page.text
+
+
 async def test_an_entry_is_taken_back_with_a_reason_alone(office: Office) -> None:
     _, browser, path = await at(office, "/facts", HUNGRY)
     entry = await entry_of(browser, path)
@@ -163,6 +171,15 @@ async def test_a_task_is_not_done_without_what_became_of_it(office: Office) -> N
     assert "The task is done." in browser.page.text
     (row,) = await office.hub.rows("SELECT outcome, done_by FROM task WHERE kind = 'other'")
     assert tuple(row) == ("not_needed", "staff-sw-1")
+
+
+async def test_a_task_that_is_none_is_not_done(office: Office) -> None:
+    _, browser, path = await at(office, "/tasks")
+    await raised(browser, path)
+    await browser.submit({"task": "the first", "note.x": "Done.", "action": "done"}, path)
+    assert browser.page.status_code == 404
+    assert "There is no such task" in browser.page.text
+    assert "Done." in browser.page.text
 
 
 async def test_only_what_is_overdue_is_listed_where_that_is_asked(office: Office) -> None:
