@@ -37,7 +37,7 @@ REST_SECONDS = 2.0
 and comes to the place where it is to die.
 """
 
-NO_DATABASE = ("57P03", "ConnectionRefusedError", "ConnectionResetError")
+NO_DATABASE = ("CannotConnectNowError", "ConnectionRefusedError", "ConnectionResetError")
 """What the log of a process says that was started while PostgreSQL was away: it ends, to be started again."""
 
 PLACES = frozenset(place.partition("=")[0] for places in KILLS.values() for place in places if place)
