@@ -77,7 +77,12 @@ def assemble(
         sender.append(("relay", UntilCancelled(relay.run, LAST_EVENTS_SECONDS)))
     else:
         transport = PostgresTransport(
-            connect, ledger.service, consumer.types, clock=ledger.clock, failpoints=ledger.failpoints
+            connect,
+            ledger.service,
+            consumer.types,
+            clock=ledger.clock,
+            linger=limits.linger,
+            failpoints=ledger.failpoints,
         )
     parked = ParkedMessages(ledger, consumer)
     retention = Retention(ledger, outbox_readers(ledger.service, events), alarm=alarm)

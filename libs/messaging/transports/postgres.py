@@ -36,7 +36,9 @@ STANDBY_INTERVAL = 0.5
 
 SHORTEST_NAP = 0.01
 LONGEST_NAP = 0.05
-"""Seconds between two looks at outboxes that have nothing new: grows while nothing comes."""
+"""Seconds between two looks at outboxes that have nothing new: grows while nothing comes, for a consumer that
+lingers up to the time that it does.
+"""
 
 
 @dataclass(slots=True)
@@ -64,11 +66,14 @@ class PostgresTransport:
         types: Collection[EventType[Any]],
         *,
         clock: Clock,
+        linger: float = 0.0,
         failpoints: Failpoints = NEVER,
     ) -> None:
+        """`linger`: seconds that events may wait for a consumer that nobody waits for."""
         self._connect = connect
         self._group = group
         self._clock = clock
+        self._longest_nap = max(LONGEST_NAP, linger)
         self._failpoints = failpoints
         self._connection: asyncpg.Connection | None = None
         self._busy = asyncio.Lock()
@@ -99,7 +104,7 @@ class PostgresTransport:
             if left <= 0:
                 return []
             await asyncio.sleep(min(nap, left))
-            nap = min(nap * 1.5, LONGEST_NAP)
+            nap = min(nap * 1.5, self._longest_nap)
 
     async def commit(self, records: Sequence[Record]) -> None:
         async with self._using() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from unittest import mock
 from uuid import UUID, uuid4
 
 import pytest
@@ -49,6 +50,25 @@ async def test_a_standby_gets_nothing_until_the_reader_leaves_and_then_what_was_
     await standby.commit(taken)
     assert (await standby.backlog()).records == 0
     await standby.stop()
+
+
+async def test_a_consumer_that_nobody_waits_for_looks_less_often_at_empty_outboxes(world: World) -> None:
+    looks: dict[float, int] = {}
+    for linger in (0.0, 0.3):
+        transport = PostgresTransport(
+            lambda: world.connect(Service.TRIAGE),
+            Service.TRIAGE,
+            [WITHDRAWN],
+            clock=world.clock,
+            linger=linger,
+        )
+        (log,) = [source.log for source in transport._sources]
+        looked = mock.AsyncMock(wraps=log.read)
+        with mock.patch.object(log, "read", looked):
+            assert await transport.poll(1, 1.0) == []
+        looks[linger] = looked.await_count
+        await transport.stop()
+    assert looks[0.3] < looks[0.0] / 1.5
 
 
 async def test_what_is_abandoned_comes_again(world: World) -> None:
