@@ -17,8 +17,8 @@ class Explainer:
     def __init__(self, policy: "Policy") -> None:
         self._encoder = policy.encoder
         places = self._encoder.places
-        self._rules = compile_reasons([rule.condition for rule in policy.rules], places)
-        self._openings = compile_reasons([one.condition for one in policy.decisive], places)
+        self._rules = [compile_reasons(rule.condition, places) for rule in policy.rules]
+        self._openings = [compile_reasons(one.condition, places) for one in policy.decisive]
         self._asking: dict[int, int] = {}
         """For each fact that questions ask for the mask of these."""
         for number, one in enumerate(policy.decisive):

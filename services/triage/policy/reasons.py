@@ -35,25 +35,26 @@ class Reasons:
     """
 
 
-def compile_reasons(conditions: Sequence[Condition], places: Mapping[str, int]) -> list[Reasons]:
-    """Compiles the reasons of conditions over facts that stand at `places` of a vector."""
-    lines: list[str] = []
-    for number, condition in enumerate(conditions):
-        facts = [one.definition.name for one in condition.comparisons()]
-        # A fact may stand in a condition twice; each of its statements is shown once.
-        once = len(facts) == len(set(facts))
-        evidence = "evidence" if once else "[*{id(one): one for one in evidence}.values()]"
-        lines += [
-            f"def held_{number}(definite, said):",
-            "    evidence, assumed = [], 0",
-            *_indented(_held(condition, places, assumed=True)),
-            f"    return {evidence}, assumed",
-            f"def lacking_{number}(definite, possible, said, lacks):",
-        ]
-        if isinstance(condition, Comparison):
-            # It does not hold, so it is what is missing.
-            lines.append(f"    return lacks[{places[condition.definition.name]}]")
-            continue
+def compile_reasons(condition: Condition, places: Mapping[str, int]) -> Reasons:
+    """Compiles the reasons of a condition over facts that stand at `places` of a vector.
+
+    By itself: what the compiler takes for all of a policy's at once, the process would keep.
+    """
+    facts = [one.definition.name for one in condition.comparisons()]
+    # A fact may stand in a condition twice; each of its statements is shown once.
+    once = len(facts) == len(set(facts))
+    evidence = "evidence" if once else "[*{id(one): one for one in evidence}.values()]"
+    lines = [
+        "def held(definite, said):",
+        "    evidence, assumed = [], 0",
+        *_indented(_held(condition, places, assumed=True)),
+        f"    return {evidence}, assumed",
+        "def lacking(definite, possible, said, lacks):",
+    ]
+    if isinstance(condition, Comparison):
+        # It does not hold, so it is what is missing.
+        lines.append(f"    return lacks[{places[condition.definition.name]}]")
+    else:
         lines += [
             "    evidence, missing, agencies, questions = [], 0, 0, 0",
             *_indented(line for part in condition.parts for line in _lacking(part, places)),
@@ -61,10 +62,7 @@ def compile_reasons(conditions: Sequence[Condition], places: Mapping[str, int]) 
         ]
     names: dict[str, Callable[..., object]] = {}
     exec(compile("\n".join(lines), "<reasons>", "exec"), names)  # noqa: S102 - made of numbers that the loader checked
-    return [
-        Reasons(names[f"held_{number}"], names[f"lacking_{number}"])  # type: ignore[arg-type]
-        for number in range(len(conditions))
-    ]
+    return Reasons(names["held"], names["lacking"])  # type: ignore[arg-type]
 
 
 def _held(condition: Condition, places: Mapping[str, int], *, assumed: bool) -> Iterator[str]:
