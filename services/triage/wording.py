@@ -88,9 +88,7 @@ class Words:
     def state(self, standing: AgencyStanding, answer: Answer | None, now: datetime) -> str:
         """What an agency's silence or answer means, with when, of what age and over which time."""
         sentences = [silence(standing.state, standing.reason)]
-        if standing.state == AgencyState.PENDING and standing.asked_at is None:
-            sentences = ["Has not been asked yet."]
-        elif standing.asked_at is not None:
+        if standing.asked_at is not None:
             sentences.append(f"Asked {self.at(standing.asked_at)}.")
         if standing.answered_at is not None:
             late = ", after its time was up" if standing.late else ""

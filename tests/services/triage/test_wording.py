@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from libs.schemas.findings import CORRECTED_ELSEWHERE, LINK_CHANGED, PARTIAL, AgencyState
 from libs.schemas.people import Band, Candidate, Comparison, Likeness
-from services.triage.standing import NO_LONGER_SAID, TAKEN_BACK
+from services.triage.standing import NO_LONGER_SAID, TAKEN_BACK, AgencyStanding
 from services.triage.wording import Words, score, silence
 from tests.services.triage.conftest import MONDAY, HubWorld, Story
 from tests.services.triage.staff import Person
@@ -26,6 +26,12 @@ def test_no_two_states_and_no_two_reasons_of_one_state_are_said_alike() -> None:
         said[state, reason] = silence(state, reason)
     said["any", TAKEN_BACK] = silence(AgencyState.UNAVAILABLE, TAKEN_BACK)
     assert len(set(said.values())) == len(said)
+
+
+def test_an_agency_whose_question_may_be_on_its_way_is_not_said_to_be_unasked() -> None:
+    """Nobody tells triage when a question goes out."""
+    waits = AgencyStanding(AgencyState.PENDING)
+    assert Words(ZoneInfo("Europe/London")).state(waits, None, MONDAY) == "No answer yet."
 
 
 def test_data_grows_older_at_the_hubs_own_midnight() -> None:
