@@ -16,8 +16,9 @@ async def test_red_work_is_taken_on_the_page(list_at_work: OnCallWorld, office: 
     assert "I have it" not in browser.page.text
     await browser.get("/console/alerts?ended=yes")
     assert "by Sam Sandbox, social worker" in browser.page.text
-    (row,) = await office.hub.rows("SELECT document FROM alert")
-    assert b"On my way." in row["document"]
+    colleague = await office.at("staff-sw-2", "/console/alerts")
+    await colleague.get("/console/alerts?ended=yes")
+    assert "On my way." in colleague.page.text
 
 
 async def test_an_alert_is_taken_with_a_note_or_without_and_by_nobody_who_may_not(
