@@ -7,22 +7,21 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
 import httpx
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 
 from cli.console import fail, out
 from cli.documents import parse
 from libs.platform.clock import SystemClock
 from libs.platform.http import http_client
-from libs.platform.problems import from_validation
 from libs.schemas.dictionary import Dictionary, load_dictionary
-from libs.schemas.document import DocumentError
+from libs.schemas.document import DocumentError, read_document, validated
 from libs.schemas.findings import AgencyState
 from sandbox.settings import AGENCY_KEY
 from services.enrichment.asking.agency import Reply
@@ -153,15 +152,7 @@ def _subject(child: Path | None) -> Subject:
     """Whom to ask about. Raises DocumentError, which repeats nothing of what stands in the file."""
     if child is None:
         return Subject.model_validate(SYNTHETIC)
-    try:
-        said = parse(child.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise DocumentError([f"{child.name}: cannot be read as YAML"]) from None
-    try:
-        return Subject.model_validate(said)
-    except ValidationError as error:
-        wrong = from_validation(error, Subject).errors
-        raise DocumentError([f"{child.name}: {one.pointer or '/'}: {one.detail}" for one in wrong]) from None
+    return validated(read_document(child), partial(Subject.model_validate, extra="forbid"))
 
 
 def _secret(variable: str, url: str) -> str:

@@ -112,7 +112,7 @@ async def check_schema(connection: Any, service: Service, versions: Path | None 
     newer = actual is not None and not any(stem.startswith(actual) for stem in known)
     remedy = "start the release that it was migrated for" if newer else "run `mash migrate`"
     raise SchemaMismatch(
-        f"The {service.value} schema is at revision {actual or 'none'}, "
+        f"the {service.value} schema is at revision {actual or 'none'}, "
         f"this release needs {expected or 'none'}: {remedy}"
     )
 

@@ -60,10 +60,11 @@ def test_a_file_that_stands_in_no_partnership_asks_for_the_dictionary() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"a: [", "child.yaml: cannot be read as YAML"),
-        (b"\xff\xfe", "child.yaml: cannot be read as YAML"),
-        (b"{born: {on: 2015-02-30}}", "child.yaml: /born/on: must be a date as YYYY-MM-DD"),
-        (b"given_name: 4711", "child.yaml: /given_name: must be a text"),
+        (b"a: [", "child.yaml:2:1: not YAML: did not find expected node content"),
+        (b"\xff\xfe", "child.yaml: cannot be read"),
+        (b"{born: {on: 2015-02-30}}", "child.yaml:1:9: `born.on`: input should be a valid date"),
+        (b"given_name: [4711]", "child.yaml:1:1: `given_name`: input should be a valid string"),
+        (b"given_nam: 4711", "child.yaml:1:1: `given_nam`: this key is not known here"),
     ],
 )
 def test_a_child_that_cannot_be_asked_about_is_refused_in_a_sentence(
@@ -72,7 +73,8 @@ def test_a_child_that_cannot_be_asked_about_is_refused_in_a_sentence(
     (tmp_path / "child.yaml").write_bytes(text)
     file, child = str(DOCUMENTS / "family_context.yaml"), str(tmp_path / "child.yaml")
     code, output = run(file, "--against", "http://127.0.0.1:9", "--dictionary", FACTS, "--child", child)
-    assert (code, output) == (1, f"{said}\n")
+    assert (code, output.startswith(said)) == (1, True), output
+    assert "4711" not in output
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"a: [", b"on: 2015-02-30", b"[1]", b"openapi: 2.0"])

@@ -88,10 +88,10 @@ def _lacking(condition: Condition, places: Mapping[str, int]) -> Iterator[str]:
         place = places[condition.definition.name]
         yield f"if possible[{place}] >= {condition.concern}:"
         yield f"    if definite[{place}] < {condition.concern}:"
-        yield f"        _, one, two, three = lacks[{place}]"
-        yield "        missing |= one"
-        yield "        agencies |= two"
-        yield "        questions |= three"
+        yield f"        _, unknown, silent, asking = lacks[{place}]"
+        yield "        missing |= unknown"
+        yield "        agencies |= silent"
+        yield "        questions |= asking"
         yield "    else:"
         yield from _indented(_indented(_held(condition, places, assumed=False)))
         return
