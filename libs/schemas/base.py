@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
     TypeAdapter,
@@ -26,7 +27,7 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 STRICT = {"strict": True}
 """Validation context of a request: unknown codes are refused."""
@@ -133,8 +134,13 @@ def is_open_code(schema: CoreSchema) -> bool:
     return schema["type"] == "function-after" and schema["function"]["function"] is _known_if_strict
 
 
-class _EnumOnly:
-    """Shows an open code in JSON Schema as the closed list that a request must choose from."""
+class _Code:
+    """Shows an open code in JSON Schema as the closed list that a request must choose from, and writes it as text."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # A member is a text already; a union would look up what it is, and a member what it is worth, in Python.
+        schema: dict[str, Any] = {**handler(source), "serialization": core_schema.simple_ser_schema("str")}
+        return cast(CoreSchema, schema)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -146,7 +152,7 @@ Open = Annotated[
     E | Annotated[str, StringConstraints(max_length=80)],
     Field(union_mode="left_to_right"),
     AfterValidator(_known_if_strict),
-    _EnumOnly(),
+    _Code(),
 ]
 """A field that holds a code of the list `E` and, in events, also a code that is not known yet.
 

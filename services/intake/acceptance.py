@@ -14,6 +14,7 @@ from libs.messaging.ledger import Ledger
 from libs.platform import idempotency
 from libs.platform.problems import Problem, invalid_body
 from libs.platform.validation import FieldError
+from libs.schemas.base import maker
 from libs.schemas.dictionary import Dictionary
 from libs.schemas.events import RECEIVED, Received, ReceivedReferral
 from libs.schemas.reference import new_reference
@@ -41,6 +42,7 @@ WITH accepted AS (
 )
 SELECT id FROM accepted
 """
+_received, _shared = maker(Received), maker(ReceivedReferral)
 _SENT_BEFORE = "SELECT fingerprint, answer FROM referral WHERE agency = $1 AND idempotency_key = $2"
 
 
@@ -98,12 +100,10 @@ class Acceptance:
     async def _insert(self, referral: Referral, sent: Sent) -> Receipt | None:
         now = self._ledger.clock.now()
         reference = new_reference()
-        received = Received.model_construct(
-            shared=ReceivedReferral.model_construct(
-                reference=reference, received_at=now, agency=sent.agency, referral=referral
-            ),
-            children={uuid7(): child for child in referral.children},
+        shared = _shared(
+            {"reference": reference, "received_at": now, "agency": sent.agency, "referral": referral}
         )
+        received = _received({"shared": shared, "children": {uuid7(): child for child in referral.children}})
         receipt = answers.receipt(referral, received, self._danger)
         referral_id = uuid7()
         event = await self._ledger.outbox_row(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from libs.schemas.base import Instant, Line, Model, Nothing, Payload, Text
+from libs.schemas.base import Instant, Line, Model, Nothing, Payload, Text, maker
 from libs.schemas.events import Received
 from libs.schemas.referral import Referral
 from services.intake import completeness
@@ -116,35 +116,40 @@ def danger_words(hub: Hub) -> IfDangerRises:
     )
 
 
+_receipt, _shared, _child = maker(Receipt), maker(SharedReceipt), maker(ChildReceipt)
+_accepted, _accepted_child = maker(ReferralAccepted), maker(ReceivedChild)
+
+
 def receipt(referral: Referral, received: Received, danger: IfDangerRises) -> Receipt:
     """The answer to a referral. `received.children` stand in the order in which the children were sent."""
-    return Receipt.model_construct(
-        shared=SharedReceipt.model_construct(
-            reference=received.shared.reference,
-            received_at=received.shared.received_at,
-            if_danger_rises=danger,
-            completeness=completeness.of_referral(referral),
-        ),
-        children={
-            child_id: ChildReceipt.model_construct(
-                number=index + 1, completeness=completeness.of_child(child, index)
-            )
-            for index, (child_id, child) in enumerate(received.children.items())
-        },
+    shared = _shared(
+        {
+            "reference": received.shared.reference,
+            "received_at": received.shared.received_at,
+            "if_danger_rises": danger,
+            "completeness": completeness.of_referral(referral),
+        }
     )
+    children = {
+        child_id: _child({"number": index + 1, "completeness": completeness.of_child(child, index)})
+        for index, (child_id, child) in enumerate(received.children.items())
+    }
+    return _receipt({"shared": shared, "children": children})
 
 
 def accepted(stored: Receipt) -> ReferralAccepted:
     """The stored answer in the form in which it is sent. A child whose part was erased is left out."""
     shared = stored.shared
-    return ReferralAccepted.model_construct(
-        reference=shared.reference,
-        received_at=shared.received_at,
-        status=status_path(shared.reference),
-        if_danger_rises=shared.if_danger_rises,
-        children=tuple(
-            ReceivedChild.model_construct(number=child.number, id=child_id, completeness=child.completeness)
-            for child_id, child in stored.children.items()
-        ),
-        completeness=shared.completeness,
+    return _accepted(
+        {
+            "reference": shared.reference,
+            "received_at": shared.received_at,
+            "status": status_path(shared.reference),
+            "if_danger_rises": shared.if_danger_rises,
+            "children": tuple(
+                _accepted_child({"number": child.number, "id": child_id, "completeness": child.completeness})
+                for child_id, child in stored.children.items()
+            ),
+            "completeness": shared.completeness,
+        }
     )
