@@ -42,7 +42,21 @@ _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 
 
-class Ordered(StrEnum):
+def _as_text(schema: CoreSchema) -> CoreSchema:
+    """Of a code: written as the text that it is, without asking in Python what a member is worth."""
+    written: dict[str, Any] = {**schema, "serialization": core_schema.simple_ser_schema("str")}
+    return cast(CoreSchema, written)
+
+
+class CodeList(StrEnum):
+    """A code list. A member is the text that is sent and stored, and is written as that."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _as_text(handler(source))
+
+
+class Ordered(CodeList):
     """A code list whose members are declared mildest first and compare in that order, never as text."""
 
     rank: int
@@ -134,13 +148,11 @@ def is_open_code(schema: CoreSchema) -> bool:
     return schema["type"] == "function-after" and schema["function"]["function"] is _known_if_strict
 
 
-class _Code:
-    """Shows an open code in JSON Schema as the closed list that a request must choose from, and writes it as text."""
+class _OpenCode:
+    """Shows an open code in JSON Schema as the closed list that a request must choose from."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # A member is a text already; a union would look up what it is, and a member what it is worth, in Python.
-        schema: dict[str, Any] = {**handler(source), "serialization": core_schema.simple_ser_schema("str")}
-        return cast(CoreSchema, schema)
+        return _as_text(handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -152,7 +164,7 @@ Open = Annotated[
     E | Annotated[str, StringConstraints(max_length=80)],
     Field(union_mode="left_to_right"),
     AfterValidator(_known_if_strict),
-    _Code(),
+    _OpenCode(),
 ]
 """A field that holds a code of the list `E` and, in events, also a code that is not known yet.
 

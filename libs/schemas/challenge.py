@@ -1,17 +1,16 @@
 """A professional challenge as the services tell each other of it, and the words that a referrer may read of it."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
+from libs.schemas.base import CodeList, Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
 
 
-class ChallengeState(StrEnum):
+class ChallengeState(CodeList):
     """How far a challenge has come."""
 
     INFORMATION = "information"
@@ -21,7 +20,7 @@ class ChallengeState(StrEnum):
     SETTLED = "settled"
 
 
-class ChallengeOutcome(StrEnum):
+class ChallengeOutcome(CodeList):
     """How a challenge ends."""
 
     STANDS = "stands"

@@ -1,9 +1,9 @@
 """Code lists. Where the children in need census has a list, its names and codes are used (DfE CIN census, 2024-25)."""
 
-from enum import StrEnum
+from libs.schemas.base import CodeList
 
 
-class ContactKind(StrEnum):
+class ContactKind(CodeList):
     """What a contact is. Only a new worry and a transfer in are counted towards re-referral."""
 
     NEW_WORRY = "new_worry"
@@ -13,7 +13,7 @@ class ContactKind(StrEnum):
     TRANSFER_IN = "transfer_in"
 
 
-class Channel(StrEnum):
+class Channel(CodeList):
     """How the contact reached the hub."""
 
     SYSTEM = "system"
@@ -23,7 +23,7 @@ class Channel(StrEnum):
     IN_PERSON = "in_person"
 
 
-class Urgency(StrEnum):
+class Urgency(CodeList):
     """How soon the referrer thinks that somebody must act."""
 
     NOW = "now"
@@ -32,7 +32,7 @@ class Urgency(StrEnum):
     CAN_WAIT = "can_wait"
 
 
-class ChildStatus(StrEnum):
+class ChildStatus(CodeList):
     """Whether the child is born, unborn, or not identified yet."""
 
     BORN = "born"
@@ -40,7 +40,7 @@ class ChildStatus(StrEnum):
     UNIDENTIFIED = "unidentified"
 
 
-class ChildPart(StrEnum):
+class ChildPart(CodeList):
     """The child's part in what is feared."""
 
     THOUGHT_HARMED = "thought_harmed"
@@ -48,7 +48,7 @@ class ChildPart(StrEnum):
     OTHERWISE_IN_CONTACT = "otherwise_in_contact"
 
 
-class TriState(StrEnum):
+class TriState(CodeList):
     """Yes, no, or not known. Not known is never no."""
 
     YES = "yes"
@@ -56,7 +56,7 @@ class TriState(StrEnum):
     NOT_KNOWN = "not_known"
 
 
-class AgreementAnswer(StrEnum):
+class AgreementAnswer(CodeList):
     """What became of asking for an agreement."""
 
     GIVEN = "given"
@@ -66,7 +66,7 @@ class AgreementAnswer(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
-class EmptyVoice(StrEnum):
+class EmptyVoice(CodeList):
     """Why the child's voice was not obtained."""
 
     NOT_ASKED = "not_asked"
@@ -77,7 +77,7 @@ class EmptyVoice(StrEnum):
     NOT_SEEN = "not_seen"
 
 
-class ReferrerRole(StrEnum):
+class ReferrerRole(CodeList):
     """The referrer's role. It decides what words the referrer may be told."""
 
     POLICE = "police"
@@ -101,7 +101,7 @@ PROFESSIONAL_ROLES = frozenset(ReferrerRole) - {ReferrerRole.FAMILY, ReferrerRol
 """Roles that may be told which kind of help was decided; others are told that a decision was made."""
 
 
-class KnownToFamily(StrEnum):
+class KnownToFamily(CodeList):
     """Whether the family may know who referred."""
 
     YES = "yes"
@@ -109,7 +109,7 @@ class KnownToFamily(StrEnum):
     NOT_SAID = "not_said"
 
 
-class SafeChannel(StrEnum):
+class SafeChannel(CodeList):
     """How a referrer can be told safely."""
 
     EMAIL = "email"
@@ -119,7 +119,7 @@ class SafeChannel(StrEnum):
     NONE = "none"
 
 
-class AdultRole(StrEnum):
+class AdultRole(CodeList):
     """An adult's place in the child's life."""
 
     MOTHER = "mother"
@@ -131,7 +131,7 @@ class AdultRole(StrEnum):
     OTHER = "other"
 
 
-class HelpKind(StrEnum):
+class HelpKind(CodeList):
     """Kinds of help given before."""
 
     EARLY_HELP_ASSESSMENT = "early_help_assessment"
@@ -141,7 +141,7 @@ class HelpKind(StrEnum):
     OTHER = "other"
 
 
-class HelpResult(StrEnum):
+class HelpResult(CodeList):
     """What came of help."""
 
     WORKING = "working"
@@ -151,7 +151,7 @@ class HelpResult(StrEnum):
     NOT_KNOWN = "not_known"
 
 
-class Sex(StrEnum):
+class Sex(CodeList):
     """CIN census `Sex`; U for the unborn (rule 8750)."""
 
     FEMALE = "F"
@@ -159,7 +159,7 @@ class Sex(StrEnum):
     UNKNOWN = "U"
 
 
-class ReferralSource(StrEnum):
+class ReferralSource(CodeList):
     """CIN census `ReferralSource`."""
 
     FAMILY_MEMBER = "1A"
@@ -186,7 +186,7 @@ class ReferralSource(StrEnum):
     UNKNOWN = "10"
 
 
-class UpnUnknown(StrEnum):
+class UpnUnknown(CodeList):
     """CIN census reasons why a unique pupil number is missing."""
 
     UN1 = "UN1"
@@ -198,7 +198,7 @@ class UpnUnknown(StrEnum):
     UN7 = "UN7"
 
 
-class Ethnicity(StrEnum):
+class Ethnicity(CodeList):
     """CIN census `Ethnicity`. Recorded for fairness; no rule may read it."""
 
     WBRI = "WBRI"
@@ -223,7 +223,7 @@ class Ethnicity(StrEnum):
     NOBT = "NOBT"
 
 
-class Disability(StrEnum):
+class Disability(CodeList):
     """CIN census `Disability`."""
 
     NONE = "NONE"

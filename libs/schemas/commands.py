@@ -3,15 +3,14 @@
 Who gives a command comes from their token. A command is kept as it was given, also where it changes nothing.
 """
 
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from libs.schemas.base import Identifier, Instant, Line, Model, Open, Text
+from libs.schemas.base import CodeList, Identifier, Instant, Line, Model, Open, Text
 
 
-class PersonAction(StrEnum):
+class PersonAction(CodeList):
     """What a person decided about who a child is, or about what a report tells of."""
 
     LINK = "link"
@@ -40,7 +39,7 @@ class PersonDecision(Model):
     at: Instant
 
 
-class OrderAction(StrEnum):
+class OrderAction(CodeList):
     """What is to happen with an agency's check of a child."""
 
     ASK = "ask"

@@ -1,14 +1,12 @@
 """A named person's decision on one child's case."""
 
-from enum import StrEnum
-
 from pydantic import Field, StrictBool
 
-from libs.schemas.base import Identifier, Instant, Line, Model, Open, Text
+from libs.schemas.base import CodeList, Identifier, Instant, Line, Model, Open, Text
 from libs.schemas.levels import Destination, Level
 
 
-class Departure(StrEnum):
+class Departure(CodeList):
     """How a decision relates to the recommendation."""
 
     AGREES = "agrees"
@@ -25,7 +23,7 @@ class Shared(Model):
     basis: Line = Field(description="The lawful basis, in the words of the sharing agreement.")
 
 
-class DutyState(StrEnum):
+class DutyState(CodeList):
     """What became of an obliged action."""
 
     DONE = "done"

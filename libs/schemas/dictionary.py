@@ -7,10 +7,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
+from libs.schemas.base import CodeList
 from libs.schemas.document import DocumentError, Node, distinct, read_all, read_document
 from libs.schemas.findings import Between, Fact, FactValue
 
@@ -24,7 +24,7 @@ STAFF = "staff"
 """The source of what a member of the hub's staff adds."""
 
 
-class Kind(StrEnum):
+class Kind(CodeList):
     """How a fact's value is expressed."""
 
     YES_NO = "yes_no"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
     COUNT = "count"
 
 
-class Polarity(StrEnum):
+class Polarity(CodeList):
     """Which way a fact is worse. The proof that a worse fact never gives a milder outcome rests on it."""
 
     RISK = "risk"

@@ -1,16 +1,15 @@
 """What the thresholds say of a child on the facts known, and exactly why."""
 
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import Field
 
-from libs.schemas.base import FactName, Identifier, Instant, IsoDate, Model, Open
+from libs.schemas.base import CodeList, FactName, Identifier, Instant, IsoDate, Model, Open
 from libs.schemas.findings import Basis, FactValue, Period
 from libs.schemas.levels import Level, Rag
 
 
-class Trigger(StrEnum):
+class Trigger(CodeList):
     """What made the system evaluate."""
 
     RECEIVED = "received"

@@ -5,14 +5,13 @@ referral's opaque id. A breaking change is a new version beside the old one, nev
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import Field
 
 from libs.schemas.alerts import AlertAcknowledged, AlertCalled, AlertDelivered, AlertFailed
-from libs.schemas.base import Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
+from libs.schemas.base import CodeList, Identifier, Instant, Line, Model, Nothing, Open, Payload, Text
 from libs.schemas.challenge import Challenged, ChallengedChild
 from libs.schemas.commands import CheckOrder, PersonDecision
 from libs.schemas.findings import AgencyState, Answer, Correction
@@ -29,7 +28,7 @@ from libs.schemas.people import Linked
 from libs.schemas.referral import Adult, Agreements, ChildInformation, ReferralBody, ReferredChild
 
 
-class Service(StrEnum):
+class Service(CodeList):
     """The four services. Each owns one topic and one database schema of its name."""
 
     INTAKE = "intake"

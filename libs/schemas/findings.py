@@ -1,15 +1,13 @@
 """What is said about a child: facts with their basis and time, and the agencies' answers with every kind of nothing."""
 
-from enum import StrEnum
-
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from libs.schemas.base import FactName, Identifier, Instant, IsoDate, Model, Open, Text
+from libs.schemas.base import CodeList, FactName, Identifier, Instant, IsoDate, Model, Open, Text
 from libs.schemas.person import FoundPerson
 from libs.schemas.plans import Dash, Plan, Worker
 
 
-class Basis(StrEnum):
+class Basis(CodeList):
     """How the one who states a fact knows it. A low basis lowers the certainty shown, never the floor."""
 
     OBSERVED = "observed"
@@ -20,7 +18,7 @@ class Basis(StrEnum):
     SUSPICION = "suspicion"
 
 
-class Period(StrEnum):
+class Period(CodeList):
     """When a fact holds or held."""
 
     NOW = "now"
@@ -55,7 +53,7 @@ class Fact(Model):
     on: IsoDate | None = Field(None, description="The day that the fact was seen or recorded.")
 
 
-class AgencyState(StrEnum):
+class AgencyState(CodeList):
     """What an agency's silence or answer means. Only `returned` and `nothing_held` are answers about the child."""
 
     PENDING = "pending"
@@ -132,7 +130,7 @@ LINK_CHANGED = "link_changed"
 """Why an answer is taken back that was given about the person whom the child was taken for. It is asked for anew."""
 
 
-class CorrectionKind(StrEnum):
+class CorrectionKind(CodeList):
     """What an agency says of an answer that it gave."""
 
     CORRECTED = "corrected"

@@ -1,18 +1,17 @@
 """What came before a referral: earlier reports of a child, with what they stated and what was decided."""
 
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from libs.schemas.base import Identifier, IsoDate, Line, Model, Open
+from libs.schemas.base import CodeList, Identifier, IsoDate, Line, Model, Open
 from libs.schemas.codes import ContactKind
 from libs.schemas.findings import Fact
 from libs.schemas.levels import Destination, Level
 from libs.schemas.plans import Plan
 
 
-class SameEvent(StrEnum):
+class SameEvent(CodeList):
     """Whether two reports tell of the same event."""
 
     SAME = "same"

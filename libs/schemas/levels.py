@@ -1,8 +1,6 @@
 """What a case may be found to need, how urgent it is, and where it may go."""
 
-from enum import StrEnum
-
-from libs.schemas.base import Ordered
+from libs.schemas.base import CodeList, Ordered
 
 
 class Level(Ordered):
@@ -29,7 +27,7 @@ class Rag(Ordered):
     RED = "red"
 
 
-class Destination(StrEnum):
+class Destination(CodeList):
     """Who helps. Placement derives it from the level and can never lower the level."""
 
     UNIVERSAL_ADVICE = "universal_advice"
@@ -44,7 +42,7 @@ class Destination(StrEnum):
     OTHER_AUTHORITY = "other_authority"
 
 
-class Stage(StrEnum):
+class Stage(CodeList):
     """Where a case stands."""
 
     TO_BE_READ = "to_be_read"

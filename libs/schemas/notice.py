@@ -1,9 +1,9 @@
 """What the referrer is told, and how it travels."""
 
-from enum import StrEnum
+from libs.schemas.base import CodeList
 
 
-class NoticeKind(StrEnum):
+class NoticeKind(CodeList):
     """What a notice says."""
 
     RECEIPT = "receipt"
@@ -12,14 +12,14 @@ class NoticeKind(StrEnum):
     CHALLENGE = "challenge"
 
 
-class NoticeChannel(StrEnum):
+class NoticeChannel(CodeList):
     """The channel that the referrer's organisation registered, or that the referrer named as safe."""
 
     EMAIL = "email"
     SMS = "sms"
 
 
-class NoticeState(StrEnum):
+class NoticeState(CodeList):
     """Where a notice stands. `unsure` is a send whose answer was lost: it is looked up before it is sent again."""
 
     TO_SEND = "to_send"

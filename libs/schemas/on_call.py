@@ -7,9 +7,9 @@ refused, so that whoever is called first is found at every hour.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from libs.schemas.base import CodeList
 from libs.schemas.document import (
     DocumentError,
     Node,
@@ -32,7 +32,7 @@ _TELEPHONE = re.compile(r"(\+44 ?|0)7[0-9]{3}( ?[0-9]{3}){2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 
 
-class Urgency(StrEnum):
+class Urgency(CodeList):
     """Why somebody is called."""
 
     RED = "red"

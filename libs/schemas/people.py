@@ -1,11 +1,10 @@
 """Who the child is: the link to a person of the index, what speaks for it, and who lives with the child."""
 
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from libs.schemas.base import Identifier, Line, Model, Open, Ordered
+from libs.schemas.base import CodeList, Identifier, Line, Model, Open, Ordered
 from libs.schemas.history import History
 from libs.schemas.person import Date, FoundPerson
 
@@ -19,7 +18,7 @@ class Band(Ordered):
     SAME = "same"
 
 
-class Likeness(StrEnum):
+class Likeness(CodeList):
     """What became of comparing one field of two records."""
 
     SAME = "same"
@@ -48,7 +47,7 @@ class Candidate(Model):
     comparisons: tuple[Comparison, ...] = Field((), max_length=40)
 
 
-class LinkMethod(StrEnum):
+class LinkMethod(CodeList):
     """How a child of a referral came to be linked to a person of the index."""
 
     NEW = "new"

@@ -1,12 +1,11 @@
 """Who somebody is: names, dates that may be uncertain, where they live, and people whom an agency knows of."""
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from libs.schemas.base import IsoDate, Line, Model, Open
+from libs.schemas.base import CodeList, IsoDate, Line, Model, Open
 from libs.schemas.codes import AdultRole, Sex
 
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,24}$")]
@@ -51,7 +50,7 @@ class Person(Model):
     phone: Phone | None = None
 
 
-class Relation(StrEnum):
+class Relation(CodeList):
     """Who somebody is to the child that an agency was asked about."""
 
     SIBLING = "sibling"

@@ -1,18 +1,17 @@
 """What else is on record of a child: plans of children's social care, a DASH assessment, the allocated worker."""
 
-from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from libs.schemas.base import IsoDate, Line, Model, Open
+from libs.schemas.base import CodeList, IsoDate, Line, Model, Open
 
 DASH_QUESTIONS = 24
 """Questions of the DASH risk checklist for domestic abuse (SafeLives)."""
 
 
-class PlanKind(StrEnum):
+class PlanKind(CodeList):
     """Plans and statuses of children's social care, mildest first, as `child.open_plan` ranks them."""
 
     CHILD_IN_NEED = "child_in_need"

@@ -7,18 +7,17 @@ risk for it.
 """
 
 from collections.abc import Iterable
-from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from stdnum.gb import nhs, upn
 
-from libs.schemas.base import Model
+from libs.schemas.base import CodeList, Model
 from libs.schemas.codes import PROFESSIONAL_ROLES, ChildStatus, KnownToFamily, SafeChannel
 from libs.schemas.referral import ReferralBody, ReferredChild
 
 
-class Section(StrEnum):
+class Section(CodeList):
     """A part of the referral, in the order in which a form would ask."""
 
     WORRY = "worry"
@@ -33,7 +32,7 @@ _OF_ALL = (Section.WORRY, Section.AGREEMENT, Section.HOUSEHOLD, Section.CONTACT)
 _OF_A_CHILD = (Section.CHILD, Section.VOICE, Section.HOUSEHOLD)
 
 
-class Gap(StrEnum):
+class Gap(CodeList):
     """Whether something was left out, or was given and does not look right."""
 
     MISSING = "missing"

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from pydantic import Field
 
-from libs.schemas.base import Instant, Model
+from libs.schemas.base import CodeList, Instant, Model
 from libs.schemas.findings import AgencyState
 from libs.schemas.levels import Destination
 from services.intake.answers import IfDangerRises
@@ -28,7 +27,7 @@ class SeenWithin:
         return self.in_danger if immediate_danger else self.ordinary
 
 
-class ChildState(StrEnum):
+class ChildState(CodeList):
     """How far one child has come."""
 
     RECEIVED = "received"
@@ -37,7 +36,7 @@ class ChildState(StrEnum):
     DECISION_MADE = "decision_made"
 
 
-class ChecksStage(StrEnum):
+class ChecksStage(CodeList):
     """How far asking other agencies about a child has come."""
 
     NOT_STARTED = "not_started"
