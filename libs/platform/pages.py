@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import APIRouter, Request
@@ -35,6 +36,8 @@ UNATTENDED = "mash-unattended"
 """Header of a request that a page makes by itself: it does not count as use of the session."""
 _A_YEAR = "public, max-age=31536000, immutable"
 MOST_FIELDS = 400
+LONGEST_QUERY = 500
+"""What a sealed cookie has room for beside all else."""
 
 _SAID = {
     403: "You may not do this",
@@ -126,12 +129,18 @@ class Pages:
         return self.page("message.html", session, status=status, heading=heading, lines=lines, link=link)
 
 
+def address(request: Request) -> str:
+    """The page that was asked for, with what was chosen on it: a page's query never holds anything about anybody."""
+    path, query = request.url.path, request.url.query
+    return f"{path}?{query}" if query and len(query) <= LONGEST_QUERY else path
+
+
 def signed_in(request: Request, scope: str) -> Session:
     """Who is signed in and may do what a page is for. Raises NotSignedIn, Problem 403."""
     pages: Pages = request.app.state.pages
     session = pages.signin.session(request)
     if session is None:
-        raise NotSignedIn(request.url.path if request.method == "GET" else pages.home)
+        raise NotSignedIn(address(request) if request.method == "GET" else pages.home)
     if scope not in session.scopes:
         raise Problem(403, "scope-missing", "Your sign-in does not permit this")
     return session
@@ -161,7 +170,8 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except NotSignedIn as error:
-                return RedirectResponse(f"{BEGIN}?to={error.to}", 303, {"cache-control": "no-store"})
+                to = urlencode({"to": error.to})
+                return RedirectResponse(f"{BEGIN}?{to}", 303, {"cache-control": "no-store"})
             except SignInFailed as error:
                 structlog.get_logger().warning("sign-in failed", code=error.code)
                 lines = [

@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.platform.inside import Inside
-from libs.platform.pages import UNATTENDED, NotSignedIn, Pages, form_of
+from libs.platform.pages import UNATTENDED, NotSignedIn, Pages, address, form_of
 from libs.platform.problems import Problem
 from libs.platform.signin import Session
 from libs.schemas.clock import Clock
@@ -219,7 +219,7 @@ def visit(request: Request, scope: str) -> Visit:
     if session is None:
         if UNATTENDED in request.headers:
             raise Problem(401, "not-signed-in", "You are not signed in")
-        raise NotSignedIn(request.url.path)
+        raise NotSignedIn(address(request))
     if scope not in session.scopes:
         outside = not {"queue:read", "case:read"} & {*session.scopes}
         detail = WHO if outside else None

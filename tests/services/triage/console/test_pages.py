@@ -84,6 +84,18 @@ async def test_nothing_about_anybody_is_in_an_address_or_a_title_and_nothing_is_
     assert (await browser.http.get("/assets/0123456789abcdef.js")).status_code == 404
 
 
+async def test_after_sign_in_comes_the_page_that_was_asked_for_with_what_was_chosen_on_it(
+    office: Office,
+) -> None:
+    story = await office.told([HUNGRY], [HUNGRY])
+    browser = await office.at("staff-sw-1", case_path(story, 0, "/decision?children=1,2"))
+    assert str(browser.page.url).endswith("/decision?children=1,2")
+    assert "Decide for 2 children" in browser.page.text
+    long = case_path(story, 0, f"/decision?children=1,2&x={'x' * 600}")
+    browser = await office.at("staff-sw-1", long)
+    assert (browser.page.status_code, browser.page.url.query) == (200, b"")
+
+
 async def test_who_may_not_read_cases_is_told_so(office: Office) -> None:
     story = await office.told([HUNGRY])
     for person in ("auditor-1", "police-lead"):
