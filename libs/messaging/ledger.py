@@ -160,7 +160,9 @@ class Unit:
         return await held.take(self.connection, self._ledger.codec, wanted) if wanted else []
 
     async def flush(self) -> tuple[bool, bool]:
-        """Writes what was emitted and armed. True, True: there were events, there were timers."""
+        """Writes what was emitted and armed. True, True: there were events, there were timers that fire so soon that
+        the timer loop must be woken for them.
+        """
         if self._events:
             values = await self._ledger.codec.encode([event.payload for event in self._events])
             await outbox.append(self.connection, self._events, values, self._ledger.source, self.now)
@@ -170,7 +172,7 @@ class Unit:
         disarmed = [name for name, timer in self._timers.items() if timer is None]
         if disarmed:
             await timers.disarm(self.connection, disarmed, self.now)
-        return bool(self._events), bool(armed)
+        return bool(self._events), any(timers.is_soon(timer, self.now) for timer in armed)
 
     def _require(self, referral_id: UUID) -> None:
         if referral_id not in self.referrals:
@@ -202,7 +204,7 @@ class Ledger:
         self.appended = Bell()
         """Rings after events were committed. The relay waits for it."""
         self.armed = Bell()
-        """Rings after timers were committed. The timer loop waits for it."""
+        """Rings after timers were committed that fire before the timer loop would look again by itself."""
 
     @contextlib.asynccontextmanager
     async def unit(self, referrals: Iterable[UUID] = (), *, locks: Iterable[str] = ()) -> AsyncIterator[Unit]:

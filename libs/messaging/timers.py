@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+LONGEST_SLEEP = 1.0
+"""Seconds between two looks at the clocks, however far the next one is: another process may have armed one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timer:
@@ -82,6 +85,11 @@ async def arm(connection: asyncpg.Connection, timers: Sequence[Arm], now: dateti
     )
 
 
+def is_soon(timer: Arm, now: datetime) -> bool:
+    """Whether a clock fires before the timer loop looks at the clocks anyhow."""
+    return (timer.fires_at or timer.due_at) < now + timedelta(seconds=LONGEST_SLEEP)
+
+
 async def disarm(connection: asyncpg.Connection, names: Sequence[tuple[str, UUID]], now: datetime) -> None:
     """Stops the clocks of these (kind, subject), in one statement; those that do not run stay as they are."""
     await connection.execute(_DISARM, [kind for kind, _ in names], [subject for _, subject in names], now)
@@ -113,8 +121,6 @@ UPDATE timer SET attempts = attempts + 1, claim_at = $4
 """
 _NEXT = "SELECT min(claim_at) FROM timer WHERE state = 'armed' AND kind = ANY ($1::text[])"
 
-LONGEST_SLEEP = 1.0
-"""Seconds between two looks at the clocks, however far the next one is: another process may have armed one."""
 FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=5)
 PATIENCE = 2

@@ -54,6 +54,20 @@ async def test_a_timer_fires_when_it_is_due_and_only_once(world: World) -> None:
     assert await emitted(world) == 1
 
 
+async def test_the_loop_is_woken_for_a_timer_that_fires_before_it_looks_again_and_for_no_other(
+    world: World,
+) -> None:
+    ledger, subject = await world.ledger(Service.TRIAGE), uuid4()
+    await arm(ledger, subject, minutes=1)
+    assert not await ledger.armed.wait(0.01)
+    await arm(ledger, subject, minutes=0.01)
+    assert await ledger.armed.wait(0.01)
+    async with ledger.unit([subject]) as unit:
+        hour = unit.now + timedelta(hours=1)
+        unit.arm("decision", subject, subject, hour, fires_at=unit.now)
+    assert await ledger.armed.wait(0.01)
+
+
 async def test_two_instances_fire_each_timer_once(world: World) -> None:
     ledger, bells = await world.ledger(Service.TRIAGE), Bells()
     subjects = [uuid4() for _ in range(30)]
