@@ -104,6 +104,15 @@ def test_what_the_guide_shows_is_understood(tmp_path: Path, text: str) -> None:
     assert decide(written(tmp_path, text))["children"]
 
 
+def test_what_the_guide_says_that_is_printed_is_printed() -> None:
+    ((file, at),) = re.findall(r"^mash policy decide \S*/(\S+) --at (\S+)$", GUIDE, re.MULTILINE)
+    (block,) = re.findall(r"^```\n(Policy .*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    page = iter(run(str(WORKED / file), "--at", at).stdout.splitlines())
+    for line in filter(None, block.splitlines()):
+        begins = line.partition("…")[0]
+        assert any(printed.startswith(begins) if "…" in line else printed == line for printed in page), line
+
+
 def test_every_destination_has_a_name_that_staff_use() -> None:
     assert set(PLACES) == set(Destination)
     assert len(set(PLACES.values())) == len(PLACES)
