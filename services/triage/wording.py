@@ -93,7 +93,7 @@ class Words:
         if standing.answered_at is not None:
             late = ", after its time was up" if standing.late else ""
             sentences.append(f"Answer of {self.at(standing.answered_at)}{late}.")
-        elif standing.due_at is not None:
+        elif standing.due_at is not None and standing.state != AgencyState.NOT_REQUESTED:
             past = "was" if standing.due_at < now else "is"
             sentences.append(f"The answer {past} due by {self.at(standing.due_at)}.")
         if answer is not None:

@@ -89,7 +89,7 @@ async def test_the_case_shows_each_state_distinctly_with_its_times_age_and_gaps(
             coverage_to=date(2026, 7, 20),
         ),
         story.answer("marac", state="declined", reason="not_ours", **times, answered_at=due),
-        story.answer("social_care", state="not_requested", reason="no_agreement"),
+        story.answer("social_care", state="not_requested", reason="no_agreement", due_at=due),
         story.answer("early_help", state="unavailable", reason="timeout", **times),
     )
     view, _ = await worker.open(story.child_ids[0])

@@ -60,6 +60,16 @@ async def test_every_kind_of_silence_is_said_in_words_of_its_own(office: Office)
     assert "Early help" in missing
 
 
+async def test_only_who_is_asked_is_said_to_owe_an_answer_by_a_time(office: Office) -> None:
+    story = await office.told([HUNGRY])
+    for agency, state in (("police", "not_requested"), ("health", "declined"), ("early_help", "no_answer")):
+        await office.hub.take(story.answer(agency, state=state, due_at=office.clock.now()))
+    browser = await office.at("staff-sw-1", case_path(story))
+    missing = words_of(browser).partition("What is missing")[2].partition("What the thresholds say")[0]
+    assert missing.count("wanted by") == 1
+    assert "Early help, Peterborough: has not answered in time, wanted by today" in missing
+
+
 async def test_nothing_about_anybody_is_in_an_address_or_a_title_and_nothing_is_cached(
     office: Office,
 ) -> None:
