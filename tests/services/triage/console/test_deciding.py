@@ -39,6 +39,23 @@ async def choosing(office: Office, *facts: Fact, person: str = "staff-mgr-1") ->
     return path, await office.at(person, path)
 
 
+async def test_who_decides_reads_of_each_silence_what_it_is(office: Office) -> None:
+    story = await office.told(list(NEGLECTED))
+    states = {
+        "police": "returned",
+        "health": "declined",
+        "early_help": "not_requested",
+        "education": "no_answer",
+    }
+    for agency, state in states.items():
+        await office.hub.take(story.answer(agency, state=state))
+    browser = await office.at("staff-mgr-1", case_path(story, 0, "/decision"))
+    said = words_of(browser).partition("What is missing")[2].partition("The thresholds say")[0].split("; ")
+    kinds = {one.strip().partition(": ")[2] for one in said}
+    assert kinds == {"not asked", "has not answered in time", "refused to answer"}
+    assert "Constabulary" not in " ".join(said)
+
+
 async def test_a_level_is_not_enough_without_who_helps(office: Office) -> None:
     _, browser = await choosing(office)
     await browser.submit({"level.1": "section_17", "action": "continue"}, "/decision")
