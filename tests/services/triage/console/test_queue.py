@@ -95,6 +95,18 @@ async def test_a_rating_stands_in_words_and_in_its_own_colour(office: Office) ->
     assert 'govuk-tag--red">Red</strong>' in browser.page.text
 
 
+async def test_of_words_that_nobody_has_read_the_queue_says_that_they_wait_and_says_it_once(
+    office: Office,
+) -> None:
+    story = await office.told([])
+    browser = await office.at("staff-sw-1", QUEUE)
+    assert "Nothing yet: the words are to be read first" in row(browser, story)
+    assert "Not evaluated yet" not in row(browser, story)
+    assert row(browser, story).count("To be read") == 1
+    await browser.get(case_path(story))
+    assert browser.page.text.count("To be read</strong>") == 1
+
+
 async def test_how_much_waits_leads_to_what_waits(office: Office) -> None:
     story = await office.told(list(HURT), list(HURT))
     await office.told([])
