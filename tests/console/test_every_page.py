@@ -122,6 +122,9 @@ PAGES: Mapping[str, tuple[str, ...]] = {
 NO_PAGES = frozenset(
     (
         "/",
+        "/console",
+        "/console/",
+        "/console/{rest:path}",
         "/console/queue/events",
         "/console/lists/{name}/export",
         "/console/panels/{panel}/{day}/export",

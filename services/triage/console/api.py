@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.responses import Response
 
 from libs.messaging.ledger import Ledger
 from libs.platform.inside import Inside
-from libs.platform.pages import Pages, pages_router
+from libs.platform.pages import PageRoute, Pages, pages_router
+from libs.platform.problems import Problem
 from libs.platform.signin import SignIn
 from libs.schemas.dictionary import Dictionary
 from services.triage.console import (
@@ -44,14 +46,20 @@ from services.triage.console.frame import HOME, NAME, SCRIPT, TEMPLATES, Console
 
 def console_router() -> APIRouter:
     """Every page."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(route_class=PageRoute, include_in_schema=False)
     areas = (queue, family, case, chronology, reading, decision, signing, tasks)
     more = (facts, matches, agencies, handovers, restriction, overview, telephone, search)
     flow = (clocks, alerts, strategy, tools, panels, challenges, numbers, breaches)
     for area in (*areas, *more, *flow):
         router.include_router(area.router, dependencies=[Depends(acquaint)])
     router.include_router(pages_router())
+    router.add_api_route("/console/{rest:path}", elsewhere, methods=["GET"])
     return router
+
+
+async def elsewhere() -> Response:
+    """Whatever else somebody types is answered to a person, not to a system."""
+    raise Problem(404, "not-found", "Check the address")
 
 
 def pages_of(signin: SignIn, dictionary: Dictionary, names: Names, rooms: Iterable[APIRouter]) -> Pages:

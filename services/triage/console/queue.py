@@ -40,6 +40,8 @@ router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 
 @router.get("/")
+@router.get("/console")
+@router.get("/console/")
 async def start(request: Request) -> Response:
     """The console begins with the queue."""
     return RedirectResponse(HOME, 303)

@@ -16,6 +16,19 @@ def words_of(browser: Browser) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", browser.page.text))
 
 
+async def test_an_address_that_is_typed_in_leads_to_the_queue_or_to_a_page_that_says_it_is_none(
+    office: Office,
+) -> None:
+    browser = await office.at("staff-sw-1")
+    for address in ("/", "/console", "/console/"):
+        assert (await browser.get(address)).url.path == "/console/queue"
+    for address in ("/console/nowhere", "/console/cases", "/console/case/7/more"):
+        page = await browser.get(address)
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "Check the address." in page.text
+        assert "Sign out" in page.text
+
+
 async def test_the_queue_names_nobody_and_leads_to_the_family(office: Office) -> None:
     story = await office.told(list(NEGLECTED), [])
     browser = await office.at("staff-sw-1")
