@@ -19,6 +19,7 @@ from libs.schemas.base import WORDS
 
 MOST_ERRORS = 50
 MOST_CODES = 40
+MOST_FIELDS = 12
 
 _SENTENCES = {
     "missing": "is needed",
@@ -66,6 +67,7 @@ _SENTENCES = {
     "union_tag_not_found": "must have one of the listed kinds",
     "none_required": "must be null",
 }
+_OBJECTS = frozenset(("model_type", "model_attributes_type"))
 _PYDANTICS = frozenset(get_args(core_schema.ErrorType))
 
 
@@ -123,6 +125,10 @@ def _detail(error: Mapping[str, Any], walker: _Walker, node: Mapping[str, Any]) 
         codes = sorted(set(walker.codes(node)))
         if 0 < len(codes) <= MOST_CODES:
             return f"must be one of {', '.join(codes)}"
+    if error["type"] in _OBJECTS:
+        fields = sorted(walker.names(node))
+        if 0 < len(fields) <= MOST_FIELDS:
+            return f"must be an object; its fields are {', '.join(fields)}"
     return _sentence(error)
 
 
@@ -130,6 +136,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
     code, context = error["type"], error.get("ctx") or {}
     if context.get("pattern") == WORDS:
         return "must have no NUL character"
+    if context.get("min_length") == 1:
+        return "must not be empty"
     if code in _SENTENCES:
         try:
             return _SENTENCES[code].format_map(context)

@@ -129,7 +129,7 @@ async def test_what_was_wrong_is_pointed_at_and_what_would_be_right_is_said(http
         json={
             "worry": 5,
             "immediate_dangr": True,
-            "children": [{"name": "Ada", "born": "12/03/2015"}, {"name": "Ben", "sex": "boy"}],
+            "children": [{"name": "Ada", "born": "12/03/2015"}, {"name": " ", "sex": "boy"}, "Cas"],
         },
     )
     assert answer.status_code == 422
@@ -137,7 +137,9 @@ async def test_what_was_wrong_is_pointed_at_and_what_would_be_right_is_said(http
         ("/worry", "must be a text"),
         ("", "has a field that is not known here; perhaps `immediate_danger` was meant"),
         ("/children/0/born", "must be a date as YYYY-MM-DD"),
+        ("/children/1/name", "must not be empty"),
         ("/children/1/sex", f"must be one of {', '.join(sorted(Sex))}"),
+        ("/children/2", "must be an object; its fields are born, name, sex"),
     }
 
 
