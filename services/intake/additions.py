@@ -72,6 +72,9 @@ class Additions:
         """Stores further information with its event. Raises Problem: 404 for another agency's referral, 422."""
         referral_id, receipt = await self._referral(reference, sent.agency)
         errors = self._faults(body, receipt)
+        if not errors and _says_nothing(body):
+            wanted = "must say something: `worry`, `immediate_danger`, `agreements`, or something of a child"
+            errors.append(FieldError("", "nothing_said", wanted))
         if errors:
             # What was accepted stays accepted, though the dictionary has changed since.
             fingerprint = _fingerprint("information", referral_id, sent)
@@ -224,6 +227,14 @@ class Additions:
         if not isinstance(stored, Decoded):
             raise Problem(410, "erased", "This referral's record was erased")
         return stored.payload.shared.answer
+
+
+def _says_nothing(body: Information) -> bool:
+    parts = body.model_dump(exclude_defaults=True)
+    children = [
+        value for child in parts.pop("children", ()) for name, value in child.items() if name != "child"
+    ]
+    return not any((*parts.values(), *children))
 
 
 def _strangers(path: str, given: Sequence[int], receipt: Receipt, name: str = "") -> list[FieldError]:

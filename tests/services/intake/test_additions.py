@@ -158,6 +158,28 @@ async def test_information_that_names_what_is_not_there_says_where(
     assert (await written(ledger))["addition"] == 0
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"immediate_danger": False},
+        {"agreements": {}},
+        {"children": []},
+        {"children": [{"child": 1, "facts": [], "voice": {}}]},
+    ],
+)
+async def test_information_that_says_nothing_is_not_answered_as_if_the_hub_saw_it(
+    school: Caller, ledger: Ledger, body: Any
+) -> None:
+    reference = (await refer(school))["reference"]
+    response = await school.add(reference, "information", body)
+    assert response.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [
+        ("", "nothing_said")
+    ]
+    assert (await written(ledger))["addition"] == 0
+
+
 async def test_events_of_one_referral_keep_their_order(school: Caller, ledger: Ledger) -> None:
     reference = (await refer(school))["reference"]
     await asyncio.gather(*(school.add(reference, "information", {"worry": f"News {n}"}) for n in range(8)))
