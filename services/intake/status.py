@@ -140,12 +140,12 @@ class ChildStanding(Model):
 class NoticeStatus(Model):
     """What became of one message to the referrer."""
 
-    kind: str | None = None
-    channel: str | None = None
+    kind: str | None = Field(None, description="What it says; null where nothing could be sent.")
+    channel: str | None = Field(None, description="How it was sent; null where nothing was.")
     state: str = Field(
         description="`delivered`, `failed`, or `not_sent` where it is not possible or not safe."
     )
-    reason: str | None = None
+    reason: str | None = Field(None, description="A code for why it failed or was not sent.")
     at: Instant
 
 
