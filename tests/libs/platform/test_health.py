@@ -4,7 +4,7 @@ import pytest
 from fastapi import FastAPI
 
 from libs.platform import health
-from libs.platform.health import health_router
+from libs.platform.health import Check, health_router
 from tests.libs.platform.conftest import Client
 
 
@@ -18,6 +18,13 @@ async def broken() -> None:
 
 async def hanging() -> None:
     await asyncio.sleep(60)
+
+
+async def hard_to_end() -> None:
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(60)
 
 
 def app(**changes: object) -> FastAPI:
@@ -41,11 +48,12 @@ async def test_a_failing_check_is_named_and_its_text_kept_back(client: Client) -
     assert "hunter2" not in answer.text
 
 
+@pytest.mark.parametrize("check", [hanging, hard_to_end])
 async def test_a_check_that_hangs_does_not_hang_the_probe(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch, check: Check
 ) -> None:
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
-    async with client(app(checks={"database": hanging})) as http:
+    async with client(app(checks={"database": check})) as http, asyncio.timeout(5):
         answer = await http.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]) == (503, {"database": "slow"})
 
