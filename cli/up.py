@@ -103,7 +103,9 @@ def _up(plan: Plan, data: Path, *, with_samples: bool, once: bool) -> int:
         console.print("[dim]stopping…[/dim]")
         stack.stop()
         clear_state(data)
-    console.print(f"Stopped. The data stay in {escape(str(data))}; `mash reset` removes them.")
+    console.print(
+        f"Stopped. The data stay in {escape(str(data))}; `mash reset{escape(_where(data))}` removes them."
+    )
     if plan.database_url or plan.kafka_bootstrap:
         console.print("What your own servers hold stays there, and only you remove it.")
     return code
@@ -149,11 +151,15 @@ def _samples(client: Client, data: Path, console: Console, guard: _Guard) -> boo
     return not late
 
 
+def _where(data: Path) -> str:
+    """What another terminal, which has neither this one's arguments nor its variables, adds to a command."""
+    return "" if data == DATA else f" --data {shlex.quote(str(data.absolute()))}"
+
+
 def _invite(urls: dict[str, str], data: Path, console: Console) -> None:
     mash = Path(sys.argv[0])
     shown = shlex.quote(os.path.relpath(mash) if mash.exists() else "mash")
-    # The other terminal has neither this one's arguments nor its variables.
-    where = "" if data == DATA else f" --data {shlex.quote(str(data.absolute()))}"
+    where = _where(data)
     console.print("\n[bold]Look around[/bold]")
     for service in Service:
         console.print(f"  {service.value:<11} {urls[service.value]}/docs")
@@ -174,7 +180,7 @@ def _invite(urls: dict[str, str], data: Path, console: Console) -> None:
         f"    -d '{body}'",
         markup=False,
     )
-    commands = ", ".join(f"`mash {name}{escape(where)}`" for name in ("send", "watch", "smoke"))
+    commands = ", ".join(f"`{escape(f'{shown} {name}{where}')}`" for name in ("send FILE", "watch", "smoke"))
     console.print(f"\nRunning until Ctrl-C. In another terminal: {commands}.")
 
 
@@ -226,7 +232,10 @@ def _ports(chosen: Sequence[str], any_ports: bool) -> dict[str, int]:
     for each in chosen:
         name, _, number = each.partition("=")
         if name not in PORTS or not number.isdigit() or not 0 <= int(number) <= 65535:
-            raise typer.BadParameter(f"--port takes NAME=NUMBER with a NAME of {', '.join(PORTS)}")
+            names = ", ".join(PORTS)
+            raise typer.BadParameter(
+                f"--port takes NAME=NUMBER with a NAME of {names} and a NUMBER from 0 to 65535"
+            )
         ports[name] = int(number)
     return ports
 

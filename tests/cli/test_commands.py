@@ -347,9 +347,27 @@ def test_what_is_to_be_pasted_names_the_folder_that_is_not_the_usual_one(
     up._invite(URLS, tmp_path / "a folder", out())
     shown = capsys.readouterr().out
     assert f"token st_ives_primary --data '{tmp_path}/a folder')" in shown
-    assert f"`mash smoke --data '{tmp_path}/a folder'`" in shown
+    in_another_terminal = shown.partition("In another terminal: ")[2]
+    for command in ("send FILE", "watch", "smoke"):
+        assert f" {command} --data '{tmp_path}/a folder'`" in in_another_terminal
     up._invite(URLS, DATA, out())
     assert "--data" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["a folder", None])
+def test_who_stops_is_told_how_to_remove_the_data_of_that_folder_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str | None
+) -> None:
+    async def interrupted(self: Stack) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Stack, "start", interrupted)
+    data = DATA if folder is None else tmp_path / folder
+    up._up(Plan(data), data, with_samples=False, once=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("`mash reset` removes" in said) is (folder is None)
+    assert (f"`mash reset --data '{data}'` removes" in said) is (folder is not None)
 
 
 def test_samples_that_a_service_did_not_answer_are_not_through(tmp_path: Path) -> None:
