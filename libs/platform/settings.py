@@ -67,6 +67,15 @@ class ServiceSettings(BaseSettings):
     )
 
     @model_validator(mode="after")
+    def _partnership_is_there(self) -> Self:
+        if not self.partnership_dir.is_dir():
+            raise PydanticCustomError(
+                "partnership_missing",
+                "MASH_PARTNERSHIP_DIR must name a folder, and there is none of that name",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _kafka_has_brokers(self) -> Self:
         if self.events == "kafka" and not self.kafka_bootstrap:
             raise PydanticCustomError(

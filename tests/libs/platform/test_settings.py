@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from libs.platform.settings import ServiceSettings, load
@@ -31,6 +33,18 @@ def test_a_missing_variable_is_named_in_one_sentence(environment: pytest.MonkeyP
     with pytest.raises(SystemExit) as stop:
         load(ServiceSettings)
     assert str(stop.value) == f"Cannot start: {name} is not set."
+
+
+def test_a_partnership_without_a_folder_is_one_sentence_and_not_one_for_each_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("MASH_PARTNERSHIP_DIR", str(tmp_path / "hunter2"))
+    with pytest.raises(SystemExit) as stop:
+        load(ServiceSettings)
+    wanted = "MASH_PARTNERSHIP_DIR must name a folder, and there is none of that name"
+    assert str(stop.value) == f"Cannot start: {wanted}."
+    environment.setenv("MASH_PARTNERSHIP_DIR", str(tmp_path))
+    assert load(ServiceSettings).partnership_dir == tmp_path
 
 
 def test_a_wrong_value_is_named_but_never_shown(environment: pytest.MonkeyPatch) -> None:
