@@ -113,6 +113,12 @@ def test_what_the_guide_says_that_is_printed_is_printed() -> None:
         assert any(printed.startswith(begins) if "…" in line else printed == line for printed in page), line
 
 
+def test_what_the_guide_says_of_mistakes_is_what_is_said_of_them(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```\n(facts\.yaml:.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    facts = "child.age: 4\nchild.hunger: persistant\nanswers: {health: nothing_hold}\n"
+    assert run(str(written(tmp_path, facts))).stderr == block
+
+
 def test_every_destination_has_a_name_that_staff_use() -> None:
     assert set(PLACES) == set(Destination)
     assert len(set(PLACES.values())) == len(PLACES)
