@@ -7,6 +7,7 @@ of a malformed UUID), so sentences are made here from the error's type and the m
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -68,6 +69,8 @@ _SENTENCES = {
     "none_required": "must be null",
 }
 _OBJECTS = frozenset(("model_type", "model_attributes_type"))
+_QUOTED = re.compile("'([^']*)'")
+"""The codes in Pydantic's enumeration of what it expected, which are the model's own."""
 _PYDANTICS = frozenset(get_args(core_schema.ErrorType))
 
 
@@ -138,6 +141,10 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return "must have no NUL character"
     if context.get("min_length") == 1:
         return "must not be empty"
+    if code in ("enum", "literal_error"):
+        codes = _QUOTED.findall(str(context.get("expected", "")))
+        if 0 < len(codes) <= MOST_CODES:
+            return f"must be one of {', '.join(sorted(codes))}"
     if code in _SENTENCES:
         try:
             return _SENTENCES[code].format_map(context)

@@ -1,6 +1,6 @@
 """A number or a yes or no of a query is what its description says, or is refused by name."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import httpx
 import pytest
@@ -8,6 +8,7 @@ from fastapi import FastAPI, Query
 
 from libs.platform import problems
 from libs.platform.parameters import TRUE_FALSE, WHOLE
+from libs.schemas.levels import Rag
 
 
 @pytest.fixture
@@ -20,6 +21,8 @@ def app() -> FastAPI:
         limit: Annotated[int, Query(ge=1, le=100), WHOLE] = 50,
         age: Annotated[int | None, Query(ge=-9), WHOLE] = None,
         ended: Annotated[bool, Query(), TRUE_FALSE] = False,
+        rag: Rag | None = None,
+        order: Literal["oldest", "newest"] = "newest",
     ) -> list[object]:
         return [limit, age, ended]
 
@@ -71,8 +74,19 @@ async def test_what_only_looks_like_it_is_refused_by_name(
         assert answer.json()["errors"] == [{"parameter": name, "code": code, "detail": detail}], value
 
 
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [("rag", "must be one of amber, blue, green, red"), ("order", "must be one of newest, oldest")],
+)
+async def test_a_code_that_is_none_is_told_which_there_are(app: FastAPI, name: str, detail: str) -> None:
+    answer = await ask(app, f"{name}=canary")
+    (error,) = answer.json()["errors"]
+    assert (error["parameter"], error["detail"]) == (name, detail)
+    assert "canary" not in answer.text
+
+
 def test_the_bounds_stay_in_the_description(app: FastAPI) -> None:
-    limit, age, ended = app.openapi()["paths"]["/"]["get"]["parameters"]
+    limit, age, ended, *_ = app.openapi()["paths"]["/"]["get"]["parameters"]
     assert (limit["schema"]["type"], limit["schema"]["minimum"], limit["schema"]["maximum"]) == (
         "integer",
         1,
