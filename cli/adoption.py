@@ -176,28 +176,39 @@ def checked(dsn: str, which: str) -> Rulebook:
 
 
 def rulebook_of(dsn: str, which: str) -> Rulebook:
-    stored_as: str | None = None
+    held = _of_folder(which)
+    if held is not None:
+        return held
+    found = connected(dsn, lambda one: _registered(one, which))
+    texts = connected(dsn, lambda one: stored_texts(one, [found]))[found]
     try:
-        if Path(which).exists():
-            texts = texts_of(Path(which))
-        else:
-            found = stored_as = connected(dsn, lambda one: _registered(one, which))
-            texts = connected(dsn, lambda one: stored_texts(one, [found]))[found]
-        return make_rulebook(texts, stored_as)
+        return make_rulebook(texts, found)
     except DocumentError as error:
         fail("\n".join(error.faults))
 
 
 async def _registered(connection: asyncpg.Connection, which: str) -> str:
-    """The registered fingerprint that begins so."""
+    """The fingerprint of the registered policy that a folder holds, or whose own begins so."""
+    registered = [one.fingerprint for one in await stored_policies(connection)]
+    held = _of_folder(which)
+    if held is not None:
+        if held.fingerprint not in registered:
+            fail("What stands in the folder is not registered: it has changed since, or never was.")
+        return held.fingerprint
     if not re.fullmatch("[0-9a-f]{8,64}", which):
         fail("Name a folder, or a registered policy by at least 8 digits of its fingerprint.")
-    found = [
-        one.fingerprint for one in await stored_policies(connection) if one.fingerprint.startswith(which)
-    ]
+    found = [fingerprint for fingerprint in registered if fingerprint.startswith(which)]
     if len(found) != 1:
         fail("More than one registered policy begins so." if found else "No registered policy begins so.")
     return found[0]
+
+
+def _of_folder(which: str) -> Rulebook | None:
+    """The policy that stands in a folder, if there is one of that name."""
+    try:
+        return make_rulebook(texts_of(Path(which))) if Path(which).exists() else None
+    except DocumentError as error:
+        fail("\n".join(error.faults))
 
 
 async def _put(

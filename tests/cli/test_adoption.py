@@ -154,6 +154,22 @@ async def test_a_policy_that_is_not_registered_or_wrong_is_told(
     assert (code, "did you mean `child.hunger`" in output) == (1, True), output
 
 
+async def test_a_shadow_is_named_by_its_folder_as_the_guide_names_it(
+    address: str, folder: Path, checks: list[Status]
+) -> None:
+    code, output = await run("policy", "shadow", str(folder))
+    assert (code, "is not registered" in output) == (1, True), output
+    code, output = await run("policy", "adopt", str(folder), "--from", ahead(hours=2), "--shadow", *SAID)
+    assert code == 0, output
+    code, output = await run("policy", "shadow", str(folder))
+    assert (code, "Nothing was evaluated by it in the shadow yet." in output) == (1, True), output
+    code, output = await run("policy", "end-shadow", str(folder), "--from", ahead(hours=3), *SAID)
+    assert (code, "leaves the shadow" in output) == (0, True), output
+    (folder / "policy.yaml").write_text("id: [")
+    code, output = await run("policy", "shadow", str(folder))
+    assert (code, "policy.yaml:2:1: not YAML" in output) == (1, True), output
+
+
 async def test_a_shadow_without_evaluations_says_so(address: str, folder: Path, checks: list[Status]) -> None:
     await run("policy", "register", str(folder))
     fingerprint = load_policy(read_texts(folder)).fingerprint
