@@ -13,6 +13,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from libs.schemas.reference import parse_reference
 from sandbox.traces.otlp import CONTENT_TYPE, MOST_BYTES, RefusedExport, accepted, read_export
 from sandbox.traces.store import Span, TraceStore, TraceSummary
 from sandbox.traces.tree import Row, waterfall
@@ -59,13 +60,13 @@ def trace_router(store: TraceStore) -> APIRouter:
     @router.get("/traces", response_class=HTMLResponse)
     async def listing(q: str = "") -> HTMLResponse:
         """The newest traces, or those about one referral."""
-        subject = q.strip() or None
+        subject = _subject(q)
         return HTMLResponse(_list_page(store.traces(subject=subject), subject))
 
     @router.get("/traces.json")
     async def listing_json(q: str = "") -> list[TraceSummary]:
         """The same for programs."""
-        return store.traces(subject=q.strip() or None)
+        return store.traces(subject=_subject(q))
 
     @router.get("/traces/{trace_id}.json")
     async def one_json(trace_id: str) -> Response:
@@ -101,6 +102,12 @@ def _page(title: str, body: str) -> str:
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
+
+
+def _subject(typed: str) -> str | None:
+    """What is looked for, in the form in which it is kept: a reference is typed and read out in many."""
+    text = typed.strip()
+    return parse_reference(text) or text.lower() or None
 
 
 def _list_page(traces: Sequence[TraceSummary], subject: str | None) -> str:

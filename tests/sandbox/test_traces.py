@@ -25,6 +25,7 @@ from sandbox.traces.tree import waterfall
 from tests.sandbox.serving import NO_TLS, serve
 
 REFERRAL = "0198c0de-0000-7000-8000-000000000001"
+REFERENCE = "8QGP-2CWF-P"
 CANARY = "Zebedee Canary"
 
 
@@ -50,11 +51,21 @@ def export(url: str, compression: Compression = Compression.Gzip) -> str:
     intake, triage = (providers[name].get_tracer("test") for name in ("intake", "triage"))
     with intake.start_as_current_span("POST /v1/referrals", kind=SpanKind.SERVER) as posted:
         posted.set_attribute("mash.referral_id", REFERRAL)
+        posted.set_attribute("mash.reference", REFERENCE)
         posted.set_attribute("child.name", CANARY)
         with triage.start_as_current_span("process referral.received", kind=SpanKind.CONSUMER) as processed:
             processed.set_status(StatusCode.ERROR, CANARY)
             processed.add_event("exception", {"exception.message": CANARY})
         return f"{posted.get_span_context().trace_id:032x}"
+
+
+@pytest.mark.parametrize("typed", [REFERENCE, " 8qgp-2cwf-p ", "8QGP2CWFP", REFERRAL.upper()])
+async def test_a_referral_is_found_however_its_reference_is_written(viewer: str, typed: str) -> None:
+    trace_id = await asyncio.to_thread(export, viewer)
+    async with httpx.AsyncClient(base_url=viewer, verify=NO_TLS) as http:
+        found = (await http.get("/traces.json", params={"q": typed})).json()
+        assert [each["trace_id"] for each in found] == [trace_id]
+        assert f"/traces/{trace_id}" in (await http.get("/traces", params={"q": typed})).text
 
 
 @pytest.mark.parametrize("compression", [Compression.Gzip, Compression.NoCompression])
