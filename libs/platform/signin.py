@@ -63,6 +63,16 @@ class SignInSettings(ServiceSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _pages_are_whole(self) -> SignInSettings:
+        needed = (self.public_url, self.sign_in_client, self.sign_in_secret)
+        if any(needed) and not all(needed):
+            raise PydanticCustomError(
+                "pages_in_part",
+                "MASH_PUBLIC_URL, MASH_SIGN_IN_CLIENT and MASH_SIGN_IN_SECRET must be set together: pages need each",
+            )
+        return self
+
     @property
     def has_pages(self) -> bool:
         """Whether people can sign in."""

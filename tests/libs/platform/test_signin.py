@@ -266,6 +266,14 @@ def test_pages_in_production_are_encrypted_and_their_cookies_too() -> None:
     assert "Secure" in response.headers["set-cookie"]
 
 
+@pytest.mark.parametrize("left", ["public_url", "sign_in_client", "sign_in_secret"])
+def test_a_service_with_a_part_of_what_its_pages_need_does_not_start_without_them(left: str) -> None:
+    whole: dict[str, Any] = {**BASE, "environment": "test", "public_url": PAGES}
+    assert SignInSettings(**whole).has_pages
+    with pytest.raises(ValidationError, match="must be set together"):
+        SignInSettings(**{name: value for name, value in whole.items() if name != left})
+
+
 REFUSED: list[tuple[dict[str, str], str]] = [
     ({"client_id": "nobody"}, "unauthorized_client"),
     ({"client_id": "marac"}, "unauthorized_client"),
