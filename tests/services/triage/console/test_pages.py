@@ -6,7 +6,7 @@ from datetime import timedelta
 from libs.platform.auth import Principal
 from libs.platform.signin import IDLE
 from services.triage.colleagues.colleagues import Colleagues
-from tests.services.triage.conftest import NEGLECTED
+from tests.services.triage.conftest import NEGLECTED, Story
 from tests.services.triage.console.conftest import HUB, HUNGRY, Browser, Office, case_path
 from tests.services.triage.staff import CANARY
 
@@ -117,6 +117,16 @@ async def test_after_sign_in_comes_the_page_that_was_asked_for_with_what_was_cho
     long = case_path(story, 0, f"/decision?children=1,2&x={'x' * 600}")
     browser = await office.at("staff-sw-1", long)
     assert (browser.page.status_code, browser.page.url.query) == (200, b"")
+async def test_a_case_whose_referral_is_not_read_yet_says_so_on_each_of_its_pages(office: Office) -> None:
+    story = Story()
+    await office.hub.park(story.answer("police"), value=b"?")
+    browser = await office.at("staff-mgr-1", f"/console/cases/{story.id}")
+    links = set(re.findall(r'href="(/console/(?:alerts|cases/[^"?#]+))"', browser.page.text))
+    assert len(links) > 10
+    for path in sorted(links):
+        page = (await browser.get(path)).text
+        assert "not read yet" in page.lower(), path
+        assert not re.search(r"(of|on|:|,) None\b", page), path
 
 
 async def test_who_may_not_read_cases_is_told_so(office: Office) -> None:
