@@ -227,14 +227,14 @@ def visit(request: Request, scope: str) -> Visit:
     return Visit(request, pages, request.app.state.console, session)
 
 
-async def posted(request: Request, scope: str) -> tuple[Visit, dict[str, str]]:
+async def posted(request: Request, scope: str, *, drafts: bool = True) -> tuple[Visit, dict[str, str]]:
     """Who sends a form, and its fields.
 
-    A form that comes after its session's end is kept as a draft of whoever's session it was; nothing else is done.
-    Raises NotSignedIn, Problem 403.
+    A form that comes after its session's end is kept as a draft of whoever's session it was, where `drafts`; nothing
+    else is done. Raises NotSignedIn, Problem 403.
     """
     pages: Pages = request.app.state.pages
-    if pages.signin.session(request) is None:
+    if drafts and pages.signin.session(request) is None:
         lapsed = pages.signin.lapsed(request)
         if lapsed is not None:
             console: Console = request.app.state.console

@@ -29,7 +29,7 @@ async def show_search(request: Request) -> Response:
 @router.post("")
 async def search(request: Request) -> Response:
     """The cases that answer everything that was given."""
-    there, fields = await posted(request, SCOPE)
+    there, fields = await posted(request, SCOPE, drafts=False)
     faults = Faults()
     born = read_day(fields, "born", faults, now=there.console.clock.now())
     body: dict[str, Any] = {name: fields[name] for name in TEXTS if fields.get(name)}

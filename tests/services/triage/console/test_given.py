@@ -64,6 +64,14 @@ async def test_a_draft_keeps_what_was_written_and_nothing_that_the_page_filled_i
     )
 
 
+async def test_what_was_looked_for_after_a_sessions_end_is_kept_nowhere(office: Office) -> None:
+    browser = await office.at("staff-sw-1", "/console/search")
+    office.clock.advance(IDLE + timedelta(seconds=1))
+    shown = await browser.submit({"name": CANARY}, "/search")
+    assert shown.url.path == "/issuer/authorize"
+    assert await office.hub.rows("SELECT * FROM draft") == []
+
+
 async def test_a_later_draft_of_a_page_takes_the_place_of_the_earlier(office: Office) -> None:
     drafts = Drafts(office.hub.ledger)
     await drafts.keep("staff-sw-1", "/console/search", None, {"name": "First", "reason": "x"})
