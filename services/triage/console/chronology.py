@@ -30,6 +30,6 @@ async def show_chronology(request: Request, case_id: UUID) -> Response:
         case=case,
         child=child_of(case),
         entries=entries,
-        pictures=pictures(entries, there.console.clock.now()),
+        pictures=pictures(entries),
         live=[case["case_id"]],
     )

@@ -30,6 +30,7 @@ _LANES: Mapping[str, str] = {
     "information": "This referral",
     "withdrawal": "This referral",
     "fact": "What was stated",
+    "finding": "What was stated",
     "reading": "Staff",
     "command": "Staff",
     "strategy_discussion": "Staff",
@@ -112,27 +113,26 @@ def moment(entry: Mapping[str, Any]) -> datetime:
     return datetime(on.year, on.month, on.day, 12, tzinfo=LONDON)
 
 
-def pictures(entries: Sequence[Mapping[str, Any]], now: datetime) -> list[Picture]:
+def pictures(entries: Sequence[Mapping[str, Any]]) -> list[Picture]:
     """The years, and the time since the referral on its own: minutes would not show among years."""
     numbered = list(enumerate(entries, start=1))
-    received = [moment(entry) for _, entry in numbered if entry["kind"] == "referral"]
-    found = []
-    old = [
-        one
-        for one in numbered
-        if not received or moment(one[1]) < received[0] or one[1]["kind"] == "referral"
-    ]
-    if len(old) > 1:
-        found.append(_picture("Until this referral", old, max(moment(one[1]) for one in old)))
-    if received:
-        new = [one for one in numbered if one[1].get("at") and moment(one[1]) >= received[0]]
-        if len(new) > 1:
-            found.append(_picture("Since this referral", new, max(moment(one[1]) for one in new)))
-    return found
+    referral = next((entry for entry in entries if entry["kind"] == "referral"), None)
+    old = [one for one in numbered if referral is None or one[1] is referral or _before(one[1], referral)]
+    new = [one for one in numbered if one[1] is referral or one not in old]
+    parts = (("Until this referral", old), ("Since this referral", new))
+    return [_picture(title, part) for title, part in parts if len(part) > 1]
 
 
-def _picture(title: str, entries: Sequence[Numbered], end: datetime) -> Picture:
+def _before(entry: Mapping[str, Any], referral: Mapping[str, Any]) -> bool:
+    """Whether something was before the referral; a day alone stands before the moments of that day, as in the table."""
+    if entry.get("at"):
+        return moment(entry) < moment(referral)
+    return bool(entry["on"] <= referral["on"])
+
+
+def _picture(title: str, entries: Sequence[Numbered]) -> Picture:
     start = min(moment(entry) for _, entry in entries)
+    end = max(moment(entry) for _, entry in entries)
     if end - start < timedelta(minutes=10):
         end = start + timedelta(minutes=10)
     span = (end - start).total_seconds()
@@ -142,13 +142,13 @@ def _picture(title: str, entries: Sequence[Numbered], end: datetime) -> Picture:
 
     by_lane: dict[str, list[Numbered]] = {}
     for one in entries:
-        by_lane.setdefault(_LANES.get(one[1]["kind"], words(one[1]["kind"])), []).append(one)
+        by_lane.setdefault(_lane(one[1]), []).append(one)
     names = [name for name in _ORDER if name in by_lane] + [name for name in by_lane if name not in _ORDER]
     lanes = tuple(
         Lane(
             TOP + LANE * row + LANE / 2,
             name,
-            tuple(_marks([one for one in by_lane[name] if one[1]["kind"] != "plan_closed"], place)),
+            tuple(_marks(by_lane[name], place)),
             tuple(_bars(by_lane[name], place)),
         )
         for row, name in enumerate(names)
@@ -156,6 +156,14 @@ def _picture(title: str, entries: Sequence[Numbered], end: datetime) -> Picture:
     number = len(entries)
     told = f"{number} entries from {_day(start)} to {_day(end)}, in {len(lanes)} rows. The table below says the same."
     return Picture(title, told, TOP + LANE * len(lanes) + 34, tuple(_ticks(start, end, place)), lanes)
+
+
+def _lane(entry: Mapping[str, Any]) -> str:
+    kind = entry["kind"]
+    # An agency corrects its answers, and staff what they added.
+    return (
+        "Staff" if (kind, entry.get("source")) == ("correction", "staff") else _LANES.get(kind, words(kind))
+    )
 
 
 def _marks(entries: Iterable[Numbered], place: Any) -> Iterator[Mark]:
@@ -184,9 +192,9 @@ def _mark(group: Sequence[Numbered], place: Any) -> Mark:
 
 
 def _bars(entries: Iterable[Numbered], place: Any) -> Iterator[Bar]:
-    """Plans from their opening to their closing; one that nobody closed reaches the end."""
+    """Plans that count, from their opening to their closing; one that nobody closed reaches the end."""
     running: dict[str, Mapping[str, Any]] = {}
-    for _, entry in entries:
+    for entry in (one for _, one in entries if one.get("counts", True)):
         name = str(entry["words"]).partition(":")[0]
         if entry["kind"] == "plan_opened":
             running[name] = entry

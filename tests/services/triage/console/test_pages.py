@@ -1,10 +1,12 @@
 """The console shows what the API answers, to whoever may see it, and leaves nothing behind."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
+from uuid import UUID
 
 from libs.platform.auth import Principal
 from libs.platform.signin import IDLE
+from libs.schemas.history import EarlierReport
 from services.triage.colleagues.colleagues import Colleagues
 from tests.services.triage.conftest import NEGLECTED, Story
 from tests.services.triage.console.conftest import HUB, HUNGRY, Browser, Office, case_path
@@ -117,6 +119,37 @@ async def test_after_sign_in_comes_the_page_that_was_asked_for_with_what_was_cho
     long = case_path(story, 0, f"/decision?children=1,2&x={'x' * 600}")
     browser = await office.at("staff-sw-1", long)
     assert (browser.page.status_code, browser.page.url.query) == (200, b"")
+async def test_a_chronology_says_when_what_and_who_and_what_no_longer_counts(office: Office) -> None:
+    story, here = Story(), UUID(int=9)
+    before = EarlierReport(on=date(2026, 3, 1), agency="st_ives_primary", reference="HERE", case_id=here)
+    elsewhere = EarlierReport(on=date(2026, 3, 2), reference="ELSEWHERE", mistaken=True)
+    on = HUNGRY.model_copy(update={"on": date(2026, 10, 2)})
+    await office.hub.take(
+        story.received([HUNGRY]),
+        story.linked(before, elsewhere),
+        story.answer("police", on),
+        story.completed(),
+    )
+    reader = await office.at("staff-sw-1", case_path(story, 0, "/reading"))
+    await reader.submit({"immediate_danger": "no"}, "/reading")
+    await reader.get(case_path(story, 0, "/chronology"))
+    rows = re.findall(
+        r'<tr( class="mash-void")?>\s*<th scope="row"[^>]*>(.*?)</tr>', reader.page.text, re.DOTALL
+    )
+    said = [(bool(void), re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", row)).strip()) for void, row in rows]
+    assert said[:3] == [
+        (False, "1 1 March 2026 Reported by St Ives Primary: a new worry. HERE The hub’s index"),
+        (True, "2 2 March 2026 Reported: a new worry. It does not count. ELSEWHERE The hub’s index"),
+        (False, "3 2 October 2026 The child is hungry: persistent. Cambridgeshire Constabulary"),
+    ]
+    (referral,) = (row for _, row in said if "Referral by" in row)
+    assert re.fullmatch(r"\d 23 November 2026, 10:00 Referral by St Ives Primary. The referrer", referral)
+    assert any(row.endswith("were read. The hub’s staff: Sam Sandbox, social worker") for _, row in said)
+    assert f'<a class="govuk-link" href="/console/cases/{here}">HERE</a>' in reader.page.text
+    assert re.findall(r"<desc[^>]*>(\d) entries", reader.page.text) == ["4", "2"]
+    assert "What was stated" in reader.page.text.partition("As a list")[0]
+
+
 async def test_a_case_whose_referral_is_not_read_yet_says_so_on_each_of_its_pages(office: Office) -> None:
     story = Story()
     await office.hub.park(story.answer("police"), value=b"?")
