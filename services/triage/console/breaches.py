@@ -69,13 +69,14 @@ async def _shown(there: Visit, values: Mapping[str, str], faults: Faults) -> Res
     chosen = _chosen(there.request)
     found = (await there.operations.get("/v1/clocks/breaches", limit=SHOWN + 1, **chosen))["items"]
     items = _by_clock(found[:SHOWN])
+    waiting = (await there.operations.get("/v1/queue/counts"))["counts"]
     return there.form(
         "breaches.html",
         values,
         faults,
         items=items,
         more=len(found) > SHOWN,
-        teams=sorted({one["team"] for one in items} | {*chosen.values()}),
+        teams=sorted({one["team"] for one in (*items, *waiting)} | {*chosen.values()}),
         chosen=chosen,
         action=f"{there.path}?{urlencode(chosen)}" if chosen else there.path,
         kinds=KINDS,
