@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.triage.console.challenges import OUTCOMES
 from services.triage.console.clocks import KINDS
 from services.triage.console.forms import Faults, read_day
-from services.triage.console.frame import visit
+from services.triage.console.frame import texts, visit
 from services.triage.console.given import ConsoleRoute
 from services.triage.console.words import LONDON
 
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/console/numbers", route_class=ConsoleRoute, include_
 async def show_numbers(request: Request) -> Response:
     """The numbers from one day to another, both of them counted; of the last 90 days where none is chosen."""
     there = visit(request, "queue:read")
-    faults, asked = Faults(), dict(request.query_params)
+    faults, asked = Faults(), texts(request.query_params)
     now = there.console.clock.now()
     today = now.astimezone(LONDON).date()
     last = _day(asked, "to", faults, now) or today
