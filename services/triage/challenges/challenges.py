@@ -251,7 +251,7 @@ class Challenges:
         open_only: bool,
         limit: int,
     ) -> ChallengePage:
-        """Challenges that the caller may see, by the time that they are due."""
+        """Challenges that the caller may see: the open ones by when they are due, then those that were settled last."""
         now = self._ledger.clock.now()
         rows = await challenge_rows(connection, caller, case_id, open_only, limit)
         items = tuple(ChallengeItem(**self._fields(row, now)) for row in rows[:limit])

@@ -146,7 +146,7 @@ class ChallengeView(ChallengeItem):
 
 
 class ChallengePage(Model):
-    """Challenges, the most urgent first."""
+    """Challenges: the open ones, the most urgent first, then those that were settled last."""
 
     items: tuple[ChallengeItem, ...]
     more: bool
@@ -216,10 +216,13 @@ async def steps_of(
 async def challenge_rows(
     connection: asyncpg.Connection, caller: Principal, case_id: UUID | None, open_only: bool, limit: int
 ) -> Sequence[asyncpg.Record]:
-    """Challenges that the caller may see, one more than `limit` where there are more."""
+    """Challenges that the caller may see, one more than `limit` where there are more: the open ones by when they are
+    due, then those that were settled last.
+    """
     rows: Sequence[asyncpg.Record] = await connection.fetch(
         f"{_SELECT} WHERE {visible(caller, 'c')} AND ($1::uuid IS NULL OR g.case_id = $1)"
-        " AND (NOT $2 OR g.resolved_at IS NULL) ORDER BY g.due_at, g.id LIMIT $3",
+        " AND (NOT $2 OR g.resolved_at IS NULL)"
+        " ORDER BY g.resolved_at DESC NULLS FIRST, g.due_at, g.id LIMIT $3",
         case_id,
         open_only,
         limit + 1,
