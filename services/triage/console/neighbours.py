@@ -78,7 +78,11 @@ class HttpNeighbours:
             # Nothing that the signed-in person did or could put right.
             self._token = None
             raise _away(what)
-        return answered(answer).json()
+        try:
+            return answered(answer).json()
+        except ValueError:
+            # Something between answers in the neighbour's place.
+            raise _away(what) from None
 
     async def _bearer(self) -> str:
         """A token of the console's own (RFC 6749 section 4.4). Raises httpx.HTTPError."""

@@ -22,7 +22,8 @@ class World:
         self.clock = ManualClock(datetime(2026, 11, 23, 10, tzinfo=UTC))
         self.tokens = 0
         self.asked: list[httpx.Request] = []
-        self.answer = httpx.Response(200, json=[])
+        self.answer: httpx.Response | httpx.HTTPError = httpx.Response(200, json=[])
+        self.issued: httpx.Response | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/.well-known/openid-configuration":
@@ -31,8 +32,11 @@ class World:
             assert request.headers["authorization"].startswith("Basic ")
             assert request.content == b"grant_type=client_credentials"
             self.tokens += 1
-            return httpx.Response(200, json={"access_token": f"token-{self.tokens}", "expires_in": 3600})
+            said = {"access_token": f"token-{self.tokens}", "expires_in": 3600}
+            return self.issued or httpx.Response(200, json=said)
         self.asked.append(request)
+        if isinstance(self.answer, httpx.HTTPError):
+            raise self.answer
         return self.answer
 
     def neighbours(self, addresses: Addresses = ADDRESSES) -> HttpNeighbours:
@@ -60,6 +64,8 @@ AWAY: list[tuple[str, Any]] = [
     ("refused", httpx.Response(401, json={"code": "token-invalid"})),
     ("forbidden", httpx.Response(403, json={"code": "scope-missing"})),
     ("broken", httpx.Response(500)),
+    ("not reached", httpx.ConnectError("refused")),
+    ("somebody else", httpx.Response(200, text="<h1>Back soon</h1>")),
 ]
 
 
@@ -70,6 +76,29 @@ async def test_a_neighbour_that_fails_is_away_whatever_the_reason(what: str, ans
     with pytest.raises(Problem) as problem:
         await world.neighbours().agencies()
     assert (problem.value.status, problem.value.code) == (503, "neighbour-away")
+
+
+@pytest.mark.parametrize("issued", [httpx.Response(400, json={"error": "x"}), httpx.Response(200, text="?")])
+async def test_a_neighbour_is_away_while_the_issuer_gives_no_token(issued: httpx.Response) -> None:
+    world = World()
+    world.issued = issued
+    with pytest.raises(Problem, match="neighbour-away"):
+        await world.neighbours().agencies()
+    assert world.asked == []
+
+
+async def test_a_token_that_was_refused_is_not_sent_again() -> None:
+    world = World()
+    neighbours = world.neighbours()
+    world.answer = httpx.Response(401, json={"code": "token-invalid"})
+    with pytest.raises(Problem, match="neighbour-away"):
+        await neighbours.agencies()
+    world.answer = httpx.Response(200, json=[])
+    await neighbours.agencies()
+    assert [one.headers["authorization"] for one in world.asked] == ["Bearer token-1", "Bearer token-2"]
+    assert {(one.method, str(one.url)) for one in world.asked} == {
+        ("GET", "http://enrichment.example.org/v1/agencies")
+    }
 
 
 async def test_what_is_wrong_with_a_referral_is_for_whoever_filled_it_in() -> None:
