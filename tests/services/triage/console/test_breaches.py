@@ -46,6 +46,13 @@ async def test_the_longest_wait_is_first_and_one_reason_is_for_every_time_that_a
     ]
     browser = await office.at("staff-mgr-1", PAGE)
     assert listed(browser) == wanted
+    for about in wanted:
+        case_id = about.partition(".")[0]
+        assert f'name="note.{about}"' in browser.page.text
+        assert f'name="why.{about}"' in browser.page.text
+        assert f'href="/console/cases/{case_id}/clocks"' in browser.page.text
+    assert f"{first.reference}, child 1 : The reading of the referrer&#39;s words" in words_of(browser)
+    assert words_of(browser).count("Say why it ran out") == 3
     assert "Ran out 19 November 2026, 16:00 Today, 09:00 Team" in words_of(browser)
     assert f"{second.reference}, child 1" in words_of(browser)
     assert " open>" not in browser.page.text

@@ -1,12 +1,15 @@
 """Whoever looks at a challenge is offered what they may do about it, and sees what was said and how it stands."""
 
 import re
+from datetime import timedelta
 
 from services.triage.console.forms import LONGEST
+from tests.services.triage.challenges.test_challenges import sent
 from tests.services.triage.conftest import NEGLECTED, Story
 from tests.services.triage.console.conftest import Browser, Office, case_path
 from tests.services.triage.console.test_pages import words_of
 from tests.services.triage.console.test_work import chosen, decide
+from tests.services.triage.staff import CANARY
 
 SAID = {
     "agency": "colleague",
@@ -47,6 +50,13 @@ async def test_everybody_is_offered_what_they_may_do_about_a_challenge(office: O
     assert "Whose A colleague’s How it came A colleague says so, or I do Challenged Decision 1" in words_of(
         worker
     )
+    assert f"{story.reference}, child 1, {CANARY} Challenge" in words_of(worker)
+    assert "Stage The two services talk to each other To be settled by Tomorrow, 08:30 Reviewer" in words_of(
+        worker
+    )
+    assert "Who disagrees Sasha, social worker Reasons He is hungry again." in words_of(worker)
+    assert "Disagrees with" not in words_of(worker)
+    assert "Take it up a stage" in words_of(worker)
     assert offered(worker) == {"Take the review", "Keep it", "up"}
     reader = await office.at("receiver-eh-1", one)
     assert offered(reader) == set()
@@ -57,6 +67,7 @@ async def test_everybody_is_offered_what_they_may_do_about_a_challenge(office: O
     reviewer = await office.at("staff-sw-1", one)
     await reviewer.submit({}, one)
     assert "Reviewer Sam Sandbox, social worker" in words_of(reviewer)
+    assert "Settle it, or take it up a stage" in words_of(reviewer)
     assert offered(reviewer) == {"Keep it", "up", "stands", "decide_anew", "withdrawn"}
     await worker.get(one)
     assert offered(worker) == set(), "somebody else reviews it"
@@ -65,6 +76,16 @@ async def test_everybody_is_offered_what_they_may_do_about_a_challenge(office: O
     assert "Add it to the challenge" in offered(worker)
     manager = await office.at("staff-mgr-2", one)
     assert offered(manager) == {"Take it over", "Keep it", "up"}
+    assert "Why do you take the review from Sam Sandbox, social worker?" in words_of(manager)
+    assert 'name="take_over_because"' in manager.page.text
+    await office.hub.take(sent(story))
+    office.clock.advance(timedelta(hours=29))
+    await manager.sign_in("staff-mgr-2", one)
+    assert "To be settled by Today, 08:30 Overdue" in words_of(manager)
+    assert "Disagrees with That early help is enough. Reasons" in words_of(manager)
+    assert "Recorded by St Ives Primary Whose St Ives Primary, by the referrer’s own system" in words_of(
+        manager
+    )
     await office.hub.rows("UPDATE challenge SET stage = 'board'")
     await manager.get(one)
     assert offered(manager) == {"Take it over"}, "no stage is above the last"
@@ -75,9 +96,9 @@ async def test_everybody_is_offered_what_they_may_do_about_a_challenge(office: O
     assert "Add what somebody says as well" not in manager.page.text
     said = words_of(manager)
     for wanted in (
-        "Settled The decision stands, 23 November 2026, 10:00",
+        "Settled The decision stands, 24 November 2026, 15:00",
         "Agreed No: the disagreement stays on record",
-        "Settled, 23 November 2026, 10:00 Recorded by Marlow Sandbox",
+        "Settled, 24 November 2026, 15:00 Recorded by Marlow Sandbox",
         "Reasons The plan holds.",
     ):
         assert wanted in said

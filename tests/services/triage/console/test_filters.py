@@ -27,7 +27,7 @@ SAID: list[tuple[str, object, str]] = [
     ("departure", "below", "Below the recommendation"),
     ("departure", "some_way_off", "Some way off"),
     ("state", "out_of_office", "Out of office"),
-    ("enquiry", "no_enquiry", "No enquiry"),
+    ("enquiry", "joint", "A section 47 enquiry by social care and the police"),
     ("enquiry", "another_kind", "Another kind"),
     ("signed", 2, "+2"),
     ("signed", -1, "-1"),
