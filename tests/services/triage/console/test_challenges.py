@@ -147,6 +147,7 @@ async def test_what_is_open_stands_first_however_much_was_settled_before(office:
     await worker.get(LIST)
     links = re.findall(rf'href="({LIST}/[^"]+)"', worker.page.text)
     assert links == [one]
+    assert 'value="yes" selected' not in worker.page.text
     assert "There are more" not in worker.page.text
     await worker.get(f"{LIST}?settled=yes")
     links = re.findall(rf'href="({LIST}/[^"]+)"', worker.page.text)

@@ -46,6 +46,8 @@ async def test_the_first_and_the_last_day_count_and_are_the_hubs(office: Office)
     said = await of_days(browser, date(2026, 10, 1), date(2026, 10, 1))
     assert "From 1 October 2026 to 1 October 2026, both counted." in said
     assert "Clocks that ran out: 2" in said
+    assert "Tools used: 0" in said
+    assert '<form method="get" action="/console/numbers"' in browser.page.text
     assert "For 1 of them nobody has said why yet" in said
     assert "The decision on the case A reason without a kind 1" in said
     assert "The decision on the case Nobody has said why 1" in said
@@ -61,8 +63,9 @@ async def test_days_that_are_in_no_order_are_counted_as_nothing_and_stay_in_the_
     assert browser.page.status_code == 422
     assert "The first day must be before the last" in said
     assert "both counted" not in said
-    (day,) = re.findall(r'<input[^>]*name="from-day"[^>]*>', browser.page.text)
-    assert 'value="2"' in day
+    for name, value in (("from", "2"), ("to", "1")):
+        (day,) = re.findall(rf'<input[^>]*name="{name}-day"[^>]*>', browser.page.text)
+        assert f'value="{value}"' in day
     assert "The date must be today or in the past" in await of_days(
         browser, date(2026, 10, 2), date(2026, 11, 24)
     )

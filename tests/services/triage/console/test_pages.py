@@ -147,6 +147,8 @@ async def test_a_chronology_says_when_what_and_who_and_what_no_longer_counts(off
     assert any(row.endswith("were read. The hub’s staff: Sam Sandbox, social worker") for _, row in said)
     assert f'<a class="govuk-link" href="/console/cases/{here}">HERE</a>' in reader.page.text
     assert re.findall(r"<desc[^>]*>(\d) entries", reader.page.text) == ["4", "2"]
+    titles = ["Until this referral", "Since this referral", "As a list"]
+    assert re.findall(r"<h2[^>]*>([^<]+)", reader.page.text) == titles
     assert "What was stated" in reader.page.text.partition("As a list")[0]
 
 
