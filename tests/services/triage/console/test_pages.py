@@ -119,6 +119,8 @@ async def test_after_sign_in_comes_the_page_that_was_asked_for_with_what_was_cho
     long = case_path(story, 0, f"/decision?children=1,2&x={'x' * 600}")
     browser = await office.at("staff-sw-1", long)
     assert (browser.page.status_code, browser.page.url.query) == (200, b"")
+
+
 async def test_a_chronology_says_when_what_and_who_and_what_no_longer_counts(office: Office) -> None:
     story, here = Story(), UUID(int=9)
     before = EarlierReport(on=date(2026, 3, 1), agency="st_ives_primary", reference="HERE", case_id=here)
