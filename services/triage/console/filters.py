@@ -80,6 +80,7 @@ def filters(dictionary: Dictionary, names: Names) -> dict[str, Callable[..., Any
         "day": words.day,
         "when": words.when,
         "due": words.due,
+        "reference": lambda reference: reference or "a referral not read yet",
         "name": words.name,
         "born": words.born,
         "address": words.address,

@@ -43,7 +43,8 @@ async def test_a_case_is_found_by_all_that_was_given_as_people_write_it(office: 
         assert found_by(browser) == by, given
         said = words_of(browser)
         assert f"{len(by[:1])} case{'' if by else 's'} found" in said
-        row = f"{story.reference}, child 1 {', '.join(by)} Today, 10:00 To be read Not evaluated yet Green"
+        level = "Nothing yet: the words are to be read first"
+        row = f"{story.reference}, child 1 {', '.join(by)} Today, 10:00 To be read {level} Green"
         assert (row in said) == bool(by)
         form = browser.page.text.partition("Search again")[2]
         assert all(f'value="{text}"' in form for text in given.values()), "to be changed and sent again"
