@@ -130,7 +130,12 @@ def _wrong(fields: Mapping[str, str], faults: Faults) -> str:
         faults.add("outcome", "Select how it goes on")
     if outcome == UP:
         faults.needed(fields, safe_meanwhile="Enter how the child is safe meanwhile")
-    elif fields.get("agreed") not in ("yes", "no"):
+    elif fields.get("safe_meanwhile"):
+        # Nothing is open any more that it could stand beside, and what somebody wrote is not thrown away unread.
+        faults.add(
+            "safe_meanwhile", "This is kept where it goes up a stage; write it into the reasons instead"
+        )
+    if outcome != UP and fields.get("agreed") not in ("yes", "no"):
         faults.add("agreed", "Select whether whoever challenged agrees")
     faults.needed(fields, because="Enter the reasons")
     faults.long(fields, "because", "safe_meanwhile")

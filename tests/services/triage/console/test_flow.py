@@ -150,10 +150,13 @@ async def test_a_challenge_is_taken_by_telephone_reviewed_by_somebody_else_and_s
     await manager.submit({}, one)
     for wanted in ("Select how it goes on", "Select whether whoever challenged agrees", "Enter the reasons"):
         assert wanted in manager.page.text
-    told = {"because": "The plan holds.", "safe_meanwhile": "He eats at school."}
-    await manager.submit(told | {"outcome": "stands", "agreed": "no"}, one)
+    told, safe = {"because": "The plan holds."}, {"safe_meanwhile": "He eats at school."}
+    await manager.submit(told | safe | {"outcome": "stands", "agreed": "yes"}, one)
+    assert "write it into the reasons instead" in manager.page.text
+    assert "He eats at school." in manager.page.text.partition('id="form"')[2]
+    await manager.submit(told | {"outcome": "stands", "agreed": "no", "safe_meanwhile": ""}, one)
     assert "does not agree, and a stage is left" in manager.page.text
-    await manager.submit(told | {"outcome": "up"}, one)
+    await manager.submit(told | safe | {"outcome": "up"}, one)
     assert "gone up a stage" in manager.page.text
     await manager.submit({}, one)
     await manager.submit(told | {"outcome": "stands", "agreed": "yes"}, one)
