@@ -13,6 +13,9 @@ from libs.schemas.notice import NoticeState
 LONGEST_WAIT = timedelta(minutes=15)
 """Between two tries of the same request."""
 
+LONGEST_RATE_WAIT = timedelta(minutes=1)
+"""Notify counts requests in a rolling minute: after it nothing of the limit is left, and everybody's sends wait."""
+
 LONGEST_POLL = timedelta(hours=1)
 """Between two questions whether a message has arrived."""
 
@@ -148,9 +151,10 @@ def after(standing: Standing, answer: Answer, patience: Patience, now: datetime)
         case Refused(code=code):
             return Change(NoticeState.FAILED, None, code)
         case Limited(limit=limit):
-            if late:
-                return Change(NoticeState.FAILED, None, "not_accepted")
             again = _after_limit(limit, standing.asks, now)
+            if again >= standing.created_at + patience.give_up_after:
+                # Known now, so told now: whoever is on call is not left out until midnight, and called then.
+                return Change(NoticeState.FAILED, None, "not_accepted")
             return Change(NoticeState.TO_SEND, again, f"{limit.name.lower()}_limit", reached=False)
         case NotSent(code=code):
             if late:
@@ -217,6 +221,6 @@ def _backoff(tries: int) -> timedelta:
 def _after_limit(limit: Limit, tries: int, now: datetime) -> datetime:
     """Notify counts requests in a rolling minute, and messages from midnight UTC."""
     if limit is Limit.RATE:
-        return now + max(timedelta(seconds=5), _backoff(tries))
+        return now + min(max(timedelta(seconds=5), _backoff(tries)), LONGEST_RATE_WAIT)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return midnight + timedelta(minutes=1)

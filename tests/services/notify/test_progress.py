@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -105,8 +106,9 @@ def test_what_notify_accepted_is_not_sent_again_though_a_look_up_does_not_show_i
 def test_a_request_that_never_left_is_sent_again_without_a_look_up() -> None:
     change = after(asked(), NotSent("unreachable"), PATIENCE, START)
     assert (change.state, change.reached) == (NoticeState.TO_SEND, False)
+    assert change.due_at == START + timedelta(seconds=2)
     after_a_lost_one = after(asked(sends=2), NotSent("unreachable"), PATIENCE, START)
-    assert after_a_lost_one.state is NoticeState.UNSURE
+    assert (after_a_lost_one.state, after_a_lost_one.reached) == (NoticeState.UNSURE, False)
 
 
 def test_too_fast_waits_seconds_and_too_many_today_waits_for_midnight() -> None:
@@ -114,6 +116,17 @@ def test_too_fast_waits_seconds_and_too_many_today_waits_for_midnight() -> None:
     assert (fast.state, fast.due_at) == (NoticeState.TO_SEND, START + timedelta(seconds=5))
     day = after(asked(), Limited(Limit.DAY), PATIENCE, START)
     assert (day.state, day.due_at) == (NoticeState.TO_SEND, datetime(2026, 11, 24, 0, 1, tzinfo=UTC))
+    # Everybody's sends wait, alerts too: however often this one was tried, the minute that Notify counts is enough.
+    often = after(asked(asks=12), Limited(Limit.RATE), PATIENCE, START)
+    assert often.due_at == START + timedelta(minutes=1)
+
+
+def test_what_a_limit_would_hold_until_its_time_is_over_has_failed_at_once() -> None:
+    alerts = replace(PATIENCE, give_up_after=timedelta(minutes=10))
+    today = after(asked(), Limited(Limit.DAY), alerts, START)
+    assert (today.state, today.reason) == (NoticeState.FAILED, "not_accepted")
+    fast = after(asked(), Limited(Limit.RATE), alerts, START)
+    assert fast.state is NoticeState.TO_SEND
 
 
 def test_a_message_that_cannot_be_sent_has_failed_with_a_code() -> None:
