@@ -32,7 +32,7 @@ from libs.messaging.tracing import span_context, traceparent_of
 from services.notify import store
 from services.notify.documents import Addressed, StoredNotice
 from services.notify.progress import Answer, Change, Limit, Limited, NotSent, Patience, Refused, after
-from services.notify.results import emit_ends
+from services.notify.results import Tally, emit_ends
 from services.notify.store import Claimed, Step
 
 CLAIM_BATCH = 100
@@ -100,15 +100,7 @@ class Courier:
         self._requests = meter.create_counter(
             "mash.notices.requests", "{request}", "Requests to GOV.UK Notify, by what became of them."
         )
-        self._duplicates = meter.create_counter(
-            "mash.notices.duplicates", "{message}", "Messages that went out beside the one that was meant."
-        )
-        self._contradictions = meter.create_counter(
-            "mash.notices.contradictions", "{receipt}", "Last statuses that came after another."
-        )
-        self._ended = meter.create_counter(
-            "mash.notices.ended", "{notice}", "Notices that came to their end."
-        )
+        self._tally = Tally(meter)
 
     def stop(self) -> None:
         """Asks `run` to take on nothing more, to record what is out, and to return."""
@@ -245,10 +237,7 @@ class Courier:
             steps = [Step(each.claimed.id, each.change, each.claimed.claim, each.trace) for each in batch]
             moved = await store.apply(unit.connection, steps, unit.now)
             ended = emit_ends(unit, moved)
-        self._duplicates.add(sighting.extra)
-        self._contradictions.add(sighting.contradictions)
-        for each in ended:
-            self._ended.add(1, {"state": each.state.value, "kind": each.kind, "channel": each.channel})
+        self._tally.count(sighting, ended)
 
     def _report(self, event: str, error: BaseException) -> None:
         passing = classify(error) is ErrorClass.TRANSIENT

@@ -20,7 +20,7 @@ from libs.platform.problems import Problem, responses
 from libs.schemas.base import Instant, Model
 from services.notify import store
 from services.notify.progress import Change, Message, ending
-from services.notify.results import emit_ends
+from services.notify.results import Tally, emit_ends
 from services.notify.store import Step
 
 MOST_BYTES = 65_536
@@ -61,6 +61,7 @@ class Receipts:
         self._taken = meter.create_counter(
             "mash.notices.receipts", "{receipt}", "Delivery receipts, by what became of them."
         )
+        self._tally = Tally(meter)
 
     async def take(self, notice_id: UUID, message: Message) -> str:
         """Keeps one receipt and ends its notice where that follows. Gives a code of what became of it.
@@ -111,8 +112,9 @@ class Receipts:
             statuses = await store.statuses(unit.connection, under_way) if under_way else {}
             ends = {notice_id: end for notice_id in under_way if (end := ending(statuses[notice_id]))}
             steps = [Step(notice_id, Change(end[0], None, end[1])) for notice_id, end in ends.items()]
-            if steps:
-                emit_ends(unit, await store.apply(unit.connection, steps, unit.now))
+            moved = await store.apply(unit.connection, steps, unit.now) if steps else []
+            ended = emit_ends(unit, moved)
+        self._tally.count(sighting, ended)
 
         def code(notice_id: UUID) -> str:
             if notice_id not in referrals:

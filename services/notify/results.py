@@ -1,9 +1,11 @@
-"""The events that tell the other services how a notice ended."""
+"""How notices ended, and what came to light of them: the events for the other services, and the counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from uuid import UUID
+
+from opentelemetry.metrics import Meter
 
 from libs.messaging.ledger import Unit
 from libs.schemas.alerts import AlertDelivered, AlertFailed, CallResult
@@ -17,7 +19,29 @@ from libs.schemas.events import (
     NoticeResult,
 )
 from libs.schemas.notice import NoticeChannel, NoticeState
-from services.notify.store import Moved
+from services.notify.store import Moved, Sighting
+
+
+class Tally:
+    """Counts what became of notices, whether Notify was asked or told it by itself."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._duplicates = meter.create_counter(
+            "mash.notices.duplicates", "{message}", "Messages that went out beside the one that was meant."
+        )
+        self._contradictions = meter.create_counter(
+            "mash.notices.contradictions", "{receipt}", "Last statuses that came after another."
+        )
+        self._ended = meter.create_counter(
+            "mash.notices.ended", "{notice}", "Notices that came to their end."
+        )
+
+    def count(self, sighting: Sighting, ended: Iterable[Moved]) -> None:
+        """Counts what one transaction recorded."""
+        self._duplicates.add(sighting.extra)
+        self._contradictions.add(sighting.contradictions)
+        for each in ended:
+            self._ended.add(1, {"state": each.state.value, "kind": each.kind, "channel": each.channel})
 
 
 def emit_ends(unit: Unit, moved: Iterable[Moved]) -> list[Moved]:

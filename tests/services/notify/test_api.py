@@ -107,11 +107,16 @@ async def report(
 
 
 async def test_a_receipt_ends_its_notice_once(
-    api: httpx.AsyncClient, ledger: Ledger, govuk: GovUk, sent: Story
+    api: httpx.AsyncClient, ledger: Ledger, govuk: GovUk, sent: Story, telemetry: Telemetry
 ) -> None:
     for _ in range(3):
         assert (await report(api, govuk, "delivered")).status_code == 204
     assert await states(ledger) == ["delivered"]
+    assert metric(telemetry, "mash_notices_ended_total") == 1
+    assert metric(telemetry, "mash_notices_duplicates_total") == 0
+    # A second message under the notice's reference: it went out twice, and nobody will ask for it any more.
+    assert (await report(api, govuk, "delivered", id=str(uuid.uuid4()))).status_code == 204
+    assert metric(telemetry, "mash_notices_duplicates_total") == 1
     assert [kind for kind, _ in await emitted(ledger)] == ["uk.mash.notice.delivered.v1"]
     # More may stand in a receipt than is read of it, and the description says so.
     document = (await api.get("/openapi.json")).json()
@@ -129,6 +134,7 @@ async def test_a_failure_is_told_once_and_a_later_contradiction_is_kept(
     kept = await ledger.pool.fetch("SELECT status, contradicts FROM receipt ORDER BY arrived_at, status")
     assert dict(map(tuple, kept)) == {"created": False, "temporary-failure": False, "delivered": True}
     assert metric(telemetry, "mash_notices_receipts_total") == 3
+    assert metric(telemetry, "mash_notices_contradictions_total") == 1
 
 
 async def test_a_receipt_that_overtakes_the_answer_to_the_request_is_not_lost(
