@@ -22,11 +22,12 @@ CHANNEL_WORDS = {
     NoticeChannel.EMAIL: re.compile(
         r"\be-?mails?\b|\bmail(?:box|s)?\b|\binbox\b|\b(?:gmail|outlook|hotmail)\b"
     ),
-    NoticeChannel.SMS: re.compile(
-        r"\bsms\b|\btexts?\b|\btext messages?\b|\b(?:mobile|phone|telephone|handset)s?\b"
-    ),
+    NoticeChannel.SMS: re.compile(r"\bsms\b|\btexts?\b|\btext messages?\b|\b(?:mobile|\w*phone|handset)s?\b"),
 }
 """Words that speak of a channel as a whole."""
+
+ANY_CHANNEL = re.compile(r"\bmessag(?:es?|ing)\b")
+"""A text that speaks of messages, and of no channel, speaks of every one."""
 
 DIGITS_THAT_NAME = 6
 """Digits of a telephone number's end that name it, however the rest is written or whether it is."""
@@ -191,6 +192,8 @@ def _named(where: Place, text: str | None) -> bool:
         return False
     lowered = text.lower()
     if where.address.lower() in lowered or CHANNEL_WORDS[where.channel].search(lowered):
+        return True
+    if ANY_CHANNEL.search(lowered) and not any(words.search(lowered) for words in CHANNEL_WORDS.values()):
         return True
     if where.channel is NoticeChannel.SMS:
         end = re.sub(r"\D", "", where.address)[-DIGITS_THAT_NAME:]

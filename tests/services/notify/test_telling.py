@@ -99,6 +99,9 @@ def test_the_first_safe_contact_that_a_machine_can_use_is_used(
         ("he has her phone", [EMAIL]),
         ("He picks up +44 7700 900 123", [EMAIL]),
         ("he checks texts and emails", []),
+        ("He goes through her iPhone", [EMAIL]),
+        ("he reads her text messages", [EMAIL]),
+        ("HE READS ALL HER MESSAGES", []),
         ("he sees everything posted on the wall at home", [EMAIL, SMS]),
     ],
 )
