@@ -42,7 +42,9 @@ class Upkeep:
         adrift = await self._ledger.pool.fetch(_ADRIFT, now)
         late = await self._ledger.pool.fetchrow(_OLDEST, now - self._patience)
         self._age.set((now - late["oldest"]).total_seconds() if late["oldest"] else 0.0)
-        if late["notices"] and not self._alarmed:
-            await self._alarms.raise_alarm("notices-not-sent", count=late["notices"])
-        self._alarmed = bool(late["notices"])
+        if not late["notices"]:
+            self._alarmed = False
+        elif not self._alarmed:
+            # One that reached nobody is raised again by the next sweep.
+            self._alarmed = await self._alarms.raise_alarm("notices-not-sent", count=late["notices"])
         return len(adrift)
