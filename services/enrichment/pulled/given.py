@@ -169,15 +169,16 @@ def about_someone_else(given: Given, question: Question) -> bool:
     if found is None:
         return False
     pairs: tuple[tuple[str | date | None, str | date | None], ...] = (
-        (_digits(found.nhs_number), _digits(asked.nhs_number)),
-        (found.upn, asked.upn),
+        (_compact(found.nhs_number), _compact(asked.nhs_number)),
+        (_compact(found.upn), _compact(asked.upn)),
         (found.born, exact_birth(asked.born)),
     )
     return any(theirs is not None and ours is not None and theirs != ours for theirs, ours in pairs)
 
 
-def _digits(number: str | None) -> str | None:
-    return None if number is None else number.replace(" ", "")
+def _compact(number: str | None) -> str | None:
+    """A number is the same however it is spaced, hyphened or capitalised; an empty one is none."""
+    return "".join(filter(str.isalnum, number or "")).upper() or None
 
 
 def reply_of(given: Given) -> Reply:

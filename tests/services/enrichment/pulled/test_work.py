@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from libs.schemas.levels import Level, Rag
+from services.enrichment.asking.question import Question, Subject
+from services.enrichment.pulled.given import Given, about_someone_else
 from services.enrichment.pulled.work import LEASE
 from tests.fuzzing import LIMIT, Record, Way, faults_found
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
@@ -207,6 +209,27 @@ async def test_a_wrong_answer_is_refused_by_its_place_and_changes_nothing(fetchi
         assert "terrible" not in refused.text
     assert await fetching.marac_answers(case.child) == []
     assert await fetching.instance.ledger.pool.fetchval("SELECT closed_at FROM work") is None
+
+
+NUMBERED = Question(
+    question_id="q",
+    purpose="p",
+    basis="b",
+    items=("listing",),
+    child=Subject(nhs_number="9990041008", upn="B801200001001"),
+)
+
+
+def test_a_number_is_the_same_however_the_agency_writes_it() -> None:
+    for found, someone_else in (
+        ({"nhs_number": "999 004 1008"}, False),
+        ({"nhs_number": "999-004-1008", "upn": "b801200001001"}, False),
+        ({"nhs_number": "", "upn": " "}, False),
+        ({"nhs_number": "9990041016"}, True),
+        ({"nhs_number": "9990041008", "upn": "C801200001001"}, True),
+    ):
+        given = Given.model_validate({"state": "nothing_held", "child": found})
+        assert about_someone_else(given, NUMBERED) is someone_else, found
 
 
 WORKS_FOR_POLICE = {
