@@ -42,8 +42,14 @@ async def test_a_question_is_answered_by_a_form_that_is_checked_before_it_is_sen
     changing = await browser.submit({"action": "change"})
     assert 'value="high_risk" selected' in changing.text
     await browser.submit({**FILLED, "action": "check"})
+    shown = browser.seen[-1]
     sent = await browser.submit({"action": "send"})
     assert "Answer sent" in sent.text
+    # Pressed twice it has arrived all the same; another answer, or a look at the question, is too late.
+    for more, status in (({}, 200), ({"dash_yes": "9"}, 409), ({"action": "check"}, 409)):
+        browser.seen.append(shown)
+        again = await browser.submit({"action": "send", **more})
+        assert (again.status_code, "Answer sent" in again.text) == (status, status == 200)
     (answer,) = await fetching.marac_answers(case.child)
     assert (answer.state, answer.dash.yes, str(answer.as_of)) == ("returned", 15, "2025-11-20")
     assert {(fact.fact, fact.value) for fact in answer.facts} == {
