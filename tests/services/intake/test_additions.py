@@ -1,4 +1,5 @@
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ async def test_information_is_stored_with_its_event_about_the_child_it_names(
     (child_id,) = payload.children
     assert str(child_id) == referred["children"][1]["id"]
     assert payload.shared.worry == "He has a bruise today."
+    assert not await ledger.pool.fetchval("SELECT immediate_danger FROM addition"), "nobody is alarmed"
     assert (await written(ledger)) == {"referral": 1, "addition": 1, "outbox": 2, "stream": 1}
 
 
@@ -185,3 +187,25 @@ async def test_events_of_one_referral_keep_their_order(school: Caller, ledger: L
     await asyncio.gather(*(school.add(reference, "information", {"worry": f"News {n}"}) for n in range(8)))
     rows = await ledger.pool.fetch("SELECT sequence FROM outbox ORDER BY xid, id")
     assert [row["sequence"] for row in rows] == list(range(1, 10))
+
+
+async def test_after_an_erasure_the_other_child_keeps_its_number_and_what_is_gone_is_said_to_be_gone(
+    school: Caller, ledger: Ledger
+) -> None:
+    referred = await refer(school)
+    reference = referred["reference"]
+    assert (await school.add(reference, "withdrawal", WITHDRAWAL, "k-1")).status_code == 201
+    answer = json.loads(await ledger.pool.fetchval("SELECT answer FROM referral"))
+    del answer["children"][referred["children"][0]["id"]]
+    await ledger.pool.execute("UPDATE referral SET answer = $1", json.dumps(answer).encode())
+    assert [child["number"] for child in (await school.status(reference)).json()["children"]] == [2]
+    assert (await school.add(reference, "information", INFORMATION)).status_code == 201
+    of_the_first = await school.add(reference, "challenges", CHALLENGE | {"children": [1]})
+    assert of_the_first.json()["errors"][0]["code"] == "unknown_child"
+
+    await ledger.pool.execute("UPDATE addition SET answer = ''")
+    again = [await school.add(reference, "withdrawal", WITHDRAWAL, "k-1")]
+    await ledger.pool.execute("UPDATE referral SET answer = ''")
+    again += [await school.add(reference, kind, body) for kind, body in KINDS]
+    assert {(one.status_code, one.json()["code"]) for one in again} == {(410, "erased")}
+    assert (await school.status(reference)).json()["children"] == []

@@ -66,7 +66,7 @@ async def test_an_employer_may_be_named_as_the_agency_that_is_asked(
 async def test_a_referral_whose_suspect_works_elsewhere_is_shown_to_its_agency(
     police: Caller, ledger: Ledger, adult: dict[str, Any]
 ) -> None:
-    case = await accepted(police, ledger, adults=[adult])
+    case = await accepted(police, ledger, adults=[adult, {"thought_to_harm": True}])
     assert (await police.status(case.reference)).status_code == 200
 
 
