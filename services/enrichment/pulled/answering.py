@@ -1,6 +1,7 @@
 """Takes what agencies answer to the questions that they fetched: kept, recorded and told in one transaction."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from uuid import UUID
 
 from libs.messaging.ledger import Ledger, Unit
@@ -162,6 +163,8 @@ class Answering:
         Raises Problem 404, 409 where nothing was answered, 422.
         """
         found = await self._found(caller, question_id)
+        # A sender's key may name a child.
+        key = sha256(key.encode()).hexdigest()
         if body.answer is not None:
             await self._check(found, body.answer, "/answer")
         async with self.ledger.unit({found.referral_id}) as unit:

@@ -1,4 +1,7 @@
-"""Tables of the agencies that fetch their questions: ids, codes, times and keyed hashes beside sealed payloads."""
+"""Tables of the agencies that fetch their questions: ids, codes, times and keyed hashes beside sealed payloads.
+
+A correction's `key` is a digest of what its sender chose, which may name a child.
+"""
 
 from sqlalchemy import (
     ARRAY,

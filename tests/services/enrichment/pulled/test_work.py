@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.fuzzing import LIMIT, Record, Way, faults_found
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.family.conftest import Told
 from tests.services.enrichment.pulled.conftest import Fetching
-from tests.services.enrichment.pulled.test_lists import GOOD, send
+from tests.services.enrichment.pulled.test_lists import GOOD, send, today
 
 HIGH_RISK = {"fact": "household.domestic_abuse", "value": "high_risk", "basis": "record"}
 RETURNED = {
@@ -130,7 +131,7 @@ async def test_the_same_answer_again_is_the_same_result_and_another_one_needs_a_
     claimed = await fetching.claim()
     path = f"/v1/work/{claimed['items'][0]['question_id']}/corrections"
     correction = {"kind": "retracted", "reason": "wrong_person"}
-    keyed = {**fetching.headers(), "Idempotency-Key": "k"}
+    keyed = {**fetching.headers(), "Idempotency-Key": "Wren-Kestrel"}
     early = await fetching.http.post(path, json=correction, headers=keyed)
     assert (early.status_code, early.json()["code"]) == (409, "not-answered")
     for _ in range(2):
@@ -153,6 +154,8 @@ async def test_the_same_answer_again_is_the_same_result_and_another_one_needs_a_
         headers={**keyed, "Idempotency-Key": "l"},
     )
     assert second.json()["number"] == 2
+    kept = await fetching.instance.ledger.pool.fetch("SELECT key FROM work_correction ORDER BY number")
+    assert [row["key"] for row in kept] == [sha256(key).hexdigest() for key in (b"Wren-Kestrel", b"l")]
     corrections = [
         payload.children[case.child]
         for kind, payload in await fetching.instance.told()
@@ -169,7 +172,9 @@ async def test_declining_is_told_with_its_reason(fetching: Fetching) -> None:
     await fetching.ask(case)
     claimed = await fetching.claim()
     assert (await fetching.answer(claimed, {"state": "declined"})).status_code == 422
-    declined = {"state": "declined", "reason": "too_little_to_find"}
+    # Records may have a start and no end; an agency's clock may be a day ahead.
+    ahead = str(today() + timedelta(days=1))
+    declined = {"state": "declined", "reason": "too_little_to_find", "coverage_from": ahead, "as_of": ahead}
     assert (await fetching.answer(claimed, declined)).status_code == 200
     (answer,) = await fetching.marac_answers(case.child)
     assert (answer.state, answer.reason) == ("declined", "too_little_to_find")
