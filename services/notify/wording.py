@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from libs.schemas.base import Line, Model, Text
@@ -40,6 +40,18 @@ class ChildWords(Model):
 
     one: Line
     several: Line = Field(description="With `{number}` and `{count}`.")
+
+    @field_validator("several")
+    @classmethod
+    def _tells_children_apart(cls, several: str) -> str:
+        try:
+            if several.format(number=1, count=3) != several.format(number=2, count=3):
+                return several
+        except (LookupError, ValueError, AttributeError):
+            pass
+        raise PydanticCustomError(
+            "child_number", "must have `{number}`, and no braces but in `{number}` and `{count}`"
+        )
 
 
 class Reached(Model):

@@ -205,3 +205,11 @@ def test_a_wording_without_words_for_a_destination_is_refused() -> None:
     del document["destinations"]["masg"]
     with pytest.raises(ValueError, match="words for each destination"):
         Wording.model_validate(document)
+
+
+def test_a_wording_that_cannot_tell_children_apart_is_refused() -> None:
+    document = json.loads(WORDING.model_dump_json())
+    for several in ("a child of {count}", "child {nummer}", "child {number} of {}", "child {"):
+        document["child"]["several"] = several
+        with pytest.raises(ValueError, match="no braces but in"):
+            Wording.model_validate(document)
