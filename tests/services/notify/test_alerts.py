@@ -188,12 +188,14 @@ async def test_what_somebody_has_acknowledged_is_not_sent_any_more(
 async def test_what_notify_did_not_take_in_time_is_given_up(
     ledger: Ledger, wording: Wording, govuk: GovUk, couriers: Couriers, clock: ManualClock
 ) -> None:
-    govuk.behave(send="error")
-    await feed(ledger, wording, called(Story()))
+    govuk.behave(send="error", times=1)
+    story = Story()
+    await feed(ledger, wording, called(story))
     await couriers.start()
-    async with asyncio.timeout(30):
-        while (await notices(ledger))[0]["sends"] == 0:
-            await asyncio.sleep(0.02)
+    await reach(ledger, "unsure")
+    # The referrer's notices do not wait for it.
+    await feed(ledger, wording, story.received())
+    await reach(ledger, "unsure", "sent")
     clock.advance(timedelta(minutes=11))
     [(name, shared)] = await told(ledger, 1)
     assert (name, shared["reason"]) == ("uk.mash.notice.alert-failed.v1", "not_accepted")

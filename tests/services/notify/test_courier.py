@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,6 +14,7 @@ from libs.messaging.failpoints import Failpoints
 from libs.messaging.ledger import Ledger
 from libs.platform.clock import ManualClock
 from libs.platform.telemetry import Telemetry
+from services.notify import store
 from services.notify.documents import StoredNotice
 from services.notify.wording import Wording
 from tests.services.notify.conftest import (
@@ -193,6 +194,16 @@ async def test_two_couriers_send_each_notice_once(
     assert set(references.values()) == {1}
     ended = [shared["notice_id"] for kind, shared in await emitted(ledger) if kind == DELIVERED]
     assert len(ended) == len(set(ended)) == 120
+
+
+async def test_what_one_courier_is_claiming_another_neither_takes_nor_waits_for(
+    ledger: Ledger, wording: Wording, clock: ManualClock
+) -> None:
+    await feed(ledger, wording, Story().received())
+    async with ledger.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM notice FOR UPDATE")
+        async with asyncio.timeout(5):
+            assert await store.claim(ledger.pool, uuid4(), 10, clock.now(), LEASE, sends=True) == []
 
 
 async def test_a_notice_that_cannot_be_delivered_fails_once_with_a_code(
