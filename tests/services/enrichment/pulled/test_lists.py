@@ -2,12 +2,17 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from libs.messaging.codec import PlainCodec
 from libs.schemas.findings import EXISTENCE_ONLY
+from libs.schemas.person import Date
+from services.enrichment.asking.question import Question, Subject
+from services.enrichment.pulled.listing import Listing
 from services.enrichment.pulled.lists import MOST_BYTES, MOST_ROWS, BadFile, read_list
 from services.enrichment.pulled.work import Item, WorkTable
 from tests.services.enrichment.conftest import FINCH, WREN, Case
@@ -85,8 +90,11 @@ async def send(
 async def test_who_is_on_the_list_is_told_for_a_child_in_hand_and_the_own_answer_is_still_awaited(
     fetching: Fetching,
 ) -> None:
-    case = Case(children=(WREN, FINCH))
-    await fetching.ask(case)
+    case, past = Case(children=(WREN, FINCH)), Case()
+    await fetching.ask(case, past)
+    await fetching.instance.ledger.pool.execute(
+        "UPDATE work SET put_at = put_at - interval '121 days' WHERE child_id = $1", past.child
+    )
     report = await send(fetching, GOOD)
     assert report.status_code == 200, report.text
     assert report.json() == {
@@ -103,11 +111,31 @@ async def test_who_is_on_the_list_is_told_for_a_child_in_hand_and_the_own_answer
     ]
     assert (told.state, told.reason, told.as_of) == ("returned", "held_back", today())
     assert await fetching.marac_answers(finch) == []
-    claimed = await fetching.claim(most=2)
-    assert len(claimed["items"]) == 2
-    for place in range(2):
+    assert await fetching.marac_answers(past.child) == []
+    claimed = await fetching.claim(most=3)
+    assert len(claimed["items"]) == 3
+    for place in range(3):
         assert (await fetching.answer(claimed, {"state": "nothing_held"}, place=place)).status_code == 200
     assert [each.state for each in await fetching.marac_answers(wren)] == ["returned", "nothing_held"]
+
+
+def test_everybody_whom_a_question_names_is_found_by_name_and_birth_or_by_number() -> None:
+    listing = Listing(SimpleNamespace(codec=PlainCodec()), "secret")  # type: ignore[arg-type]
+    asked = Question(question_id="q", purpose="p", basis="b", items=("listing",), child=Subject())
+    born = Date(on=date(2015, 2, 11))
+    zoe = Subject(given_name="Zoë", family_name="Kestrel-Test", born=born, nhs_number="9990041008")
+    known = set(listing.keys_of(asked.model_copy(update={"child": zoe})))
+    nobody = Subject(given_name="Zoë", family_name="Sedge", born=born)
+    for who in (
+        Subject(given_name="ZOE ANN", family_name="KESTREL TEST", born=born),
+        Subject(given_name="A", family_name="B", also_known_as=("zoe o'kestrel-test",), born=born),
+        Subject(nhs_number="999 004 1008"),
+    ):
+        for place in ({"child": who}, {"mother": who}, {"adults": (nobody, who)}):
+            assert known & set(listing.keys_of(asked.model_copy(update=place))), place
+            elsewhere = asked.model_copy(update={**place, "items": ("attendance",)})
+            assert listing.keys_of(elsewhere) == (), "no list answers it"
+    assert not known & set(listing.keys_of(asked.model_copy(update={"child": nobody})))
 
 
 async def test_a_question_that_is_put_later_finds_the_list(fetching: Fetching) -> None:

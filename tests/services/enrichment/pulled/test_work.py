@@ -102,7 +102,8 @@ async def test_a_claim_ends_by_itself_and_by_hand_and_is_renewed_by_work(fetchin
     pool, now = fetching.instance.ledger.pool, fetching.instance.ledger.clock.now()
     claimed = await fetching.claim(most=2)
     await pool.execute("UPDATE work SET claimed_until = $1", now + timedelta(minutes=1))
-    assert (await fetching.answer(claimed, {"state": "nothing_held"})).status_code == 200
+    in_words = {"state": "returned", "narrative": "Heard on Tuesday."}
+    assert (await fetching.answer(claimed, in_words)).status_code == 200
     until_then = await pool.fetchval("SELECT claimed_until FROM work WHERE closed_at IS NULL")
     assert until_then > now + LEASE - timedelta(seconds=5)
     other = claimed["items"][1]["question_id"]
