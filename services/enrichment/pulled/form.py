@@ -185,7 +185,10 @@ def _day(
     except ValueError:
         errors[name] = f"{label} Enter a day, a month and a year, such as 27 3 2026"
         return None
-    if not EARLIEST <= found <= now.date() + timedelta(days=1):
+    if found < EARLIEST:
+        errors[name] = f"{label} Enter the year with four digits, such as 2026"
+        return None
+    if found > now.date() + timedelta(days=1):
         errors[name] = f"{label} The date must be today or in the past"
         return None
     return found

@@ -80,6 +80,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_in_the_summary(
         "dash_yes": "24",
         "dash_asked": "10",
         "as_of-month": "13",
+        **dict(zip(("coverage_from-day", "coverage_from-month", "coverage_from-year"), "123", strict=True)),
         "action": "check",
     }
     page = await browser.submit(wrong)
@@ -91,7 +92,9 @@ async def test_what_is_wrong_stands_beside_its_field_and_in_the_summary(
         "fact.household.domestic_abuse_incidents_6_months",
         "dash_yes",
         "as_of-day",
+        "coverage_from-day",
     ]
+    assert "Enter the year with four digits" in summary[-1][1]
     for target, text in summary:
         assert f'id="{target}"' in page.text
         assert page.text.count(text.strip()) == 2, "in the summary and beside the field"
