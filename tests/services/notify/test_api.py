@@ -117,6 +117,9 @@ async def test_a_receipt_ends_its_notice_once(
     # A second message under the notice's reference: it went out twice, and nobody will ask for it any more.
     assert (await report(api, govuk, "delivered", id=str(uuid.uuid4()))).status_code == 204
     assert metric(telemetry, "mash_notices_duplicates_total") == 1
+    # What was said before the end and comes after it contradicts nothing.
+    assert (await report(api, govuk, "sending")).status_code == 204
+    assert metric(telemetry, "mash_notices_contradictions_total") == 0
     assert [kind for kind, _ in await emitted(ledger)] == ["uk.mash.notice.delivered.v1"]
     # More may stand in a receipt than is read of it, and the description says so.
     document = (await api.get("/openapi.json")).json()

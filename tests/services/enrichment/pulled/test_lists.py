@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from tests.services.enrichment.conftest import FINCH, WREN, Case
 from tests.services.enrichment.pulled.conftest import Browser, Fetching
 
 TODAY = date(2026, 11, 25)
+ZERO = UUID(int=0)
 HEADER = "role,family_name,given_name,born,nhs_number\n"
 GOOD = HEADER + 'child,Kestrel-Test,Wren,2015-02-11,\nvictim,"Sedge, Test",Ada,1990-04-01,999 004 1008\n'
 
@@ -90,11 +92,13 @@ async def send(
 async def test_who_is_on_the_list_is_told_for_a_child_in_hand_and_the_own_answer_is_still_awaited(
     fetching: Fetching,
 ) -> None:
-    case, past = Case(children=(WREN, FINCH)), Case()
-    await fetching.ask(case, past)
-    await fetching.instance.ledger.pool.execute(
-        "UPDATE work SET put_at = put_at - interval '121 days' WHERE child_id = $1", past.child
-    )
+    case, past, erased = Case(children=(WREN, FINCH)), Case(), Case()
+    await fetching.ask(erased, case, past)
+    for change, child in (
+        ("put_at = put_at - interval '121 days'", past.child),
+        ("question = '', put_at = put_at - interval '1 hour'", erased.child),
+    ):
+        await fetching.instance.ledger.pool.execute(f"UPDATE work SET {change} WHERE child_id = $1", child)
     report = await send(fetching, GOOD)
     assert report.status_code == 200, report.text
     assert report.json() == {
@@ -111,12 +115,21 @@ async def test_who_is_on_the_list_is_told_for_a_child_in_hand_and_the_own_answer
     ]
     assert (told.state, told.reason, told.as_of) == ("returned", "held_back", today())
     assert await fetching.marac_answers(finch) == []
-    assert await fetching.marac_answers(past.child) == []
-    claimed = await fetching.claim(most=3)
+    for child in (past.child, erased.child):
+        assert await fetching.marac_answers(child) == []
+    claimed = await fetching.claim(most=4)
     assert len(claimed["items"]) == 3
     for place in range(3):
         assert (await fetching.answer(claimed, {"state": "nothing_held"}, place=place)).status_code == 200
     assert [each.state for each in await fetching.marac_answers(wren)] == ["returned", "nothing_held"]
+    # Beside the agency's own answer a list holds nothing back but what that did.
+    for place, reason in enumerate((None, EXISTENCE_ONLY), start=1):
+        await fetching.instance.ledger.pool.execute(
+            "UPDATE agency_check SET late = true, reason = $1 WHERE child_id = $2", reason, wren
+        )
+        assert (await send(fetching, GOOD.replace("Ada", "Eve" * place))).status_code == 200
+        told = (await fetching.marac_answers(wren))[-1]
+        assert (told.state, told.reason, told.late) == ("returned", reason, True)
 
 
 def test_everybody_whom_a_question_names_is_found_by_name_and_birth_or_by_number() -> None:
@@ -173,16 +186,19 @@ async def test_the_same_list_again_changes_nothing_and_a_later_one_supersedes(fe
     pool = fetching.instance.ledger.pool
     yesterday = today() - timedelta(days=1)
     first, *rest = GOOD.splitlines(keepends=True)
+    now = fetching.instance.ledger.clock.now()
+    await pool.execute("INSERT INTO list VALUES ($1, 'probation', $2, $3, '', '', 1, 0)", ZERO, today(), now)
+    await pool.execute("INSERT INTO list_entry VALUES ($1, 2, '{}', '')", ZERO)
     for text, unchanged in ((GOOD, False), (GOOD, True), (first + "".join(reversed(rest)), True)):
         assert (await send(fetching, text, yesterday)).json()["unchanged"] is unchanged
     assert len(await fetching.marac_answers(case.child)) == 1
-    assert await pool.fetchval("SELECT count(*) FROM list") == 1
+    assert await pool.fetchval("SELECT count(*) FROM list WHERE agency = 'marac'") == 1
     assert (await send(fetching, first + rest[1])).status_code == 200
-    assert await pool.fetchval("SELECT count(*) FROM list_entry") == 1
+    assert await pool.fetchval("SELECT count(*) FROM list_entry") == 2, "and the other agency's"
     # A file of which nothing could be read takes nobody off the list.
     broken = (await send(fetching, first + rest[1].replace("-", "/"))).json()
     assert (broken["accepted"], broken["unchanged"], len(broken["refused"])) == (0, True, 1)
-    assert await pool.fetchval("SELECT count(*) FROM list_entry") == 1
+    assert await pool.fetchval("SELECT count(*) FROM list_entry") == 2
     older = await send(fetching, GOOD, yesterday)
     assert (older.status_code, older.json()["code"]) == (409, "list-older")
     later = Case()
