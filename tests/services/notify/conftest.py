@@ -297,14 +297,19 @@ class Couriers:
     stack: AsyncExitStack
 
     async def start(
-        self, *, ledger: Ledger | None = None, timeout: float = 5.0, at_once: int = 20
+        self,
+        *,
+        ledger: Ledger | None = None,
+        timeout: float = 5.0,
+        at_once: int = 20,
+        lease: timedelta = LEASE,
     ) -> Courier:
         client = await self.stack.enter_async_context(self.govuk.client(timeout))
         courier = Courier(
             ledger or self.ledger,
             client,
             PATIENCE,
-            lease=LEASE,
+            lease=lease,
             at_once=at_once,
             look_every=0.02,
             meter=self.telemetry.meter,

@@ -177,12 +177,18 @@ async def test_what_somebody_has_acknowledged_is_not_sent_any_more(
 ) -> None:
     story, other = Story(), Story()
     alert_id = new_event_id(START)
-    await feed(ledger, wording, called(story, alert_id=alert_id), called(other, "duty_manager"))
+    out = called(other, "duty_manager")
+    await feed(ledger, wording, called(story, alert_id=alert_id), out)
     await feed(ledger, wording, acknowledged(story, alert_id))
     await couriers.start()
-    await until(lambda: len(govuk.sent()) == 1)
-    assert to(govuk.sent()[0]) == "07700 900202"
-    assert [row["reason"] for row in await notices(ledger)] == ["acknowledged", None]
+    await reach(ledger, "failed", "sent")
+    assert [to(message) for message in govuk.sent()] == ["07700 900202"]
+    # What went out before somebody acknowledged it is followed to its own end.
+    await feed(ledger, wording, acknowledged(other, out.payload.shared.alert_id))
+    assert [(row["state"], row["reason"]) for row in await notices(ledger)] == [
+        ("failed", "acknowledged"),
+        ("sent", None),
+    ]
 
 
 async def test_what_notify_did_not_take_in_time_is_given_up(
