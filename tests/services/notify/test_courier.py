@@ -254,16 +254,18 @@ async def test_an_outcome_whose_childs_words_were_erased_is_not_sent(
     ledger: Ledger, wording: Wording, govuk: GovUk, couriers: Couriers
 ) -> None:
     story = Story()
-    await feed(ledger, wording, story.received(), story.decided(story.children[0]))
-    (read,) = await ledger.codec.decode([(StoredNotice, (await notices(ledger))[1]["content"])])
+    await feed(ledger, wording, story.received(), story.screened(), story.decided(story.children[0]))
+    (read,) = await ledger.codec.decode([(StoredNotice, (await notices(ledger))[2]["content"])])
     assert isinstance(read, Decoded)
     assert set(read.payload.children) == {story.children[0]}
     (erased,) = await ledger.codec.encode([StoredNotice(shared=read.payload.shared)])
     await ledger.pool.execute("UPDATE notice SET content = $1 WHERE kind = 'outcome'", erased)
+    await ledger.pool.execute("UPDATE notice SET content = '' WHERE kind = 'receipt'")
     await couriers.start()
-    await reach(ledger, "sent", "failed")
+    await reach(ledger, "failed", "sent", "failed")
     assert [(kind, shared["reason"]) for kind, shared in await emitted(ledger)] == [
-        (FAILED, "content_erased")
+        (FAILED, "content_contract"),
+        (FAILED, "content_erased"),
     ]
     assert len(govuk.sent()) == 1
 
@@ -305,11 +307,14 @@ async def test_a_refused_key_fails_no_notice(
     revoked = await couriers.start()
     await recorded(ledger, "key_refused")
     assert await states(ledger) == ["to_send"]
+    await feed(ledger, wording, Story().received())
+    await asyncio.sleep(A_MOMENT)
+    assert [row["asks"] for row in await notices(ledger)] == [1, 0], "nobody knocks again at once"
     revoked.stop()
     govuk.key = right
     clock.advance(timedelta(seconds=30))
     await couriers.start()
-    await reach(ledger, "sent")
+    await reach(ledger, "sent", "sent")
 
 
 async def test_an_unreachable_notify_loses_nothing_and_leaves_nothing_unsure(
