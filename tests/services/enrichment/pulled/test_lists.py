@@ -119,6 +119,8 @@ async def test_who_is_on_the_list_is_told_for_a_child_in_hand_and_the_own_answer
         assert await fetching.marac_answers(child) == []
     claimed = await fetching.claim(most=4)
     assert len(claimed["items"]) == 3
+    closed = "SELECT child_id FROM work WHERE closed_at IS NOT NULL"
+    assert await fetching.instance.ledger.pool.fetchval(closed) == erased.child, "nobody meets it again"
     for place in range(3):
         assert (await fetching.answer(claimed, {"state": "nothing_held"}, place=place)).status_code == 200
     assert [each.state for each in await fetching.marac_answers(wren)] == ["returned", "nothing_held"]

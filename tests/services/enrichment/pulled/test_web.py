@@ -1,9 +1,10 @@
 """A small team answers on pages: without a program, without a script, and nobody else's questions."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from libs.platform.signin import IDLE
+from services.enrichment.pulled.form import read_answer
 from tests.services.enrichment.conftest import FINCH, WREN, Case, until
 from tests.services.enrichment.pulled.conftest import Browser, Fetching
 from tests.services.enrichment.pulled.test_work import WORKS_FOR_POLICE
@@ -50,6 +51,7 @@ async def test_a_question_is_answered_by_a_form_that_is_checked_before_it_is_sen
         browser.seen.append(shown)
         again = await browser.submit({"action": "send", **more})
         assert (again.status_code, "Answer sent" in again.text) == (status, status == 200)
+    assert "Nothing waits for you" in (await browser.get("/questions")).text
     (answer,) = await fetching.marac_answers(case.child)
     assert (answer.state, answer.dash.yes, str(answer.as_of)) == ("returned", 15, "2025-11-20")
     assert {(fact.fact, fact.value) for fact in answer.facts} == {
@@ -117,6 +119,15 @@ async def test_only_the_facts_that_the_agency_may_state_are_asked_for(
     forged = {"state": "returned", "fact.child.private_fostering": "yes", "action": "check"}
     refused = await browser.submit(forged)
     assert (refused.status_code, "Check your answer" in refused.text) == (422, False)
+    for said, shown in (
+        ({"state": "returned", "narrative": "Heard on Tuesday."}, "Heard on Tuesday."),
+        ({"state": "declined"}, "Select why you do not answer"),
+        ({"state": "declined", "reason": "no_capacity"}, "We cannot look in time"),
+    ):
+        browser.seen.append(refused)
+        page = await browser.submit({**said, "action": "check"})
+        assert shown in page.text
+        assert ("Check your answer" in page.text) is (len(said) == 2)
 
 
 async def test_one_question_is_one_persons_until_they_give_it_back(
@@ -184,3 +195,24 @@ async def test_staff_of_the_hub_may_not_answer_for_an_agency(fetching: Fetching,
     page = await browser.sign_in("staff-sw-1")
     assert page.status_code == 403
     assert "You may not do this" in page.text
+
+
+def test_what_is_filled_in_is_taken_or_refused_beside_its_field() -> None:
+    told = {"state": "returned", "narrative": "Heard."}
+    start = {"coverage_from-day": "1", "coverage_from-month": "2", "coverage_from-year": "2020"}
+    before = {name.replace("from", "to"): value for name, value in start.items()} | {
+        "coverage_to-year": "2019"
+    }
+    for fields, wrong in (
+        (told | start, []),
+        (told | before, []),
+        (told | start | before, ["coverage_to"]),
+        (told | {"dash_asked": "9"}, ["dash_yes"]),
+        (told | {"dash_yes": "0", "dash_asked": "9"}, []),
+        ({"state": "nothing_held", "dash_yes": "3", "dash_asked": "9"}, ["state"]),
+        (told | {"narrative": "x" * 20_001}, ["narrative"]),
+        (told | {"basis": "hearsay"}, ["basis"]),
+        ({"state": "returned", "narrative": "  "}, ["state"]),
+    ):
+        filled = read_answer(fields, (), datetime(2026, 11, 25, tzinfo=UTC))
+        assert (list(filled.errors), filled.given is None) == (wrong, bool(wrong)), fields

@@ -113,6 +113,10 @@ async def test_a_claim_ends_by_itself_and_by_hand_and_is_renewed_by_work(fetchin
     assert renewed.json()["question_ids"] == [other]
     by_another = await fetching.http.put(path, headers=fetching.headers("marac-second"))
     assert (by_another.status_code, by_another.json()["code"]) == (404, "claim-ended")
+    for params, client in ((claim, "marac-second"), ({"claim_id": str(uuid.uuid4())}, "marac")):
+        headers = fetching.headers(client)
+        await fetching.http.delete(f"/v1/work/{other}/claim", params=params, headers=headers)
+        assert (await fetching.claim("marac-second"))["items"] == [], "it is given back by its holder alone"
     gone = await fetching.http.delete(f"/v1/work/{other}/claim", params=claim, headers=fetching.headers())
     assert gone.status_code == 204
     again = await fetching.claim("marac-second")
@@ -121,6 +125,8 @@ async def test_a_claim_ends_by_itself_and_by_hand_and_is_renewed_by_work(fetchin
     assert (late.status_code, late.json()["code"]) == (409, "claim-not-held")
     # Whoever held it has died: the lease ends, and the next one gets it.
     await pool.execute("UPDATE work SET claimed_until = $1 WHERE closed_at IS NULL", now)
+    path = f"/v1/work/claims/{again['claim_id']}"
+    assert (await fetching.http.put(path, headers=fetching.headers("marac-second"))).status_code == 404
     assert len((await fetching.claim())["items"]) == 1
 
 
