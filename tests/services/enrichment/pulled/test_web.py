@@ -209,6 +209,8 @@ def test_what_is_filled_in_is_taken_or_refused_beside_its_field() -> None:
         (told | start | before, ["coverage_to"]),
         (told | {"dash_asked": "9"}, ["dash_yes"]),
         (told | {"dash_yes": "0", "dash_asked": "9"}, []),
+        (told | {"dash_yes": "9", "dash_asked": "9"}, []),
+        ({"state": "nothing_held", "reason": "no_capacity"}, []),
         ({"state": "nothing_held", "dash_yes": "3", "dash_asked": "9"}, ["state"]),
         (told | {"narrative": "x" * 20_001}, ["narrative"]),
         (told | {"basis": "hearsay"}, ["basis"]),

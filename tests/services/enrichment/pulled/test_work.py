@@ -122,7 +122,10 @@ async def test_a_claim_ends_by_itself_and_by_hand_and_is_renewed_by_work(fetchin
     again = await fetching.claim("marac-second")
     assert [item["question_id"] for item in again["items"]] == [other]
     late = await fetching.answer(claimed, {"state": "nothing_held"}, place=1)
-    assert (late.status_code, late.json()["code"]) == (409, "claim-not-held")
+    borrowed = await fetching.answer(again, {"state": "nothing_held"})
+    mistaken = await fetching.answer({**again, **claim}, {"state": "nothing_held"}, "marac-second")
+    for refused in (late, borrowed, mistaken):
+        assert (refused.status_code, refused.json()["code"]) == (409, "claim-not-held")
     # Whoever held it has died: the lease ends, and the next one gets it.
     await pool.execute("UPDATE work SET claimed_until = $1 WHERE closed_at IS NULL", now)
     path = f"/v1/work/claims/{again['claim_id']}"
