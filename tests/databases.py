@@ -106,6 +106,9 @@ class Databases:
             await execute(self._cluster.dsn(), f"CREATE DATABASE {template} STRATEGY FILE_COPY")
             await self._fill(self._cluster.dsn(template))
             await execute(self._cluster.dsn(template), KEEP)
+            connection = await asyncpg.connect(self._cluster.dsn(template))
+            self._shape = await connection.fetchval(SHAPE)
+            await connection.close()
             self._template = template
         name = f"t_{uuid.uuid4().hex[:12]}"
         await execute(
@@ -120,10 +123,8 @@ class Databases:
                 f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {OTHERS}"
             ):
                 await asyncio.sleep(0.002)
-            shape = await connection.fetchval(SHAPE)
-            if self._shape not in ("", shape):
+            if await connection.fetchval(SHAPE) != self._shape:
                 return False
-            self._shape = shape
             await connection.execute(EMPTY)
             return True
         except asyncpg.RaiseError:

@@ -64,8 +64,6 @@ async def test_whoever_still_writes_is_stopped_first(houses: Databases) -> None:
     ],
 )
 async def test_a_database_whose_tables_were_changed_is_not_lent_again(houses: Databases, change: str) -> None:
-    async with houses.lend():
-        pass
     async with houses.lend() as first:
         await execute(first, change)
     async with houses.lend() as second:
